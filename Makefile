@@ -1,0 +1,53 @@
+# Everything a person or CI runs. `make install` needs only git, make and Python 3.11 or newer.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+export GX_ANALYTICS_ENABLED := false
+export DVC_NO_ANALYTICS := true
+
+.PHONY: help install demo test test-all lint types layers bench lock clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(STAMP)  ## make .venv with the locked environment
+
+$(STAMP): requirements/all.txt requirements/uv.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip sync --require-hashes requirements/all.txt
+	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $(STAMP)
+
+demo: install  ## generate the embedded streams and run every stage over them
+	$(BIN)/beambell demo
+
+test: install lint types layers  ## lint, types, layers and the tests (under 15 minutes on 2 cores)
+	$(BIN)/python -m pytest
+
+test-all: install lint types layers  ## the same, with the heavy tests
+	$(BIN)/python -m pytest -m ''
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+layers: install
+	$(BIN)/lint-imports
+
+bench: install  ## measure, and write benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks
+
+lock: install  ## resolve again and write requirements/*.txt (no host is named in them)
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --all-extras \
+		--custom-compile-command "make lock" pyproject.toml -o requirements/all.txt
+	echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--custom-compile-command "make lock" - -o requirements/uv.txt
+
+clean:  ## remove what the project generated (never the environment)
+	rm -rf data .beambell

@@ -1,0 +1,103 @@
+"""The one exception tree. A message says what was wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process tells its caller."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    GATE = 3
+
+
+class BeamBellError(Exception):
+    """Base of every error that a user can act on.
+
+    Parameters
+    ----------
+    message
+        What was wrong, in one sentence.
+    where
+        The place: a file, ``file:line``, a row id, an LF, a key of ``params.yaml``.
+    fix
+        What the reader can do now.
+    """
+
+    exit_code = ExitCode.FAILED
+
+    def __init__(self, message: str, *, where: str | None = None, fix: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.fix = fix
+
+    def __str__(self) -> str:
+        """Join place, message and fix: the whole story in one text."""
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        return f"{text}\n  what to do: {self.fix}" if self.fix else text
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive a trip between processes with every field."""
+        return (_rebuild, (type(self), self.message, self.where, self.fix))
+
+
+def _rebuild(kind: type[BeamBellError], message: str, where: str | None, fix: str | None) -> BeamBellError:
+    return kind(message, where=where, fix=fix)
+
+
+class UsageError(BeamBellError):
+    """The command was asked for something that does not exist: an unknown stream, a malformed date."""
+
+    exit_code = ExitCode.USAGE
+
+
+class ConfigError(BeamBellError):
+    """``params.yaml`` is missing, malformed, or says something impossible."""
+
+    exit_code = ExitCode.USAGE
+
+
+class CatalogueError(BeamBellError):
+    """The labeling functions cannot be loaded as a set: an import fails, two share a name."""
+
+
+class LabelingFunctionError(BeamBellError):
+    """One labeling function is malformed, or returned something that is not a vote."""
+
+
+class InputError(BeamBellError):
+    """A raw file cannot be read at all."""
+
+
+class ArtefactError(BeamBellError):
+    """A stored artefact is missing, truncated, or not what its manifest says."""
+
+
+class StateError(BeamBellError):
+    """Pattern counts of different LFs or classes were mixed, or a count is impossible."""
+
+
+class LabelModelError(BeamBellError):
+    """The label model cannot be fitted or applied to what it was given."""
+
+
+class TrainingError(BeamBellError):
+    """The end model cannot be trained or evaluated on what there is."""
+
+
+class RegistryError(BeamBellError):
+    """A model version cannot be registered or found."""
+
+
+class LockedError(BeamBellError):
+    """Another process is writing to this project."""
+
+
+class GateError(BeamBellError):
+    """The quality gate said no; the last good labels stay published."""
+
+    exit_code = ExitCode.GATE
