@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 
@@ -39,6 +40,17 @@ class BeamBellError(Exception):
         """Join place, message and fix: the whole story in one text."""
         text = f"{self.where}: {self.message}" if self.where else self.message
         return f"{text}\n  what to do: {self.fix}" if self.fix else text
+
+    def to_dict(self) -> dict[str, str | None]:
+        """As plain JSON values."""
+        return {"kind": type(self).__name__, "error": self.message, "where": self.where, "fix": self.fix}
+
+    @staticmethod
+    def from_dict(tree: Mapping[str, str | None]) -> BeamBellError:
+        """Read back what `to_dict` wrote."""
+        kinds = {kind.__name__: kind for kind in (BeamBellError, *BeamBellError.__subclasses__())}
+        kind = kinds.get(tree["kind"] or "", BeamBellError)
+        return kind(tree["error"] or "", where=tree["where"], fix=tree["fix"])
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive a trip between processes with every field."""

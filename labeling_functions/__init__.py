@@ -1,1 +1,1 @@
-"""x."""
+"""Labeling functions: those of the embedded example, and the place for your own."""

@@ -1,0 +1,193 @@
+"""Apply: all labeling functions over partitions; votes, pattern counts and dead letters out.
+
+``python -m beam_jobs.apply_lfs --project DIR``
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from apache_beam.metrics import Metrics
+
+from beam_jobs.main import main
+from beam_jobs.pipeline import ProjectFn, pipeline_options, run_pipeline
+from beam_jobs.shards import Shard, join_shards, row_ranges
+from beambell.errors import CatalogueError
+from beambell.labeling import patterns as packed
+from beambell.labeling.evaluate import evaluate
+from beambell.project import Project
+from beambell.state import PatternCounts
+from beambell.steps.apply import (
+    DEAD_LETTERS_SCHEMA,
+    REUSE_NONE,
+    STAGE,
+    VotesWork,
+    find_work,
+    publish_votes,
+    record_sources,
+)
+from beambell.steps.stage import Outcome
+from beambell.store import Layout, Partition, Selection
+from beambell.store.tables import read_rows, stage_table
+
+Item = tuple[VotesWork, int, int, int]
+
+
+def run(project: Project, selection: Selection) -> Outcome:
+    """Vote on what is new or changed, and publish each partition's votes."""
+    with project.writing():
+        work, current = find_work(project, selection)
+        if work:
+            record_sources(project)
+            job = uuid.uuid4().hex
+            run_pipeline(project, job, build(project, work, job))
+    return _outcome(project, work, current)
+
+
+def build(project: Project, work: list[VotesWork], job: str) -> beam.Pipeline:
+    """Build the pipeline: row ranges to shards and counts, both joined per partition, partitions published."""
+    folder = str(project.path)
+    items: list[Item] = [
+        (item, *place) for item in work for place in row_ranges(item.rows.rows, project.params.beam.rows_per_item)
+    ]
+    pipeline = beam.Pipeline(options=pipeline_options(project.params.beam))
+    voted = (
+        pipeline
+        | "RowRanges" >> beam.Create(items)
+        | "SpreadRanges" >> beam.Reshuffle()
+        | "ApplyLFs" >> beam.ParDo(ApplyLFs(folder, job)).with_outputs("counts", main="shards")
+    )
+    counts = voted.counts | "AddPatternCounts" >> beam.CombinePerKey(AddPatternCounts())
+    (
+        {"shards": voted.shards, "counts": counts}
+        | "ByPartition" >> beam.CoGroupByKey()
+        | "PublishVotes" >> beam.ParDo(PublishVotes(folder, job, {str(item.partition): item for item in work}))
+    )
+    return pipeline
+
+
+class ApplyLFs(ProjectFn):
+    """Evaluate the LFs that a range of rows lacks, and carry over the votes it has."""
+
+    def setup(self) -> None:
+        """Open the project and load its labeling functions, once per worker."""
+        super().setup()
+        self._lfs = {lf.name: lf for lf in self.project.catalogue.lfs}
+        self._fingerprints = self.project.catalogue.fingerprints
+
+    def work(self, item: Item) -> Iterator[Any]:
+        """Yield (partition, (shard, dead letters)), and its counts on the side."""
+        work, index, start, stop = item
+        L, letters = self._votes(work, start, stop)
+        names = tuple(lf.name for lf in work.lfs)
+        ids = self._read(work, start, stop, ["id"])["id"]
+        codes = packed.pack(L, self.project.params.cardinality)
+        shard = Shard(index, f"{self._job}/{work.partition}/{index:06d}.parquet", len(ids))
+        stage_table(self.project.store, shard.path, pa.table({"id": ids, "pattern": packed.to_arrow(codes)}))
+        key = str(work.partition)
+        yield beam.pvalue.TaggedOutput(
+            "counts", (key, PatternCounts.from_votes(L, self.project.params.cardinality, names))
+        )
+        yield key, (shard, letters)
+
+    def _votes(self, work: VotesWork, start: int, stop: int) -> tuple[npt.NDArray[np.int8], pa.Table]:
+        L = np.empty((stop - start, len(work.lfs)), dtype=np.int8)
+        fresh = [j for j, column in enumerate(work.reuse) if column == REUSE_NONE]
+        kept = [j for j, column in enumerate(work.reuse) if column != REUSE_NONE]
+        if kept and work.previous:
+            folder = Layout.of(Layout.VOTES, work.partition)
+            before = read_rows(self.project.store, folder, work.previous, start, stop, ["pattern"])
+            old = packed.unpack(
+                packed.from_arrow(before["pattern"]), work.previous_lfs, self.project.params.cardinality
+            )
+            L[:, kept] = old[:, [work.reuse[j] for j in kept]]
+        if not fresh:
+            return L, DEAD_LETTERS_SCHEMA.empty_table()
+        lfs = [self._lf(work, j) for j in fresh]
+        table = self._read(work, start, stop, None)
+        result = evaluate(lfs, table, cardinality=self.project.params.cardinality, stream=work.partition.stream)
+        L[:, fresh] = result.votes
+        for name, errors in result.n_errors.items():
+            Metrics.counter("lf_errors", name).inc(errors)
+        rows = [dict(zip(DEAD_LETTERS_SCHEMA.names, astuple(letter), strict=True)) for letter in result.dead_letters]
+        return L, pa.Table.from_pylist(rows, schema=DEAD_LETTERS_SCHEMA)
+
+    def _lf(self, work: VotesWork, j: int) -> Any:
+        wanted = work.lfs[j]
+        if self._fingerprints.get(wanted.name) != wanted.fingerprint:
+            raise CatalogueError(
+                "this worker has another version of the labeling function than the driver",
+                where=wanted.name,
+                fix="deploy the same code to every worker, then run again",
+            )
+        return self._lfs[wanted.name]
+
+    def _read(self, work: VotesWork, start: int, stop: int, columns: list[str] | None) -> pa.Table:
+        return read_rows(
+            self.project.store, Layout.of(Layout.PARTITIONS, work.partition), work.rows, start, stop, columns
+        )
+
+
+class AddPatternCounts(beam.CombineFn):
+    """The group of pattern counts as Beam sees it: an identity and an addition."""
+
+    def create_accumulator(self) -> PatternCounts | None:
+        """Start from nothing: which LFs there are, the first input knows."""
+        return None
+
+    def add_input(self, accumulator: PatternCounts | None, counts: PatternCounts) -> PatternCounts:
+        """Add the counts of one range of rows."""
+        return counts if accumulator is None else accumulator + counts
+
+    def merge_accumulators(self, accumulators: Iterable[PatternCounts | None]) -> PatternCounts | None:
+        """Add the counts of several workers."""
+        some = [counts for counts in accumulators if counts is not None]
+        return PatternCounts.sum(some) if some else None
+
+    def extract_output(self, accumulator: PatternCounts | None) -> PatternCounts | None:
+        """Give the sum."""
+        return accumulator
+
+
+class PublishVotes(ProjectFn):
+    """Join the shards of one partition and publish its votes."""
+
+    def __init__(self, folder: str, job: str, work: dict[str, VotesWork]) -> None:
+        super().__init__(folder, job)
+        self._work = work
+
+    def work(self, element: tuple[str, dict[str, Any]]) -> None:
+        """Publish one partition."""
+        key, groups = element
+        work, (counts,) = self._work[key], groups["counts"]
+        pairs = list(groups["shards"])
+        schema = pa.schema(
+            [("id", pa.string()), ("pattern", pa.binary(packed.packed_width(len(work.lfs), counts.cardinality)))]
+        )
+        folder = Layout.of(Layout.VOTES, work.partition)
+        votes = join_shards(self.project.store, folder, "votes", schema, [shard for shard, _ in pairs])
+        letters = pa.concat_tables([letters for _, letters in pairs])
+        publish_votes(self.project, work, votes, counts, letters)
+
+
+def _outcome(project: Project, work: list[VotesWork], current: int) -> Outcome:
+    facts = [project.store.require(Layout.of(Layout.VOTES, item.partition), "run apply again").facts for item in work]
+    figures = {name: sum(fact[name] for fact in facts) for name in ("rows", "covered", "conflicts", "dead_letters")}
+    warnings = [
+        f"{Partition(fact['stream'], fact['dt'])}: {lf['name']} failed on {lf['errors']} rows (see dead letters)"
+        for fact in facts
+        for lf in fact["lfs"]
+        if lf["errors"]
+    ]
+    return Outcome(STAGE, len(work), current, figures, tuple(warnings))
+
+
+if __name__ == "__main__":
+    main("beam_jobs.apply_lfs")

@@ -1,0 +1,111 @@
+"""Label: probabilistic labels per partition, looked up by vote pattern.
+
+``python -m beam_jobs.label --project DIR``
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import apache_beam as beam
+
+from beam_jobs.main import main
+from beam_jobs.pipeline import ProjectFn, pipeline_options, run_pipeline
+from beam_jobs.shards import Shard, join_shards, row_ranges
+from beambell.labeling import patterns as packed
+from beambell.project import Project
+from beambell.steps.label import (
+    STAGE,
+    LabelWork,
+    Posteriors,
+    find_work,
+    labels_schema,
+    labels_table,
+    publish_candidate,
+)
+from beambell.steps.stage import Outcome
+from beambell.store import Layout, Selection
+from beambell.store.tables import read_rows, stage_table
+
+Item = tuple[LabelWork, int, int, int]
+
+
+def run(project: Project, selection: Selection) -> Outcome:
+    """Label what has new votes or a new label model, as candidates for the gate."""
+    with project.writing():
+        work, current = find_work(project, selection)
+        if work:
+            job = uuid.uuid4().hex
+            run_pipeline(project, job, build(project, work, job))
+    return _outcome(project, work, current)
+
+
+def build(project: Project, work: list[LabelWork], job: str) -> beam.Pipeline:
+    """Build the pipeline: row ranges to shards, shards joined per partition, partitions published."""
+    folder = str(project.path)
+    items: list[Item] = [
+        (item, *place) for item in work for place in row_ranges(item.votes.rows, project.params.beam.rows_per_item)
+    ]
+    pipeline = beam.Pipeline(options=pipeline_options(project.params.beam))
+    (
+        pipeline
+        | "RowRanges" >> beam.Create(items)
+        | "SpreadRanges" >> beam.Reshuffle()
+        | "Label" >> beam.ParDo(Label(folder, job))
+        | "ByPartition" >> beam.GroupByKey()
+        | "PublishCandidate" >> beam.ParDo(PublishCandidate(folder, job, {str(item.partition): item for item in work}))
+    )
+    return pipeline
+
+
+class LabellingFn(ProjectFn):
+    """A DoFn that looks posteriors up."""
+
+    def setup(self) -> None:
+        """Open the project and read the label model's posteriors, once per worker."""
+        super().setup()
+        self.posteriors = Posteriors(self.project)
+
+
+class Label(LabellingFn):
+    """Label one range of rows."""
+
+    def work(self, item: Item) -> Iterator[tuple[str, Shard]]:
+        """Yield (partition, shard)."""
+        work, index, start, stop = item
+        votes = read_rows(self.project.store, Layout.of(Layout.VOTES, work.partition), work.votes, start, stop)
+        labels = labels_table(votes["id"], packed.from_arrow(votes["pattern"]), self.posteriors)
+        path = f"{self._job}/{work.partition}/{index:06d}.parquet"
+        stage_table(self.project.store, path, labels)
+        yield str(work.partition), Shard(index, path, labels.num_rows)
+
+
+class PublishCandidate(LabellingFn):
+    """Join the shards of one partition and publish its candidate labels."""
+
+    def __init__(self, folder: str, job: str, work: dict[str, LabelWork]) -> None:
+        super().__init__(folder, job)
+        self._work = work
+
+    def work(self, element: tuple[str, Iterable[Shard]]) -> None:
+        """Publish one partition."""
+        key, shards = element
+        work = self._work[key]
+        schema = labels_schema(self.posteriors.classes)
+        folder = Layout.of(Layout.CANDIDATES, work.partition)
+        labels = join_shards(self.project.store, folder, "labels", schema, shards)
+        publish_candidate(self.project, work, labels, self.posteriors)
+
+
+def _outcome(project: Project, work: list[LabelWork], current: int) -> Outcome:
+    figures: Counter[str] = Counter()
+    for item in work:
+        facts = project.store.require(Layout.of(Layout.CANDIDATES, item.partition), "run label again").facts
+        figures.update({"rows": facts["rows"], "unlabelled": facts["unlabelled"], **facts["label_counts"]})
+    return Outcome(STAGE, len(work), current, dict(figures))
+
+
+if __name__ == "__main__":
+    main("beam_jobs.label")

@@ -1,0 +1,53 @@
+"""``python -m beam_jobs.NAME``: one job as a process of its own, as Airflow runs it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+
+from beambell.errors import BeamBellError
+from beambell.project import Project
+
+
+def main(module: str) -> None:
+    """Run a job from the command line and exit with its code.
+
+    Parameters
+    ----------
+    module
+        The job's importable name. A job is imported by it, never run out of ``__main__``, so that remote workers
+        can find its classes.
+    """
+    arguments, beam_options = _parser(module).parse_known_args()
+    try:
+        project = Project(arguments.project)
+        if beam_options:
+            project.params = project.params.with_beam_options(beam_options)
+        selection = project.select(arguments.stream, arguments.start, arguments.end)
+        outcome = importlib.import_module(module).run(project, selection)
+    except BeamBellError as error:
+        if arguments.json:
+            sys.stdout.write(json.dumps(error.to_dict()) + "\n")
+        sys.stderr.write(f"{error}\n")
+        sys.exit(error.exit_code)
+    for warning in outcome.warnings:
+        sys.stderr.write(f"warning: {warning}\n")
+    if arguments.json:
+        sys.stdout.write(json.dumps(outcome.to_dict()) + "\n")
+    else:
+        figures = ", ".join(f"{name} {value}" for name, value in outcome.figures.items())
+        sys.stdout.write(f"{outcome.stage}: {outcome.done} done, {outcome.current} up to date. {figures}\n")
+
+
+def _parser(module: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {module}", description="Options not listed here go to Apache Beam as they are."
+    )
+    parser.add_argument("--project", default=".", help="folder with params.yaml")
+    parser.add_argument("--stream", action="append", help="only this stream (repeatable)")
+    parser.add_argument("--from", dest="start", help="first partition, such as 2026-01-03")
+    parser.add_argument("--to", dest="end", help="last partition, included")
+    parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    return parser

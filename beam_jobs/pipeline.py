@@ -1,0 +1,113 @@
+"""What the jobs share: the runner, the project on a worker, and the hand-over of reports to the driver."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import traceback
+import uuid
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from beambell.config import BeamParams
+from beambell.errors import BeamBellError
+from beambell.project import Project
+from beambell.store import Layout, canonical_json
+
+
+def pipeline_options(params: BeamParams) -> PipelineOptions:
+    """Translate the ``beam`` section of ``params.yaml`` into Beam's options."""
+    flags = [f"--runner={params.runner}", *params.options]
+    if params.runner == "FnApiRunner" and params.workers > 1:
+        flags += [f"--direct_num_workers={params.workers}", "--direct_running_mode=multi_threading"]
+    return PipelineOptions(flags, save_main_session=False)
+
+
+def run_pipeline(project: Project, job: str, pipeline: beam.Pipeline) -> None:
+    """Run to the end.
+
+    Raises
+    ------
+    BeamBellError
+        As raised in a worker. Runners bring errors back as text at best, so workers leave theirs in a file.
+    """
+    logger = logging.getLogger("apache_beam")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)  # of a failure, Beam logs the same traceback many times over
+    try:
+        pipeline.run().wait_until_finish()
+    except Exception:
+        for report in read_reports(project, job, "errors"):
+            raise BeamBellError.from_dict(report) from None
+        raise
+    finally:
+        logger.setLevel(before)
+
+
+@lru_cache(maxsize=1)
+def _open_project(folder: str, job: str) -> Project:  # noqa: ARG001 - a new job may see new parameters and LFs
+    project = Project(folder)
+    _ = project.catalogue  # imports the user's modules: not a thing to do from many threads at once
+    return project
+
+
+class ProjectFn(beam.DoFn):
+    """A DoFn that needs the project: opened from its folder, once per worker process and job.
+
+    Parameters
+    ----------
+    folder
+        The project's folder, as workers see it.
+    job
+        Id of this run, and name of its folder in staging.
+    """
+
+    _opening = threading.Lock()
+
+    def __init__(self, folder: str, job: str) -> None:
+        self._folder = folder
+        self._job = job
+
+    def setup(self) -> None:
+        """Open the project where the worker sees it."""
+        with ProjectFn._opening:
+            self.project = _open_project(self._folder, self._job)
+
+    def process(self, element: Any) -> Iterator[Any]:
+        """Do the work; leave a report of an error for the driver."""
+        try:
+            yield from self.work(element) or ()
+        except Exception as error:
+            ours = error if isinstance(error, BeamBellError) else _unexpected(error, element)
+            write_report(self.project, self._job, "errors", uuid.uuid4().hex, ours.to_dict())
+            raise
+
+    def work(self, element: Any) -> Iterable[Any] | None:
+        """Turn one element into others."""
+        raise NotImplementedError
+
+
+def _unexpected(error: Exception, element: Any) -> BeamBellError:
+    return BeamBellError(
+        f"a worker failed on {str(element)[:200]}\n{''.join(traceback.format_exception(error))}",
+        fix="this is a defect of the job or of its environment: please report it with the lines above",
+    )
+
+
+def write_report(project: Project, job: str, kind: str, name: str, report: dict[str, Any]) -> None:
+    """Leave a report for the driver: no runner brings elements back, a file system does."""
+    project.store.files.write(f"{Layout.STAGING}/{job}/{kind}/{name}.json", canonical_json(report))
+
+
+def read_reports(project: Project, job: str, kind: str) -> Iterator[dict[str, Any]]:
+    """Read what the workers left, in order of name."""
+    folder = f"{Layout.STAGING}/{job}/{kind}"
+    for name in project.store.files.list(folder):
+        data = project.store.files.read(f"{folder}/{name}")
+        if data is not None:
+            yield json.loads(data)

@@ -1,0 +1,5 @@
+"""The ``beambell`` command: the local orchestrator."""
+
+from beambell.cli.app import main
+
+__all__ = ["main"]

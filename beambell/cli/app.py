@@ -1,0 +1,224 @@
+"""The commands. Each is a few lines: parse, call, print."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from beambell.cli.console import Console, plan_to_dict
+from beambell.cli.stages import STAGES, Stage
+from beambell.errors import BeamBellError
+
+if TYPE_CHECKING:
+    from beambell.project import Project
+    from beambell.store import Selection
+
+app = typer.Typer(
+    help="Continuous weak supervision: labeling functions over partitions, exact state, tracked models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rendering help with rich costs half a second of imports
+)
+lf_app = typer.Typer(help="Look at labeling functions.", no_args_is_help=True)
+models_app = typer.Typer(help="Look at registered models.", no_args_is_help=True)
+app.add_typer(lf_app, name="lf")
+app.add_typer(models_app, name="models")
+
+Folder = Annotated[Path, typer.Option("--project", help="Folder with params.yaml.")]
+Streams = Annotated[list[str] | None, typer.Option("--stream", help="Only this stream (repeatable).")]
+Start = Annotated[str | None, typer.Option("--from", help="First partition, such as 2026-01-03.")]
+End = Annotated[str | None, typer.Option("--to", help="Last partition, included.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and why, and do nothing.")]
+Scale = Annotated[
+    float, typer.Option(help="Size of the embedded data set; 1 is about 100,000 rows.", min=0.001, max=100)
+]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and exit with its code: 0 done, 1 failed, 2 usage, 3 the gate said no."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        app(args=words, prog_name="beambell")
+    except BeamBellError as error:
+        Console(as_json="--json" in words).error(error)
+        sys.exit(error.exit_code)
+
+
+# -- stages ------------------------------------------------------------------------------------------------------
+
+
+def _add_stage(stage: Stage) -> None:
+    def command(
+        project: Folder = Path(),
+        stream: Streams = None,
+        start: Start = None,
+        end: End = None,
+        json: Json = False,
+        dry_run: DryRun = False,
+    ) -> None:
+        _run_stages((stage,), project, stream, start, end, as_json=json, dry_run=dry_run)
+
+    app.command(stage.name, help=stage.summary)(command)
+
+
+for _stage in STAGES:
+    _add_stage(_stage)
+
+
+@app.command()
+def run(
+    project: Folder = Path(),
+    stream: Streams = None,
+    start: Start = None,
+    end: End = None,
+    json: Json = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Run every stage that has something to do, in order."""
+    _run_stages(STAGES, project, stream, start, end, as_json=json, dry_run=dry_run)
+
+
+@app.command()
+def status(
+    project: Folder = Path(), stream: Streams = None, start: Start = None, end: End = None, json: Json = False
+) -> None:
+    """Say what `run` would do, and why."""
+    _run_stages(STAGES, project, stream, start, end, as_json=json, dry_run=True)
+
+
+def _run_stages(
+    stages: Sequence[Stage],
+    folder: Path,
+    streams: list[str] | None,
+    start: str | None,
+    end: str | None,
+    *,
+    as_json: bool,
+    dry_run: bool,
+) -> None:
+    console = Console(as_json=as_json)
+    project = _open(folder)
+    selection = project.select(streams, start, end)
+    if dry_run:
+        _show_plans(console, stages, project, selection)
+    else:
+        _do(console, stages, project, selection)
+
+
+def _show_plans(console: Console, stages: Sequence[Stage], project: Project, selection: Selection) -> None:
+    plans = [stage.plan(project, selection) for stage in stages]
+    if console.as_json:
+        console.json({"plans": [plan_to_dict(plan) for plan in plans]})
+        return
+    for plan in plans:
+        console.plan(plan)
+    if stale := next((plan.stage for plan in plans if plan.tasks), None):
+        console.out.print(f"stages after {stale} may find more to do once it has run")
+
+
+def _do(console: Console, stages: Sequence[Stage], project: Project, selection: Selection) -> None:
+    outcomes = []
+    with project.writing():
+        for stage in stages:
+            with console.working(stage.name):
+                outcome = stage.run(project, selection)
+            outcomes.append(outcome)
+            console.outcome(outcome)
+    if console.as_json:
+        documents = [outcome.to_dict() for outcome in outcomes]
+        console.json(documents[0] if len(documents) == 1 else {"outcomes": documents})
+
+
+def _open(folder: Path) -> Project:
+    from beambell.project import Project
+
+    return Project(folder)
+
+
+# -- the embedded data set ---------------------------------------------------------------------------------------
+
+
+@app.command()
+def generate(project: Folder = Path(), scale: Scale = 1.0, json: Json = False) -> None:
+    """Generate the embedded data set: raw files, and the gold labels that only evaluation sees."""
+    console = Console(as_json=json)
+    figures = _generate(console, _open(project), scale)
+    if json:
+        console.json(figures)
+    else:
+        console.out.print("[bold]generate [/] " + ", ".join(f"{name} {value:,}" for name, value in figures.items()))
+
+
+@app.command()
+def demo(project: Folder = Path(), scale: Scale = 1.0) -> None:
+    """Generate the embedded data set, run every stage over it, and sum up."""
+    console = Console(as_json=False)
+    opened = _open(project)
+    _generate(console, opened, scale)
+    _do(console, STAGES, opened, opened.select())
+    _print_summary(console, opened)
+
+
+@app.command()
+def summary(project: Folder = Path(), json: Json = False) -> None:
+    """Sum up: streams, coverage, conflicts, gate, quality, registered model."""
+    _print_summary(Console(as_json=json), _open(project))
+
+
+def _generate(console: Console, project: Project, scale: float) -> dict[str, int]:
+    from beambell.embedded import generate
+
+    with project.writing(), console.working("generate"):
+        made = generate(project.path / project.params.data / "raw", scale=scale)
+    return {"files": len(made.files), "rows": made.rows, "late": made.late, "again": made.again, "broken": made.broken}
+
+
+def _print_summary(console: Console, project: Project) -> None:
+    from beambell.report.text import summary_text
+    from beambell.report.views import summarise
+
+    view = summarise(project)
+    if console.as_json:
+        console.json(view.to_dict())
+        return
+    for part in summary_text(view):
+        console.out.print(part)
+
+
+# -- looking at things -------------------------------------------------------------------------------------------
+
+
+@lf_app.command("list")
+def lf_list(project: Folder = Path(), json: Json = False) -> None:
+    """List the labeling functions, their fingerprints, and what they did so far."""
+    from dataclasses import asdict
+
+    from beambell.report.text import lfs_text
+    from beambell.report.views import list_lfs
+
+    console, views = Console(as_json=json), list_lfs(_open(project))
+    if json:
+        console.json([asdict(view) for view in views])
+    else:
+        console.out.print(lfs_text(views))
+
+
+@models_app.command("list")
+def models_list(project: Folder = Path(), json: Json = False) -> None:
+    """List the registered model versions."""
+    from dataclasses import asdict
+
+    from beambell.report.text import models_text
+    from beambell.report.views import list_models
+
+    console, views = Console(as_json=json), list_models(_open(project))
+    if json:
+        console.json([asdict(view) for view in views])
+    else:
+        console.out.print(models_text(views))

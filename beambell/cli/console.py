@@ -1,0 +1,115 @@
+"""What the command prints: for people on a terminal, JSON for machines, structured logs elsewhere."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from beambell.errors import BeamBellError
+
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+
+    from beambell.steps.stage import Outcome, Plan
+
+REASONS_SHOWN = 5
+WARNINGS_SHOWN = 4
+FILE_WIDTH = 140
+
+
+class Console:
+    """Results on stdout; progress, warnings and errors on stderr.
+
+    Parameters
+    ----------
+    as_json
+        Print results as one JSON document, and nothing else on stdout.
+    """
+
+    def __init__(self, *, as_json: bool) -> None:
+        self.as_json = as_json
+
+    @property
+    def out(self) -> RichConsole:
+        """Where people read results."""
+        from rich.console import Console as RichConsole
+
+        return RichConsole(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else FILE_WIDTH)
+
+    @property
+    def err(self) -> RichConsole:
+        """Where people read progress and trouble."""
+        from rich.console import Console as RichConsole
+
+        return RichConsole(stderr=True, highlight=False, soft_wrap=True)
+
+    def json(self, value: Any) -> None:
+        """Print one JSON document."""
+        sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+    @contextmanager
+    def working(self, stage: str) -> Iterator[None]:
+        """Show that a stage is at work: a spinner on a terminal, a log line elsewhere."""
+        if sys.stderr.isatty():
+            with self.err.status(f"{stage} ..."):
+                yield
+        else:
+            self.log("started", stage=stage)
+            yield
+            self.log("finished", stage=stage)
+
+    def log(self, event: str, **facts: Any) -> None:
+        """Write one structured log line to stderr."""
+        import structlog
+
+        structlog.wrap_logger(
+            structlog.PrintLogger(sys.stderr),
+            processors=[structlog.processors.TimeStamper("iso"), structlog.processors.LogfmtRenderer()],
+        ).msg(event, **facts)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Report what a stage did."""
+        figures = ", ".join(f"{name} {_number(value)}" for name, value in outcome.figures.items())
+        if sys.stderr.isatty() or not self.as_json:
+            for warning in outcome.warnings[:WARNINGS_SHOWN]:
+                self.err.print(f"[yellow]warning:[/] {_plain(warning)}")
+            if len(outcome.warnings) > WARNINGS_SHOWN:
+                self.err.print(f"[yellow]warning:[/] and {len(outcome.warnings) - WARNINGS_SHOWN} more (see --json)")
+        if not self.as_json:
+            done = f"{outcome.done} done" if outcome.done else "nothing to do"
+            self.out.print(f"[bold]{outcome.stage:<9}[/] {done}, {outcome.current} up to date. {_plain(figures)}")
+
+    def plan(self, plan: Plan) -> None:
+        """Report what a stage would do, and why."""
+        head = f"[bold]{plan.stage:<9}[/] {len(plan.tasks)} to do, {plan.current} up to date"
+        self.out.print(head if plan.tasks else f"[dim]{head}[/]")
+        for task in plan.tasks[:REASONS_SHOWN]:
+            self.out.print(f"            {_plain(task.key)}: {_plain(task.reason)}")
+        if len(plan.tasks) > REASONS_SHOWN:
+            self.out.print(f"            and {len(plan.tasks) - REASONS_SHOWN} more")
+
+    def error(self, error: BeamBellError) -> None:
+        """Report why the command failed."""
+        if self.as_json:
+            self.json(error.to_dict())
+        self.err.print(f"[red]error:[/] {_plain(str(error))}")
+
+
+def plan_to_dict(plan: Plan) -> dict[str, Any]:
+    """As plain JSON values."""
+    tasks = [{"key": task.key, "reason": task.reason} for task in plan.tasks]
+    return {"stage": plan.stage, "tasks": tasks, "current": plan.current}
+
+
+def _number(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _plain(text: str) -> str:
+    """Text from data must not be read as markup."""
+    from rich.markup import escape
+
+    return escape(text)

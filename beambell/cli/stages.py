@@ -1,0 +1,68 @@
+"""The stages in their order: one command, one function, one DVC stage, one Airflow task each.
+
+Modules are named, not imported: Beam, Great Expectations and torch load only when a stage has work to do.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from beambell.project import Project
+    from beambell.steps.stage import Outcome, Plan
+    from beambell.store import Selection
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage.
+
+    Attributes
+    ----------
+    name
+        The command's word.
+    planner, runner
+        Modules with ``plan(project, selection)`` and ``run(project, selection)``.
+    summary
+        What it does, in a line.
+    """
+
+    name: str
+    planner: str
+    runner: str
+    summary: str
+
+    def plan(self, project: Project, selection: Selection) -> Plan:
+        """Say what is stale, and why; imports nothing heavy."""
+        plan: Plan = importlib.import_module(self.planner).plan(project, selection)
+        return plan
+
+    def run(self, project: Project, selection: Selection) -> Outcome:
+        """Do what is stale."""
+        plan = self.plan(project, selection)
+        if not plan.tasks and self.runner != self.planner:
+            # A Beam job without work is answered by its planner: importing Beam takes seconds.
+            from beambell.steps.stage import Outcome
+
+            return Outcome(self.name, 0, plan.current)
+        outcome: Outcome = importlib.import_module(self.runner).run(project, selection)
+        return outcome
+
+
+def _driver(name: str, summary: str) -> Stage:
+    return Stage(name, f"beambell.steps.{name}", f"beambell.steps.{name}", summary)
+
+
+STAGES = (
+    Stage("ingest", "beambell.steps.ingest", "beam_jobs.ingest", "Read new raw files into partitions by event time."),
+    Stage("apply", "beambell.steps.apply", "beam_jobs.apply_lfs", "Let the labeling functions vote on partitions."),
+    _driver("merge", "Bring the state up to the sum of the partitions' pattern counts."),
+    _driver("fit", "Fit the label model from the state."),
+    Stage("label", "beambell.steps.label", "beam_jobs.label", "Make candidate labels from votes and label model."),
+    _driver("validate", "Judge candidate labels; publish those that pass the gate."),
+    _driver("train", "Train the end model on published labels."),
+    _driver("evaluate", "Measure labels and end model on gold rows."),
+    _driver("register", "Register the trained model as a new version."),
+)

@@ -1,0 +1,31 @@
+"""``params.yaml`` as typed, validated objects."""
+
+from beambell.config.load import load_params
+from beambell.config.params import (
+    BeamParams,
+    EvaluationParams,
+    FieldType,
+    GateParams,
+    Grain,
+    LabelModelParams,
+    LabelParams,
+    LFParams,
+    ModelParams,
+    Params,
+    StreamParams,
+)
+
+__all__ = [
+    "BeamParams",
+    "EvaluationParams",
+    "FieldType",
+    "GateParams",
+    "Grain",
+    "LFParams",
+    "LabelModelParams",
+    "LabelParams",
+    "ModelParams",
+    "Params",
+    "StreamParams",
+    "load_params",
+]

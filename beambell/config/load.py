@@ -1,0 +1,119 @@
+"""Read ``params.yaml``; every complaint names the line and the key."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from beambell.config.params import Params
+from beambell.errors import ConfigError
+
+FILE_NAME = "params.yaml"
+
+
+def load_params(project: Path) -> Params:
+    """Read and validate ``params.yaml`` of a project.
+
+    Parameters
+    ----------
+    project
+        The folder that holds it.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, is not YAML, or says something that no key allows.
+    """
+    path = project / FILE_NAME
+    tree, lines = _parse(path)
+    try:
+        return Params(**tree)
+    except ValidationError as error:
+        raise _explain(error, path, lines) from None
+
+
+def _parse(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        tree = yaml.safe_load(text)
+    except FileNotFoundError:
+        raise ConfigError(
+            "there is no params.yaml here",
+            where=str(path),
+            fix="name the project's folder with --project DIR, or write one (see docs/operating.md)",
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"not valid UTF-8: {error.reason} at byte {error.start}", where=str(path)) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise ConfigError(f"not valid YAML: {getattr(error, 'problem', error)}", where=where) from None
+    if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
+        raise ConfigError("expected a mapping of section names to values", where=str(path))
+    lines: dict[tuple[str, ...], int] = {}
+    _collect_lines(root, (), lines, path)
+    return tree, lines
+
+
+def _collect_lines(
+    node: yaml.Node | None, prefix: tuple[str, ...], lines: dict[tuple[str, ...], int], path: Path
+) -> None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            place = (*prefix, str(key.value))
+            if place in lines:  # PyYAML keeps the last of two equal keys without a word
+                raise ConfigError(
+                    f"{'.'.join(place)} is given twice (first on line {lines[place]})",
+                    where=f"{path}:{key.start_mark.line + 1}",
+                    fix="keep one of them",
+                )
+            lines[place] = key.start_mark.line + 1
+            _collect_lines(value, place, lines, path)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, value in enumerate(node.value):
+            lines[(*prefix, str(index))] = value.start_mark.line + 1
+            _collect_lines(value, (*prefix, str(index)), lines, path)
+
+
+def _explain(error: ValidationError, path: Path, lines: dict[tuple[str, ...], int]) -> ConfigError:
+    problems = []
+    fixes = []
+    first_line = None
+    for detail in error.errors():
+        place = tuple(str(part) for part in detail["loc"] if part != "[key]")
+        line = next((lines[place[:n]] for n in range(len(place), 0, -1) if place[:n] in lines), None)
+        first_line = first_line or line
+        key = ".".join(place) or "params"
+        at = f" (line {line})" if line else ""
+        if detail["type"] == "extra_forbidden":
+            near = get_close_matches(place[-1], _known_keys(place[:-1]), n=1)
+            problems.append(f"unknown key {key}{at}")
+            fixes.append(f"did you mean {near[0]!r}?" if near else f"remove {key}")
+        elif detail["type"] == "missing":
+            problems.append(f"{key} is missing")
+            fixes.append(f"add {key}")
+        else:
+            value = "" if isinstance(detail["input"], dict) else f", not {detail['input']!r}"
+            problems.append(f"{key}{at}: {detail['msg'].removeprefix('Value error, ')}{value}")
+    where = f"{path}:{first_line}" if first_line else str(path)
+    return ConfigError("; ".join(problems), where=where, fix="; ".join(fixes) or None)
+
+
+def _known_keys(place: tuple[str, ...]) -> list[str]:
+    """Names allowed at a place, for the did-you-mean."""
+    model: type[BaseModel] = Params
+    for part in place:
+        field = model.model_fields.get(part)
+        if field is None:  # a free key, such as a stream's name
+            continue
+        arguments = get_args(field.annotation)
+        inner = arguments[-1] if arguments else field.annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return sorted(model.model_fields)

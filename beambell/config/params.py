@@ -1,0 +1,237 @@
+"""What ``params.yaml`` may say, section by section. DVC tracks the same keys as stage parameters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+Grain = Literal["hour", "day", "month"]
+FieldType = Literal["string", "int", "float", "bool"]
+
+NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,63}"
+RESERVED_COLUMNS = frozenset({"id", "ts", "stream"})
+
+
+def _valid_name(name: str) -> str:
+    if not re.fullmatch(NAME_PATTERN, name):
+        raise ValueError(f"{name!r} must match {NAME_PATTERN}: it becomes a folder's name")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_valid_name)]
+Share = Annotated[float, Field(ge=0.0, le=1.0)]
+
+
+class Section(BaseModel):
+    """A part of ``params.yaml``; a key nobody knows is an error, not a silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StreamParams(Section):
+    """One stream of records: where its files arrive and what its columns mean.
+
+    Attributes
+    ----------
+    inputs
+        Globs relative to the project (or fsspec URLs). ``{dt}`` in a pattern is the day of delivery.
+        Files are ordered by path; of two records with one id, the later in that order wins.
+    grain
+        Length of a partition in event time: ``hour``, ``day`` or ``month``, in UTC.
+    first
+        First expected partition; records before it are quarantined as misdated.
+    id
+        Column of the record's id; ``None`` gives each record the hash of its content.
+    text, time
+        Columns of the text and of the event time (ISO 8601; epoch seconds or milliseconds when numeric).
+    fields
+        Further columns to keep, with their types.
+    undated
+        What becomes of records without a time: ``quarantine``, ``delivery`` (the ``{dt}`` of their file), or
+        a fixed partition such as ``2015-01``. Unparsable times are quarantined always.
+    encoding, delimiter
+        Of text formats.
+    max_text_chars
+        Longer texts are quarantined.
+    """
+
+    inputs: tuple[str, ...] = Field(min_length=1)
+    grain: Grain = "day"
+    first: str | None = None
+    id: str | None = None
+    text: str = "text"
+    time: str = "ts"
+    fields: dict[str, FieldType] = {}
+    undated: str = "quarantine"
+    encoding: str = "utf-8"
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    max_text_chars: int = Field(default=100_000, gt=0)
+
+    @model_validator(mode="after")
+    def _columns_are_distinct(self) -> StreamParams:
+        # Every column keeps its configured name beside id, ts and provenance, so none may shadow those.
+        for column in (self.text, *self.fields):
+            if column in RESERVED_COLUMNS or column.startswith("_"):
+                raise ValueError(f"column {column!r} is reserved; rename it upstream or leave it out")
+        if self.text in self.fields:
+            raise ValueError(f"column {self.text!r} is the text and must not be listed in fields again")
+        if self.undated == "delivery" and not all("{dt}" in pattern for pattern in self.inputs):
+            raise ValueError("undated: delivery needs {dt} in every pattern of inputs")
+        return self
+
+
+class LFParams(Section):
+    """Where the labeling functions live."""
+
+    modules: tuple[str, ...] = Field(min_length=1)
+
+
+class LabelModelParams(Section):
+    """Which label model, and its options (see ``beambell.label_model``)."""
+
+    kind: str = "snorkel"
+    options: dict[str, Any] = {}
+
+
+class LabelParams(Section):
+    """How labels follow the label model.
+
+    Attributes
+    ----------
+    relabel_days
+        When the label model changes, this many days back from the newest partition are relabelled; ``None``
+        relabels all history. Partitions whose votes changed, or that have no labels yet, are always labelled.
+    """
+
+    relabel_days: int | None = Field(default=30, ge=1)
+
+
+class GateParams(Section):
+    """Bounds on label quality: ``max_quarantined``, ``min_coverage``, ``max_lf_errors`` block; others warn."""
+
+    max_quarantined: Share = 0.05
+    max_duplicates: Share = 0.2
+    min_coverage: Share = 0.3
+    max_conflict: Share = 0.5
+    min_class_share: Share = 0.01
+    max_lf_errors: Share = 0.01
+
+
+class ModelParams(Section):
+    """The end model: hashed TF-IDF and logistic regression on probabilistic labels.
+
+    Attributes
+    ----------
+    name
+        The registry's name for it.
+    streams
+        Streams it is trained on; ``None`` for all.
+    window_days
+        Partitions back from the newest that it is trained on; ``None`` for all.
+    """
+
+    name: Name = "model"
+    streams: tuple[Name, ...] | None = None
+    window_days: int | None = Field(default=None, ge=1)
+    features: int = Field(default=2**18, ge=2**8, le=2**24)
+    ngrams: tuple[int, int] = (1, 2)
+    regularisation: float = Field(default=1.0, gt=0)
+    max_rows: int = Field(default=500_000, gt=0)
+    seed: int = 7
+
+
+class EvaluationParams(Section):
+    """What the end model is measured on: never the labels it was trained on.
+
+    Attributes
+    ----------
+    gold
+        Globs of Parquet files with gold labels: a ``label`` column (-1 unknown), and either ``stream`` with
+        ``id`` (or ``file`` and ``line``) of ingested rows, or a ``text`` column with rows of their own.
+    holdout
+        Share of ids, chosen by hash, that is never trained on. Gold labels count only there; rows of their
+        own count wholly.
+    bins
+        Of the calibration curve.
+    """
+
+    gold: tuple[str, ...] = ()
+    holdout: float = Field(default=0.2, gt=0, lt=1)
+    bins: int = Field(default=10, ge=2, le=100)
+
+
+class BeamParams(Section):
+    """How the Beam jobs run.
+
+    Attributes
+    ----------
+    runner
+        ``FnApiRunner`` (embedded), or any runner Beam knows by name.
+    options
+        Further Beam options, as on the command line: ``["--job_endpoint=localhost:8099"]``.
+    rows_per_item
+        Rows of one work item, the unit of memory and of parallelism.
+    """
+
+    runner: str = "FnApiRunner"
+    options: tuple[str, ...] = ()
+    workers: int = Field(default=2, ge=1)
+    rows_per_item: int = Field(default=65_536, ge=1)
+
+
+class Params(BaseSettings):
+    """The whole of ``params.yaml``. ``BEAMBELL_<SECTION>__<KEY>`` in the environment overrides one key."""
+
+    model_config = SettingsConfigDict(env_prefix="BEAMBELL_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    project: Name
+    data: str = "data"
+    classes: tuple[Name, ...] = Field(min_length=2, max_length=100)
+    streams: dict[Name, StreamParams] = Field(min_length=1)
+    lfs: LFParams
+    label_model: LabelModelParams = LabelModelParams()
+    labels: LabelParams = LabelParams()
+    gate: GateParams = GateParams()
+    model: ModelParams = ModelParams()
+    evaluation: EvaluationParams = EvaluationParams()
+    beam: BeamParams = BeamParams()
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Params:
+        if len(set(self.classes)) != len(self.classes):
+            raise ValueError("classes must be distinct")
+        if unknown := set(self.model.streams or ()) - set(self.streams):
+            raise ValueError(f"model.streams names unknown streams: {', '.join(sorted(unknown))}")
+        return self
+
+    @property
+    def cardinality(self) -> int:
+        """Number of classes, K."""
+        return len(self.classes)
+
+    def with_beam_options(self, options: Iterable[str]) -> Params:
+        """Copy, with options of Beam added as on its command line; ``--runner=NAME`` names the runner."""
+        runner, extra = self.beam.runner, []
+        for option in options:
+            if option.startswith("--runner="):
+                runner = option.removeprefix("--runner=")
+            else:
+                extra.append(option)
+        beam = self.beam.model_copy(update={"runner": runner, "options": (*self.beam.options, *extra)})
+        return self.model_copy(update={"beam": beam})
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, which comes in as keyword arguments."""
+        return env_settings, init_settings

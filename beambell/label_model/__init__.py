@@ -1,0 +1,13 @@
+"""Label models: from the votes on a row to the probability of each class.
+
+A label model is fitted on pattern counts alone. Its kinds are known by name; `register` adds one of your own.
+"""
+
+from __future__ import annotations
+
+from beambell.label_model.base import LabelModel
+from beambell.label_model.majority import MajorityVote
+from beambell.label_model.registry import create, kinds, register, restore
+from beambell.label_model.snorkel import SnorkelLabelModel
+
+__all__ = ["LabelModel", "MajorityVote", "SnorkelLabelModel", "create", "kinds", "register", "restore"]

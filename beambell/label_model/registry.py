@@ -1,0 +1,78 @@
+"""The kinds of label models, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy.typing as npt
+
+from beambell.errors import LabelModelError
+from beambell.label_model.base import LabelModel
+from beambell.label_model.majority import MajorityVote
+from beambell.label_model.snorkel import SnorkelLabelModel
+
+_KINDS: dict[str, type[LabelModel]] = {model.kind: model for model in (MajorityVote, SnorkelLabelModel)}
+
+
+def kinds() -> tuple[str, ...]:
+    """Names of the kinds of label models there are."""
+    return tuple(sorted(_KINDS))
+
+
+def register(model: type[LabelModel]) -> type[LabelModel]:
+    """Make a kind of label model known by its ``kind``; a class decorator.
+
+    Raises
+    ------
+    LabelModelError
+        If another one has that name.
+    """
+    if _KINDS.setdefault(model.kind, model) is not model:
+        raise LabelModelError(f"there is another label model {model.kind!r}", fix="give yours another kind")
+    return model
+
+
+def create(kind: str, **options: Any) -> LabelModel:
+    """Make a label model, not fitted yet.
+
+    Parameters
+    ----------
+    kind
+        One of `kinds`.
+    **options
+        Of that kind.
+
+    Raises
+    ------
+    LabelModelError
+        If there is no such kind, or it has no such option, or the option no such value.
+    """
+    model = _named(kind)
+    known = [option.name for option in fields(model) if option.init]
+    if unknown := sorted(set(options) - set(known)):
+        raise LabelModelError(
+            f"there is no option {unknown[0]!r}", where=kind, fix=f"its options are {', '.join(known) or 'none'}"
+        )
+    try:
+        return model(**options)
+    except (TypeError, ValueError) as error:
+        raise LabelModelError(f"an option has an impossible value: {error}", where=kind) from error
+
+
+def restore(kind: str, config: Mapping[str, Any], params: Mapping[str, npt.NDArray[Any]]) -> LabelModel:
+    """Make a fitted label model again from its ``config()`` and ``params()``.
+
+    Raises
+    ------
+    LabelModelError
+        If there is no such kind, or these are not its configuration and parameters.
+    """
+    return _named(kind).restore(config, params)
+
+
+def _named(kind: str) -> type[LabelModel]:
+    if kind not in _KINDS:
+        raise LabelModelError(f"there is no label model {kind!r}", fix=f"use one of {', '.join(kinds())}")
+    return _KINDS[kind]

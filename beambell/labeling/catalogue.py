@@ -1,0 +1,246 @@
+"""The catalogue: all labeling functions of a project, imported from the user's own modules."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+import threading
+import traceback
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any, Self
+
+from beambell.errors import BeamBellError, CatalogueError, UsageError
+from beambell.labeling.core import LabelingFunction
+from beambell.labeling.files import project_root
+from beambell.labeling.fingerprint import fingerprint, source
+from beambell.labeling.python import adopt, is_labeling_function
+
+_OURS = frozenset({"beambell", "beam_jobs"})
+_importing = threading.RLock()
+
+
+class Catalogue:
+    """The labeling functions of a project, sorted by name.
+
+    Fingerprints are taken at once, before any row could change what a function remembers.
+
+    Parameters
+    ----------
+    lfs
+        Labeling functions with distinct names; snorkel's are adopted.
+
+    Attributes
+    ----------
+    lfs
+        All of them, by name.
+    fingerprints, sources
+        By name: the fingerprint, and what it was made of.
+
+    Raises
+    ------
+    CatalogueError
+        If there is none, or two share a name.
+    """
+
+    def __init__(self, lfs: Iterable[LabelingFunction]) -> None:
+        adopted = [adopt(lf) for lf in lfs]
+        if not adopted:
+            raise CatalogueError("there are no labeling functions", fix="define at least one")
+        self._by_name = {lf.name: lf for lf in sorted(adopted, key=lambda lf: lf.name)}
+        if len(self._by_name) < len(adopted):
+            names = [lf.name for lf in adopted]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            raise CatalogueError(f"two labeling functions share a name: {', '.join(twice)}", fix="rename one of them")
+        self.lfs = tuple(self._by_name.values())
+        self.fingerprints = {lf.name: fingerprint(lf) for lf in self.lfs}
+        self.sources = {lf.name: source(lf) for lf in self.lfs}
+
+    @classmethod
+    def load(cls, modules: Sequence[str], *, root: Path | None = None) -> Self:
+        """Import modules and collect the labeling functions in them.
+
+        Counted are objects at the top level of a module, and in lists and tuples there. With a root, the modules
+        (and whatever they import from it) are read anew from its files, whatever was imported before under the
+        same names, and relative file names of labeling functions start there.
+
+        Parameters
+        ----------
+        modules
+            Dotted names.
+        root
+            The project's folder, which goes on ``sys.path``; ``None`` imports as usual.
+
+        Raises
+        ------
+        CatalogueError
+            If an import fails (naming file, line and exception), two labeling functions share a name (naming
+            both modules), or there is none.
+        """
+        with _importing, _fresh_imports(modules, root):
+            found = [thing for name in modules for thing in _collect(_import(name, root))]
+            return cls(_unique(found, modules))  # here, for a fingerprint follows imports inside functions
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names, sorted: the order of votes in every artefact."""
+        return tuple(self._by_name)
+
+    def source(self, name: str) -> str:
+        """Return what a labeling function was made of, for the record."""
+        return self.sources[self[name].name]
+
+    def __getitem__(self, name: str) -> LabelingFunction:
+        try:
+            return self._by_name[name]
+        except KeyError:
+            close = difflib.get_close_matches(name, self.names)
+            fix = f"did you mean {' or '.join(close)}?" if close else f"there are: {', '.join(self.names)}"
+            raise UsageError(f"there is no labeling function {name!r}", fix=fix) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    def __iter__(self) -> Iterator[LabelingFunction]:
+        return iter(self.lfs)
+
+    def __len__(self) -> int:
+        return len(self.lfs)
+
+
+def _collect(module: ModuleType) -> Iterator[tuple[Any, str]]:
+    for value in vars(module).values():
+        for thing in value if isinstance(value, list | tuple) else (value,):
+            if is_labeling_function(thing):
+                yield thing, module.__name__
+
+
+def _unique(found: Iterable[tuple[Any, str]], modules: Sequence[str]) -> list[LabelingFunction]:
+    lfs: dict[str, tuple[LabelingFunction, str]] = {}
+    for lf, module in _distinct(found):
+        if lf.name in lfs:
+            both = " and ".join(dict.fromkeys([lfs[lf.name][1], module]))
+            raise CatalogueError(f"two labeling functions are named {lf.name!r}, in {both}", fix="rename one of them")
+        lfs[lf.name] = lf, module
+    if not lfs:
+        raise CatalogueError(
+            f"there are no labeling functions in {', '.join(modules) or 'no modules'}",
+            fix="define one at the top level of a module listed under lfs: modules in params.yaml",
+        )
+    return [lf for lf, _ in lfs.values()]
+
+
+def _distinct(found: Iterable[tuple[Any, str]]) -> Iterator[tuple[LabelingFunction, str]]:
+    """Adopt every object once, however often it was imported from one module into another."""
+    seen: set[int] = set()
+    for thing, module in found:
+        if id(thing) not in seen:
+            seen.add(id(thing))
+            try:
+                yield adopt(thing), module
+            except BeamBellError as error:
+                raise CatalogueError(f"{error.where}: {error.message}", where=module, fix=error.fix) from error
+
+
+def _import(name: str, root: Path | None) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        message = error.message if isinstance(error, BeamBellError) else str(error)
+        about = f"{error.where}: " if isinstance(error, BeamBellError) and error.where else ""
+        fix = error.fix if isinstance(error, BeamBellError) else None
+        raise CatalogueError(
+            f"importing {name} failed: {about}{type(error).__name__}: {message}",
+            where=_place(error, name, root),
+            fix=fix or "correct the module, or take it off lfs: modules in params.yaml",
+        ) from error
+
+
+def _place(error: BaseException, name: str, root: Path | None) -> str:
+    """Return ``file:line`` of the innermost line of the user's code that an import failed on."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{_shown(Path(error.filename), root)}:{error.lineno}"
+    frames = [(Path(frame.f_code.co_filename), line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    users = [(file, line) for file, line in frames if not _is_machinery(file, root)]
+    return f"{_shown(users[-1][0], root)}:{users[-1][1]}" if users else f"lfs: modules: {name}"
+
+
+def _is_machinery(file: Path, root: Path | None) -> bool:
+    outside = root is not None and not file.is_relative_to(root.absolute())
+    importing = str(file).startswith("<frozen") or file.parent.name == "importlib"
+    return outside or importing or "site-packages" in file.parts or file.is_relative_to(Path(__file__).parents[1])
+
+
+def _shown(file: Path, root: Path | None) -> str:
+    inside = root is not None and file.is_relative_to(root.absolute())
+    return file.relative_to(root.absolute()).as_posix() if root is not None and inside else file.name
+
+
+# --- fresh imports from a project's root ---------------------------------------------------------------------------
+
+
+class _FreshLoader(SourceFileLoader):
+    """Compiles the source as it is now: a cached ``.pyc`` cannot tell two edits within one second apart."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        code: CodeType = self.source_to_code(self.get_data(path), path)
+        return code
+
+
+class _ProjectFinder:
+    """Finds modules in a project's root before anything else does, except our own."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def find_spec(self, name: str, path: Sequence[str] | None = None, _target: Any = None) -> ModuleSpec | None:
+        if name.partition(".")[0] in _OURS:
+            return None
+        for folder in [str(self._root)] if path is None else path:
+            if Path(folder).is_relative_to(self._root) and "site-packages" not in folder:
+                finder = FileFinder(folder, (_FreshLoader, SOURCE_SUFFIXES))
+                spec = finder.find_spec(name)
+                if spec is not None and spec.loader is not None:
+                    return spec
+        return None
+
+
+@contextmanager
+def _fresh_imports(modules: Sequence[str], root: Path | None) -> Iterator[None]:
+    if root is None:
+        yield
+        return
+    root = root.absolute()
+    _forget(modules)
+    _put_first(str(root))
+    finder = _ProjectFinder(root)
+    sys.meta_path.insert(0, finder)
+    importlib.invalidate_caches()
+    try:
+        with project_root(root):
+            yield
+    finally:
+        sys.meta_path.remove(finder)
+
+
+def _forget(modules: Sequence[str]) -> None:
+    """Drop what earlier loads imported, and whatever else goes by the names that are to be imported."""
+    tops = {name.partition(".")[0] for name in modules} - _OURS
+    for name, module in list(sys.modules.items()):
+        loader = getattr(getattr(module, "__spec__", None), "loader", None)
+        if isinstance(loader, _FreshLoader) or name.partition(".")[0] in tops:
+            del sys.modules[name]
+
+
+_earlier_roots: set[str] = set()
+
+
+def _put_first(root: str) -> None:
+    """Let this project come first on ``sys.path``, and earlier ones not at all: imports may happen in a vote."""
+    sys.path[:] = [root, *(entry for entry in sys.path if entry not in _earlier_roots and entry != root)]
+    _earlier_roots.add(root)

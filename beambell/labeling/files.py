@@ -1,0 +1,117 @@
+"""Files that labeling functions depend on: found from the project's root, known by their content."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from beambell.errors import LabelingFunctionError
+
+_root: ContextVar[Path | None] = ContextVar("project_root", default=None)
+_loading = threading.RLock()
+
+
+@contextmanager
+def project_root(root: Path) -> Iterator[None]:
+    """Resolve relative file names from this folder while labeling functions are being defined."""
+    token = _root.set(root.absolute())
+    try:
+        yield
+    finally:
+        _root.reset(token)
+
+
+def find(name: str | Path) -> Path:
+    """Return the absolute path of a file (or folder) named relative to the project's root.
+
+    Raises
+    ------
+    LabelingFunctionError
+        If there is none.
+    """
+    path = (_root.get() or Path.cwd()) / name
+    if not path.exists():
+        raise LabelingFunctionError(
+            "there is no such file", where=str(name), fix="file names are relative to the project, where params.yaml is"
+        )
+    return path
+
+
+def read_lines(name: str | Path) -> list[tuple[int, str]]:
+    """Read a text file (UTF-8): its lines without surrounding whitespace, numbered from 1, empty ones left out.
+
+    Raises
+    ------
+    LabelingFunctionError
+        If it is missing, or is not UTF-8 (naming file and line).
+    """
+    try:
+        data = find(name).read_bytes()
+    except OSError as error:
+        raise LabelingFunctionError(f"cannot be read: {error.strerror}", where=str(name)) from error
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise LabelingFunctionError("is not UTF-8", where=f"{name}:{line}", fix="save the file as UTF-8") from error
+    return [(number, line.strip()) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a UTF-8 file."""
+    return path.read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A file or folder that a Python labeling function needs, loaded on first use, once per process.
+
+    Give it as ``@labeling_function(resources={"model": Resource("models/toxic.json", load=read_model)})``; the
+    function then receives what ``load`` returned as its keyword argument ``model``. Its content is part of
+    the labeling function's fingerprint.
+
+    Parameters
+    ----------
+    name
+        Path relative to the project's root.
+    load
+        Turns the absolute path into what the function receives; the text of the file by default.
+    """
+
+    name: str
+    load: Callable[[Path], Any] = read_text
+    path: Path = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", find(self.name))
+
+    @property
+    def value(self) -> Any:
+        """What ``load`` made of the file."""
+        with _loading:
+            return self._value
+
+    @cached_property
+    def _value(self) -> Any:
+        return self.load(self.path)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of the content; of a folder, of its files' relative names and contents."""
+        if self.path.is_file():
+            return _file_digest(self.path)
+        files = sorted(path for path in self.path.rglob("*") if path.is_file())
+        listing = "".join(f"{path.relative_to(self.path).as_posix()}\0{_file_digest(path)}\n" for path in files)
+        return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,438 @@
+"""The identity of a labeling function: a hash of everything that decides its votes, and of nothing else.
+
+A declarative labeling function is its kind and its parameters, files by content. One written in Python is the
+normal form of its source, and that of every helper and class of the user's own which it reaches through globals,
+closures, defaults and attributes of modules; constants count by value, libraries by the names of what is used.
+
+The walk below turns all that into nested lists of strings, in an order that depends on names only, so that the
+hash is the same in every process and on every machine. A definition met again is a reference to its number:
+cycles end, and sharing is seen.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import dis
+import functools
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import json
+import re
+import sys
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import Enum
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+
+from beambell.labeling.core import LabelingFunction, meaning
+from beambell.labeling.files import Resource
+from beambell.labeling.kinds import Declarative, Lexicon, Lookup
+from beambell.labeling.normal_form import (
+    Form,
+    find_class,
+    find_definition,
+    normal_form,
+    parse,
+    source_lines,
+    text_of,
+)
+from beambell.labeling.python import PythonFunction, SnorkelFunction, adopt
+
+_SCHEME = "beambell-1"
+_OURS = frozenset({"beambell", "beam_jobs", "snorkel"})
+_INSTALLED = frozenset({"site-packages", "dist-packages"})
+_PLAIN = (bool, int, float, complex, str, type(None), type(...), type(NotImplemented), range, slice)
+_CONTAINERS = (tuple, list, set, frozenset, Mapping)
+_STANDARD = frozenset({"builtins", "collections", "types"})
+_LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
+
+
+def fingerprint(lf: LabelingFunction) -> str:
+    """Return the hash of a labeling function's meaning.
+
+    Label, fields, streams, an explicit version and resources belong to the meaning; name, description, owner and
+    tags do not, nor do comments, layout, docstrings and annotations.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    form = [_SCHEME, _Walk.of(adopt(lf)).form]
+    return hashlib.sha256(_canonical(form).encode()).hexdigest()
+
+
+def source(lf: LabelingFunction) -> str:
+    """Return what a labeling function was made of, to be recorded beside its fingerprint.
+
+    Returns
+    -------
+    str
+        The expression that makes a declarative one; the source text of a Python one, followed by that of its
+        helpers and by the values of its constants.
+    """
+    lf = adopt(lf)
+    if isinstance(lf, Declarative):
+        return _expression(lf)
+    return "\n\n\n".join(_Walk.of(lf).texts) + "\n"
+
+
+class _Walk:
+    """One walk over all that a labeling function reaches.
+
+    Attributes
+    ----------
+    form
+        What it found.
+    texts
+        Source text of the definitions met, then the constants they use.
+    """
+
+    def __init__(self, home: str) -> None:
+        self._home = home
+        self._numbers: dict[int, int] = {}
+        self._kept: list[Any] = []  # an object that is gone could lend its id to another
+        self._open: set[int] = set()
+        self._definitions: list[str] = []
+        self._constants: dict[str, str] = {}
+        self.form: Form = None
+
+    @classmethod
+    def of(cls, lf: LabelingFunction) -> _Walk:
+        walk = cls(_package_of(lf))
+        walk.form = walk.value(lf)
+        return walk
+
+    @property
+    def texts(self) -> list[str]:
+        constants = [f"{name} = {text}" for name, text in sorted(self._constants.items())]
+        return [*self._definitions, *(["\n".join(constants)] if constants else [])]
+
+    def value(self, thing: Any) -> Form:
+        """Describe any value."""
+        if type(thing) in _PLAIN:
+            return [type(thing).__name__, repr(thing)]
+        if isinstance(thing, _CONTAINERS) and type(thing).__module__ in _STANDARD:
+            return self._once_at_a_time(thing, self._container)
+        for kinds, describe in self._special():
+            if isinstance(thing, kinds):
+                return describe(thing)
+        if callable(thing) and hasattr(thing, "__wrapped__"):  # functools.cache and its like
+            return self._numbered(thing, lambda t: ["wrapper", _name(type(t)), self.value(t.__wrapped__)])
+        return self._numbered(thing, self._instance)
+
+    def _special(self) -> tuple[tuple[Any, Callable[[Any], Form]], ...]:
+        numbered = self._numbered
+        return (
+            (LabelingFunction, lambda t: numbered(t, self._labeling_function)),
+            (Enum, lambda t: ["enum", _name(type(t)), t.name, self.value(t.value)]),
+            (bytes | bytearray | memoryview, lambda t: ["bytes", hashlib.sha256(t).hexdigest()]),
+            (re.Pattern, lambda t: ["pattern", repr(t.pattern), str(t.flags)]),
+            (np.ndarray, self._array),
+            (np.generic, lambda t: ["number", t.dtype.str, repr(t.item())]),
+            (PurePath, lambda t: ["path", t.as_posix()]),
+            (Resource, lambda t: ["resource", t.digest, self.value(t.load)]),
+            (types.FunctionType, lambda t: numbered(t, self._function)),
+            (type, lambda t: numbered(t, self._class)),
+            (types.ModuleType, lambda t: numbered(t, self._module)),
+            (types.MethodType, lambda t: ["method", self.value(t.__func__), self.value(t.__self__)]),
+            (types.BuiltinFunctionType, self._builtin),
+            (functools.partial, lambda t: ["partial", *map(self.value, (t.func, t.args, t.keywords))]),
+        )
+
+    # --- values ------------------------------------------------------------------------------------------------
+
+    def _container(self, thing: Any) -> Form:
+        name = type(thing).__name__
+        if isinstance(thing, Mapping):
+            # The order of a dict can decide a vote (first match wins), so it counts.
+            return [name, [[self.value(key), self.value(item)] for key, item in thing.items()]]
+        items = [self.value(item) for item in thing]
+        return [name, sorted(items, key=_canonical) if isinstance(thing, set | frozenset) else items]
+
+    def _array(self, array: np.ndarray[Any, Any]) -> Form:
+        if array.dtype.hasobject:
+            return ["array", list(map(str, array.shape)), self.value(array.ravel().tolist())]
+        digest = hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+        return ["array", list(map(str, array.shape)), array.dtype.str, digest]
+
+    def _builtin(self, thing: types.BuiltinFunctionType) -> Form:
+        owner = thing.__self__
+        if owner is None or isinstance(owner, types.ModuleType):
+            return ["library", _name(thing)]
+        return ["method", thing.__name__, self.value(owner)]
+
+    def _instance(self, thing: Any) -> Form:
+        """Describe any other object by its class and its state, as pickling it would."""
+        snorkel = sys.modules.get("snorkel.map.core")
+        if snorkel is not None and isinstance(thing, snorkel.BaseMapper):
+            state = {k: v for k, v in vars(thing).items() if k not in ("name", "memoize", "_memoize_key", "_cache")}
+            return ["mapper", self.value(type(thing)), self.value(state)]
+        try:
+            reduced = thing.__reduce_ex__(2)
+        except Exception:  # noqa: BLE001  # a lock, a connection, a generator: nothing of it can be constant
+            return ["opaque", self.value(type(thing))]
+        if isinstance(reduced, str):
+            return ["singleton", self.value(type(thing)), reduced]
+        build, arguments, state, *contents = (*reduced, None, None, None)[:5]
+        contents = [None if content is None else list(content) for content in contents]
+        return ["object", *map(self.value, (build, arguments, _sorted_state(state), contents))]
+
+    def _labeling_function(self, lf: LabelingFunction) -> Form:
+        if isinstance(lf, SnorkelFunction):
+            original = lf.original
+            parts = {"function": original._f, "resources": original._resources, "pre": original._pre}
+        else:
+            parts = {}
+        parameters = {name: value for name, value in meaning(lf).items() if name != "original"}
+        if "any_of" in parameters:
+            parameters["any_of"] = frozenset(parameters["any_of"])
+        return [lf.kind, [[name, self.value(value)] for name, value in sorted({**parameters, **parts}.items())]]
+
+    # --- definitions -------------------------------------------------------------------------------------------
+
+    def _function(self, function: types.FunctionType) -> Form:
+        cells = self._cells(function)
+        if not self._is_users(function.__globals__.get("__name__"), function.__code__.co_filename):
+            return ["library", _name(function), cells]
+        lines = source_lines(function)
+        node = find_definition(function.__code__, lines)
+        if node is not None:
+            self._definitions.append(text_of(node, lines))
+        return [
+            "function",
+            self._bytecode(function.__code__) if node is None else normal_form(node),
+            cells,
+            self.value(function.__defaults__),
+            self.value(function.__kwdefaults__),
+            self.value({key: item for key, item in vars(function).items() if key != "__wrapped__"}),
+            self._references(function.__code__, node, function.__globals__),
+        ]
+
+    def _bytecode(self, code: types.CodeType) -> Form:
+        """Stand in for source that is not to be had, as in ``exec``; tied to this version of Python."""
+        version = list(map(str, sys.version_info[:2]))
+        constants = [self._bytecode(c) if isinstance(c, types.CodeType) else self.value(c) for c in code.co_consts]
+        return ["bytecode", version, code.co_code.hex(), list(code.co_names), constants]
+
+    def _class(self, cls: type) -> Form:
+        module = sys.modules.get(cls.__module__)
+        if not self._is_users(cls.__module__, getattr(module, "__file__", None)):
+            return ["library", _name(cls)]
+        lines = source_lines(cls)
+        node = find_class(cls.__qualname__, lines)
+        bases = [self.value(base) for base in cls.__bases__]
+        methods = {name: member for name, member in vars(cls).items() if isinstance(member, types.FunctionType)}
+        if node is None:
+            return ["class", _name(cls), bases, [[name, self.value(member)] for name, member in methods.items()]]
+        self._definitions.append(text_of(node, lines))
+        code = compile(ast.Module([node], type_ignores=[]), "<class>", "exec")
+        cells = [[name, self._cells(method)] for name, method in methods.items() if method.__closure__]
+        return ["class", normal_form(node), bases, cells, self._references(code, node, vars(module))]
+
+    def _module(self, module: types.ModuleType) -> Form:
+        """Describe a module handed around as a value: whatever is in it may be used."""
+        tree = parse("".join(source_lines(module))) if self._is_users_module(module) else None
+        return ["library", module.__name__] if tree is None else ["module", normal_form(tree)]
+
+    def _cells(self, function: types.FunctionType) -> Form:
+        """Describe the variables that a function closes over."""
+        forms = []
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+            try:
+                forms.append([name, self.value(cell.cell_contents)])
+            except ValueError:  # not assigned yet
+                forms.append([name, ["empty"]])
+        return forms
+
+    def _references(self, code: types.CodeType, node: ast.AST | None, scope: Mapping[str, Any]) -> Form:
+        """Describe what a definition uses of the module around it, by name."""
+        found = {name: scope[name] for name in _global_names(code) if name in scope}
+        found |= self._local_imports(node, scope)
+        forms = []
+        for name, thing in sorted(found.items()):
+            for path, part in self._parts_used(name, thing, node):
+                form = self.value(part)
+                forms.append([path, form])
+                if form[0] in _CONSTANT_FORMS:
+                    self._constants.setdefault(path, _shortened(part))
+        return forms
+
+    def _local_imports(self, node: ast.AST | None, scope: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a definition imports inside itself, by the name it gets there."""
+        found: dict[str, Any] = {}
+        for statement in ast.walk(node) if node is not None else ():
+            if isinstance(statement, ast.Import):
+                for alias in statement.names:
+                    module, top = self._users_import(alias.name), alias.name.partition(".")[0]
+                    found[alias.asname or top] = module if alias.asname else sys.modules.get(top, top)
+            elif isinstance(statement, ast.ImportFrom):
+                relative = "." * statement.level + (statement.module or "")
+                package = scope.get("__package__") or ""
+                name = importlib.util.resolve_name(relative, package) if statement.level else relative
+                owner = self._users_import(name)
+                for alias in statement.names:
+                    found[alias.asname or alias.name] = _attribute(owner, alias.name)
+        return found
+
+    def _users_import(self, name: str) -> Any:
+        """Import one of the user's modules; of a library, which may be slow to import, return the name."""
+        top = name.partition(".")[0]
+        spec = getattr(sys.modules.get(top), "__spec__", None) or importlib.util.find_spec(top)
+        place = None if spec is None else _place(spec.origin, spec.submodule_search_locations)
+        return _imported(name) if self._is_users(top, place) else name
+
+    def _parts_used(self, name: str, thing: Any, node: ast.AST | None) -> Iterator[tuple[str, Any]]:
+        """Of one of the user's modules, only the members that are used; anything else as a whole."""
+        if not (isinstance(thing, types.ModuleType) and self._is_users_module(thing) and node is not None):
+            yield name, thing
+            return
+        uses = _attribute_uses(name, node)
+        for path in sorted(uses):
+            part, taken = thing, []
+            for attribute in path:
+                if not (isinstance(part, types.ModuleType) and hasattr(part, attribute)):
+                    break
+                part = getattr(part, attribute)
+                taken.append(attribute)
+            yield ".".join([name, *taken]), part
+
+    def _is_users_module(self, module: types.ModuleType) -> bool:
+        place = _place(getattr(module, "__file__", None), getattr(module, "__path__", None))
+        return self._is_users(module.__name__, place)
+
+    def _is_users(self, module: str | None, file: str | None) -> bool:
+        """Whether a module is the user's own: not Python's, not installed, not ours; or in the LF's package."""
+        top = (module or "").partition(".")[0]
+        if top == self._home:
+            return True
+        if top in sys.stdlib_module_names or top in _OURS:
+            return False
+        return file is not None and not _INSTALLED & set(Path(file).parts)
+
+    # --- order -------------------------------------------------------------------------------------------------
+
+    def _numbered(self, thing: Any, describe: Callable[[Any], Form]) -> Form:
+        """Describe a thing with an identity where it is first met, and refer to that afterwards."""
+        if id(thing) in self._numbers:
+            return ["again", str(self._numbers[id(thing)])]
+        self._numbers[id(thing)] = len(self._numbers)
+        self._kept.append(thing)
+        return describe(thing)
+
+    def _once_at_a_time(self, thing: Any, describe: Callable[[Any], Form]) -> Form:
+        """Describe a container by value wherever it is met, but not within itself."""
+        if id(thing) in self._open:
+            return ["itself"]
+        self._open.add(id(thing))
+        try:
+            return describe(thing)
+        finally:
+            self._open.discard(id(thing))
+
+
+_CONSTANT_FORMS = frozenset({
+    *(kind.__name__ for kind in _PLAIN), *("tuple", "list", "set", "frozenset", "dict", "bytes", "pattern", "enum"),
+})  # fmt: skip
+
+
+def _package_of(lf: LabelingFunction) -> str:
+    function: Any = lf
+    if isinstance(lf, PythonFunction):
+        function = inspect.unwrap(lf.function)
+    elif isinstance(lf, SnorkelFunction):
+        function = inspect.unwrap(lf.original._f)
+    module: str = getattr(function, "__module__", None) or ""
+    return module.partition(".")[0]
+
+
+def _global_names(code: types.CodeType) -> set[str]:
+    """Return the names that code, and all code defined in it, looks up around itself."""
+    names = {instruction.argval for instruction in dis.get_instructions(code) if instruction.opname in _LOADS}
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            names |= _global_names(constant)
+    return names
+
+
+def _place(file: str | None, folders: Iterable[str] | None) -> str | None:
+    """Return where a module is: its file, or the first folder of a package that has none."""
+    return file or next(iter(folders or ()), None)
+
+
+def _attribute(owner: Any, name: str) -> Any:
+    """Return what ``from owner import name`` gives; the name alone where that cannot be had."""
+    if not isinstance(owner, types.ModuleType):
+        return name
+    return getattr(owner, name) if hasattr(owner, name) else _imported(f"{owner.__name__}.{name}")
+
+
+def _imported(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except Exception:  # noqa: BLE001  # the labeling function will fail on it, row by row; here it is a name
+        return name
+
+
+def _attribute_uses(name: str, node: ast.AST) -> set[tuple[str, ...]]:
+    """Return the attribute chains that start at a name: ``helpers.text.clean`` gives ``("text", "clean")``."""
+    uses: set[tuple[str, ...]] = set()
+    inner: set[int] = set()
+    for part in ast.walk(node):  # parents first, so the longest chain of each use comes first
+        if id(part) in inner:
+            continue
+        chain: list[str] = []
+        here: ast.AST = part
+        while isinstance(here, ast.Attribute):
+            chain.append(here.attr)
+            here = here.value
+            inner.add(id(here))
+        if isinstance(here, ast.Name) and here.id == name:
+            uses.add(tuple(reversed(chain)))
+    return uses
+
+
+def _sorted_state(state: Any) -> Any:
+    """Put attributes in the order of their names: the order they were set in means nothing."""
+    if isinstance(state, tuple) and len(state) == 2:  # with __slots__
+        return tuple(map(_sorted_state, state))
+    return dict(sorted(state.items())) if isinstance(state, dict) and all(map(str.isidentifier, state)) else state
+
+
+def _canonical(form: Form) -> str:
+    return json.dumps(form, separators=(",", ":"))
+
+
+def _name(thing: Any) -> str:
+    module = getattr(thing, "__module__", None) or ""
+    return f"{module}.{getattr(thing, '__qualname__', getattr(thing, '__name__', type(thing).__name__))}"
+
+
+def _shortened(value: Any, longest: int = 2000) -> str:
+    text = repr(sorted(value, key=repr)) if isinstance(value, set | frozenset) else repr(value)
+    return text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
+
+
+def _expression(lf: Declarative) -> str:
+    """Write the call that makes a declarative labeling function, defaults left out."""
+    arguments = [repr(lf.name)]
+    for f in dataclasses.fields(lf):
+        value = getattr(lf, f.name)
+        if f.name == "name" or value == f.default:
+            continue
+        arguments.append(f"{f.name}={_argument(lf, value)}")
+    return f"{lf.kind}({', '.join(arguments)})\n"
+
+
+def _argument(lf: Declarative, value: Any) -> str:
+    if isinstance(lf, Lexicon) and value is lf.weights:
+        return repr(dict(lf.weights))
+    if isinstance(lf, Lookup) and value is lf.values:
+        return repr(sorted(lf.values))
+    return repr(list(value) if isinstance(value, tuple) else value)

@@ -1,0 +1,228 @@
+"""Labeling functions written in Python: the decorator, and snorkel's own objects as they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import operator
+import sys
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Unpack, overload
+
+import numpy as np
+
+from beambell.errors import LabelingFunctionError
+from beambell.labeling.core import ABSTAIN, MAX_CLASSES, About, LabelingFunction, OnError, Votes
+from beambell.labeling.files import Resource
+from beambell.labeling.row import Columns, Row
+
+Function = Callable[..., Any]
+
+_TRUTH = (bool, np.bool_)
+
+
+class Scripted(LabelingFunction):
+    """A labeling function whose vote is whatever some code returns, checked row by row."""
+
+    @cached_property
+    @abstractmethod
+    def call(self) -> Callable[[Row], Any]:
+        """The code, as a function of the row alone."""
+
+    def _vote(self, row: Row) -> int:
+        return self._checked(self.call(row), MAX_CLASSES)
+
+    def apply(self, columns: Columns, *, cardinality: int, on_error: OnError) -> Votes:
+        """Vote row by row over the columns it reads, int8 [n]."""
+        call, checked = self.call, self._checked
+        votes = np.full(columns.n_rows, ABSTAIN, dtype=np.int8)
+        for position, row in enumerate(columns.rows(self.fields)):
+            try:
+                vote = checked(call(row), cardinality)
+            except Exception as error:  # noqa: BLE001  # any failure of a user's code is that row's alone
+                on_error(position, error)
+            else:
+                votes[position] = vote
+        return votes
+
+    def _checked(self, vote: Any, cardinality: int) -> int:
+        """Return a vote as an int, or raise; the common case, a plain int, comes first."""
+        if type(vote) is not int:
+            if self.label is not None and isinstance(vote, _TRUTH):
+                return self.label if vote else ABSTAIN
+            vote = self._whole(vote)
+        if not ABSTAIN <= vote < cardinality:
+            self.fail(f"returned {vote}, which is not a class: -1 abstains, classes are 0..{cardinality - 1}")
+        if self.label is not None and vote not in (self.label, ABSTAIN):
+            self.fail(f"returned {vote}, but is declared to vote label={self.label} or to abstain")
+        whole: int = vote
+        return whole
+
+    def _whole(self, vote: Any) -> int:
+        if isinstance(vote, np.bool_):
+            return int(vote)
+        try:
+            return operator.index(vote)
+        except TypeError:
+            self.fail(
+                f"returned {vote!r:.100} ({type(vote).__name__}), which is not the number of a class",
+                fix="return a class, or ABSTAIN" + (" where the function has nothing to say" if vote is None else ""),
+            )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PythonFunction(Scripted):
+    """Any function of a row. See `labeling_function`."""
+
+    kind = "python"
+
+    function: Function = dataclasses.field(repr=False)
+    reads: tuple[str, ...] = ("text",)
+    given: Mapping[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not callable(self.function):
+            self.fail(f"needs a function of a row, not {self.function!r}")
+        self._set("reads", tuple(dict.fromkeys(self.strings("fields", self.reads))))
+        self._set("given", dict(self.given))
+        self.strings("names of resources", self.given)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Columns it reads."""
+        return self.reads
+
+    @property
+    def resources(self) -> Mapping[str, Any]:
+        """Keyword arguments of the function, files not loaded yet."""
+        return self.given
+
+    @cached_property
+    def call(self) -> Callable[[Row], Any]:
+        """The function, with its resources loaded."""
+        function = self.function
+        given = {name: r.value if isinstance(r, Resource) else r for name, r in self.given.items()}
+        return (lambda row: function(row, **given)) if given else function
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SnorkelFunction(Scripted):
+    """A ``snorkel.labeling.LabelingFunction``, preprocessors and resources included, as it is."""
+
+    kind = "snorkel"
+
+    original: Any = dataclasses.field(repr=False)
+
+    @property
+    def fields(self) -> None:
+        """Unknown: it may read any column."""
+        return
+
+    @property
+    def resources(self) -> Mapping[str, Any]:
+        """Keyword arguments that snorkel passes to the function."""
+        resources: Mapping[str, Any] = self.original._resources
+        return resources
+
+    @cached_property
+    def call(self) -> Callable[[Row], Any]:
+        """The object itself: calling it runs its preprocessors and its function."""
+        call: Callable[[Row], Any] = self.original
+        return call
+
+    def release(self) -> None:
+        """Empty the caches of memoizing preprocessors, which remember every row they have seen for ever."""
+        for mapper in preprocessors(self.original):
+            mapper.reset_cache()
+
+
+def preprocessors(original: Any) -> Iterable[Any]:
+    """All preprocessors of a snorkel object, theirs included."""
+    for mapper in original._pre:
+        yield mapper
+        yield from preprocessors(mapper)
+
+
+def is_labeling_function(thing: object) -> bool:
+    """Whether it is a labeling function of this package or of snorkel (which is not imported to find out)."""
+    snorkel = sys.modules.get("snorkel.labeling.lf.core")
+    return isinstance(thing, LabelingFunction) or (snorkel is not None and isinstance(thing, snorkel.LabelingFunction))
+
+
+def adopt(thing: Any) -> LabelingFunction:
+    """See a labeling function of either package as one of this package.
+
+    Raises
+    ------
+    LabelingFunctionError
+        If it is neither.
+    """
+    if isinstance(thing, LabelingFunction):
+        return thing
+    if is_labeling_function(thing):
+        return SnorkelFunction(thing.name, original=thing)
+    raise LabelingFunctionError(
+        f"{thing!r:.100} is not a labeling function", fix="decorate a function of a row with @labeling_function()"
+    )
+
+
+@overload
+def labeling_function(name: Function, /) -> PythonFunction: ...
+@overload
+def labeling_function(
+    name: str | None = None,
+    *,
+    fields: Sequence[str] = ...,
+    label: int | None = None,
+    resources: Mapping[str, Any] | None = None,
+    **more: Unpack[About],
+) -> Callable[[Function], PythonFunction]: ...
+def labeling_function(
+    name: str | Function | None = None,
+    *,
+    fields: Sequence[str] = ("text",),
+    label: int | None = None,
+    resources: Mapping[str, Any] | None = None,
+    **more: Unpack[About],
+) -> PythonFunction | Callable[[Function], PythonFunction]:
+    """Make a labeling function of any function of a row.
+
+    Parameters
+    ----------
+    name
+        The function's own name by default.
+    fields
+        Columns it reads; ``id``, ``ts`` and ``stream`` are always there.
+    label
+        The one class it votes for, if there is one. The function may then return a truth value: true votes
+        the label, false abstains. Without it, it returns a class or `ABSTAIN` (and True is class 1, False 0).
+    resources
+        Keyword arguments for the function. A `Resource` is loaded once per process.
+    description
+        The first line of the function's docstring by default.
+
+    Examples
+    --------
+    >>> @labeling_function(fields=("text", "author"), label=1)
+    ... def names_itself(row):
+    ...     return row.author.lower() in row.text.lower()
+    >>> names_itself.vote({"text": "I am Ann", "author": "ann"})
+    1
+    """
+
+    def decorate(function: Function) -> PythonFunction:
+        documented = (getattr(function, "__doc__", None) or "").strip()
+        options: Any = {"description": documented.partition("\n")[0], **more}
+        own_name = name if isinstance(name, str) else getattr(function, "__name__", "")
+        return PythonFunction(
+            own_name, function=function, reads=_as_given(fields), label=label, given=resources or {}, **options
+        )
+
+    return decorate(name) if callable(name) else decorate
+
+
+def _as_given(fields: Any) -> Any:
+    return fields

@@ -1,0 +1,174 @@
+"""The end model: what training leaves, and all that prediction needs.
+
+It is kept as two files, a JSON that a person can read and the weights; no pickle, so loading a model runs no code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from beambell.errors import ArtefactError
+from beambell.model.features import HashedNgrams, Texts, as_list, tfidf
+from beambell.model.logistic import log_softmax
+
+FORMAT = "beambell-end-model/1"
+DESCRIPTION, WEIGHTS = "model.json", "weights.npz"
+FIX = "restore the model's files together from its version in the registry, or train again"
+BATCH = 16_384  # rows at a time in prediction; bounds memory, does not change results
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EndModel:
+    """Logistic regression on hashed TF-IDF n-grams.
+
+    Parameters
+    ----------
+    classes
+        Names of the K classes, in the order of the columns of ``coef``.
+    features
+        How a text becomes counts.
+    columns
+        int32 [F], ascending: the hashed columns that occurred in training; the others weigh nothing.
+    idf
+        float64 [F], inverse document frequency per column.
+    coef
+        float64 [F, K].
+    intercept
+        float64 [K]; -inf for a class never seen in training, which makes its probability zero.
+    """
+
+    classes: tuple[str, ...]
+    features: HashedNgrams
+    columns: npt.NDArray[np.int32]
+    idf: Floats
+    coef: Floats
+    intercept: Floats
+
+    def predict_proba(self, texts: Texts) -> Floats:
+        """Probability of each class for each text: float64 [n, K]. A row does not depend on the others."""
+        rows = as_list(texts)
+        result = np.empty((len(rows), len(self.classes)))
+        for start in range(0, len(rows), BATCH):
+            counts = self.features.counts(rows[start : start + BATCH])[:, self.columns]
+            logits = tfidf(counts, self.idf) @ self.coef + self.intercept
+            result[start : start + BATCH] = np.exp(log_softmax(logits))
+        return result
+
+    def predict(self, texts: Texts) -> npt.NDArray[np.int8]:
+        """Most probable class of each text: int8 [n]; the first of equals."""
+        return np.asarray(self.predict_proba(texts).argmax(axis=1), dtype=np.int8)
+
+    def to_files(self) -> dict[str, bytes]:
+        """Contents of the files that keep the model; the same model gives the same bytes."""
+        buffer = io.BytesIO()
+        # Uncompressed: deflate differs between builds of zlib. np.savez stamps its entries with 1980-01-01.
+        np.savez(
+            buffer,
+            allow_pickle=False,
+            columns=self.columns,
+            idf=self.idf,
+            coef=self.coef,
+            intercept=self.intercept,
+        )
+        weights = buffer.getvalue()
+        description = {
+            "format": FORMAT,
+            "classes": list(self.classes),
+            "features": {"ngrams": list(self.features.ngrams), "n_features": self.features.n_features},
+            "columns": len(self.columns),
+            "weights": {"bytes": len(weights), "sha256": hashlib.sha256(weights).hexdigest()},
+        }
+        text = json.dumps(description, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        return {DESCRIPTION: text.encode(), WEIGHTS: weights}
+
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> EndModel:
+        """Rebuild the model from the contents that :meth:`to_files` gave.
+
+        Raises
+        ------
+        ArtefactError
+            If a file is missing, truncated, of another format, or of another model than its companion.
+        """
+        for name in (DESCRIPTION, WEIGHTS):
+            if name not in files:
+                raise ArtefactError("the file is missing from the model", where=name, fix=FIX)
+        description = _read_description(files[DESCRIPTION])
+        try:
+            names = tuple(description["classes"])
+            ngrams, n_features = description["features"]["ngrams"], description["features"]["n_features"]
+            features = HashedNgrams(ngrams=(ngrams[0], ngrams[1]), n_features=n_features)
+            shape = (description["columns"], len(names))
+            size, digest = description["weights"]["bytes"], description["weights"]["sha256"]
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise ArtefactError(f"an entry is missing or wrong ({error!r})", where=DESCRIPTION, fix=FIX) from error
+        _check_weights(files[WEIGHTS], size, digest)
+        model = cls(classes=names, features=features, **_read_weights(files[WEIGHTS]))
+        model._check_shapes(shape)
+        return model
+
+    def _check_shapes(self, shape: tuple[int, int]) -> None:
+        F, K = shape
+        expected = {
+            "columns": ((F,), np.int32),
+            "idf": ((F,), np.float64),
+            "coef": ((F, K), np.float64),
+            "intercept": ((K,), np.float64),
+        }
+        for name, (dimensions, dtype) in expected.items():
+            array = getattr(self, name)
+            if array.shape != dimensions or array.dtype != dtype:
+                raise ArtefactError(
+                    f"{name} is {array.dtype} {list(array.shape)}, but {DESCRIPTION} speaks of "
+                    f"{np.dtype(dtype)} {list(dimensions)}",
+                    where=WEIGHTS,
+                    fix=FIX,
+                )
+        inside = (self.columns >= 0) & (self.columns < self.features.n_features)
+        if not inside.all() or (np.diff(self.columns) <= 0).any():
+            raise ArtefactError("columns must ascend and lie within n_features", where=WEIGHTS, fix=FIX)
+
+
+def _read_description(content: bytes) -> dict[str, Any]:
+    try:
+        description = json.loads(content)
+    except ValueError as error:  # of JSON, or of UTF-8
+        raise ArtefactError(f"not readable as JSON ({error})", where=DESCRIPTION, fix=FIX) from error
+    found = description.get("format") if isinstance(description, dict) else None
+    if found != FORMAT:
+        raise ArtefactError(
+            f"the format is {found!r}, this version of BeamBell reads {FORMAT!r}",
+            where=DESCRIPTION,
+            fix="load it with the version of BeamBell that wrote it, or train again",
+        )
+    assert isinstance(description, dict)
+    return description
+
+
+def _check_weights(content: bytes, size: int, digest: str) -> None:
+    """Compare the weights with what the description says of them, before anything parses them."""
+    if len(content) < size:
+        raise ArtefactError(f"truncated: {len(content)} of {size} bytes", where=WEIGHTS, fix=FIX)
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise ArtefactError(
+            f"damaged, or of another model than {DESCRIPTION}: its SHA-256 differs", where=WEIGHTS, fix=FIX
+        )
+
+
+def _read_weights(content: bytes) -> dict[str, npt.NDArray[Any]]:
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            return {name: archive[name] for name in ("columns", "idf", "coef", "intercept")}
+    except (KeyError, ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise ArtefactError(f"not a file of weights ({error})", where=WEIGHTS, fix=FIX) from error

@@ -1,0 +1,180 @@
+"""A project: its parameters, its labeling functions, its artefacts. The way in for a notebook."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import pyarrow as pa
+
+from beambell.config import Params, load_params
+from beambell.errors import ArtefactError, UsageError
+from beambell.labeling import patterns as packed
+from beambell.labeling.catalogue import Catalogue
+from beambell.store import Layout, Manifest, Partition, Selection, Store, write_lock
+from beambell.store.arrays import unpack_arrays
+from beambell.store.partition import parse_dt
+from beambell.store.tables import read_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from beambell.label_model import LabelModel
+    from beambell.state import PatternCounts
+
+Form = Literal["pandas", "arrow"]
+
+
+class Project:
+    """A folder with a ``params.yaml``, and everything made from it.
+
+    Parameters
+    ----------
+    path
+        The folder.
+
+    Raises
+    ------
+    ConfigError
+        If its ``params.yaml`` is missing or wrong.
+
+    Examples
+    --------
+    >>> p = Project(".")  # doctest: +SKIP
+    >>> p.votes("comments", "2026-01-03")  # doctest: +SKIP
+    """
+
+    def __init__(self, path: str | Path = ".") -> None:
+        self.path = Path(path).resolve()
+        self.params: Params = load_params(self.path)
+        data = self.params.data
+        self.store = Store(data if "://" in data else str(self.path / data))
+        self._depth = 0
+
+    def __repr__(self) -> str:
+        return f"Project({self.params.project!r})"
+
+    @property
+    def volatile(self) -> Path:
+        """Folder of locks, logs and caches: safe to delete, never an artefact."""
+        return self.path / ".beambell"
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The labeling functions of ``lfs.modules``, by name."""
+        return Catalogue.load(self.params.lfs.modules, root=self.path)
+
+    @contextmanager
+    def writing(self, *, timeout: float = 600.0) -> Iterator[None]:
+        """Be the only writer; what a killed writer left half-written is swept away first.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait for another writer.
+        """
+        if self._depth:
+            yield
+            return
+        with write_lock(self.volatile, timeout=timeout):
+            self._depth += 1
+            try:
+                self.store.files.remove_tree(Layout.STAGING)
+                yield
+            finally:
+                self.store.files.remove_tree(Layout.STAGING)
+                self._depth -= 1
+
+    def select(
+        self, streams: Iterable[str] | None = None, start: str | None = None, end: str | None = None
+    ) -> Selection:
+        """Select partitions by stream and date, both checked.
+
+        Raises
+        ------
+        UsageError
+            For a stream that ``params.yaml`` does not name, or a malformed date.
+        """
+        names = frozenset(streams or ())
+        if unknown := sorted(names - set(self.params.streams)):
+            raise UsageError(
+                f"there is no stream {unknown[0]!r}",
+                where="--stream",
+                fix=f"params.yaml has {', '.join(sorted(self.params.streams))}",
+            )
+        return Selection(names, start, end)
+
+    def partition(self, stream: str, dt: str) -> Partition:
+        """Name one partition, with stream and date checked against ``params.yaml``."""
+        self.select([stream])
+        parse_dt(dt, self.params.streams[stream].grain)
+        return Partition(stream, dt)
+
+    # -- what a person looks at ------------------------------------------------------------------------------
+
+    def rows(self, stream: str, dt: str, form: Form = "pandas") -> pd.DataFrame | pa.Table:
+        """Records of a partition: ``id``, ``ts``, text and fields, and the file and line they came from."""
+        return _as(form, self._table(Layout.PARTITIONS, "rows", stream, dt))
+
+    def votes(self, stream: str, dt: str, form: Form = "pandas") -> pd.DataFrame | pa.Table:
+        """Votes of a partition: ``id``, then one int8 column per LF, -1 where it abstained."""
+        manifest, table = self._read(Layout.VOTES, "votes", stream, dt)
+        lfs = [entry["name"] for entry in manifest.facts["lfs"]]
+        codes = packed.from_arrow(table["pattern"])
+        L = packed.unpack(codes, len(lfs), manifest.facts["cardinality"])
+        columns = {"id": table["id"]} | {name: pa.array(L[:, j]) for j, name in enumerate(lfs)}
+        return _as(form, pa.table(columns))
+
+    def labels(self, stream: str, dt: str, form: Form = "pandas") -> pd.DataFrame | pa.Table:
+        """Published labels of a partition: ``id``, ``label`` (-1 unlabelled), a probability per class, entropy."""
+        return _as(form, self._table(Layout.LABELS, "labels", stream, dt))
+
+    def dead_letters(self, stream: str, dt: str, form: Form = "pandas") -> pd.DataFrame | pa.Table:
+        """Votes that failed in a partition: row, LF, exception; tracebacks once per distinct error."""
+        return _as(form, self._table(Layout.VOTES, "dead_letters", stream, dt))
+
+    def pattern_counts(self, stream: str, dt: str) -> PatternCounts:
+        """Pattern counts of one partition."""
+        from beambell.state import PatternCounts
+
+        return PatternCounts.from_table(self._table(Layout.VOTES, "patterns", stream, dt))
+
+    def state(self) -> PatternCounts:
+        """Pattern counts of all partitions of all streams: the sum."""
+        from beambell.state import PatternCounts
+
+        manifest = self.store.require(Layout.STATE, "run `beambell merge`")
+        return PatternCounts.from_table(read_table(self.store, Layout.STATE, manifest.files["patterns"]))
+
+    def label_model(self) -> LabelModel:
+        """The label model fitted last."""
+        from beambell import label_model
+
+        manifest = self.store.require(Layout.LABEL_MODEL, "run `beambell fit`")
+        config, params = (self.store.get(Layout.LABEL_MODEL, manifest.files[role]) for role in ("config", "params"))
+        where = self.store.files.path(Layout.LABEL_MODEL)
+        return label_model.restore(manifest.facts["kind"], json.loads(config), unpack_arrays(params, where))
+
+    # -- helpers ---------------------------------------------------------------------------------------------
+
+    def _table(self, kind: str, role: str, stream: str, dt: str) -> pa.Table:
+        return self._read(kind, role, stream, dt)[1]
+
+    def _read(self, kind: str, role: str, stream: str, dt: str) -> tuple[Manifest, pa.Table]:
+        folder = Layout.of(kind, self.partition(stream, dt))
+        manifest = self.store.require(folder, "run `beambell run`, or see what there is with `beambell status`")
+        if role not in manifest.files:
+            raise ArtefactError(f"this artefact holds no {role}", where=self.store.files.path(folder))
+        return manifest, read_table(self.store, folder, manifest.files[role])
+
+
+def _as(form: Form, table: pa.Table) -> Any:
+    if form == "arrow":
+        return table
+    if form == "pandas":
+        return table.to_pandas()
+    raise UsageError(f"unknown form {form!r}", fix="use 'pandas' or 'arrow'")

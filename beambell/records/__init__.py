@@ -1,0 +1,18 @@
+"""Raw files in, typed rows out: no good record is lost, no bad one is silent."""
+
+from beambell.records.partitioning import delivery_dt, format_dt, parse_dt, partition_of
+from beambell.records.reader import detect_format, read_records
+from beambell.records.schema import QUARANTINE_SCHEMA, Batch, Code, row_schema
+
+__all__ = [
+    "QUARANTINE_SCHEMA",
+    "Batch",
+    "Code",
+    "delivery_dt",
+    "detect_format",
+    "format_dt",
+    "parse_dt",
+    "partition_of",
+    "read_records",
+    "row_schema",
+]

@@ -1,0 +1,112 @@
+"""Partition keys: an event time cut to its hour, day or month, in UTC."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from beambell.config import Grain
+from beambell.errors import UsageError
+
+TIMESTAMP: Final = pa.timestamp("us", tz="UTC")
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+_HOUR: Final = 3_600_000_000
+_DAY: Final = 24 * _HOUR
+_DT: Final = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2})(?:T(\d{2}))?)?", re.ASCII)
+_EXAMPLES: Final[dict[Grain, str]] = {"hour": "2026-01-03T07", "day": "2026-01-03", "month": "2026-01"}
+
+
+def format_dt(moment: datetime, grain: Grain) -> str:
+    """Name the partition of a moment, which must be in UTC."""
+    month = f"{moment.year:04d}-{moment.month:02d}"
+    if grain == "month":
+        return month
+    day = f"{month}-{moment.day:02d}"
+    return day if grain == "day" else f"{day}T{moment.hour:02d}"
+
+
+def parse_dt(text: str, grain: Grain, *, where: str | None = None) -> datetime:
+    """Read a partition key strictly.
+
+    Parameters
+    ----------
+    text
+        ``2026-01-03T07`` (hour), ``2026-01-03`` (day) or ``2026-01`` (month): exactly the form of the grain.
+    grain
+        The stream's grain.
+    where
+        Named in the error: a key of ``params.yaml``, an option.
+
+    Returns
+    -------
+    datetime
+        The partition's first instant, in UTC.
+
+    Raises
+    ------
+    UsageError
+        When the text is anything else: a path, another grain, a day the calendar lacks.
+    """
+    moment = _parse(text)
+    if moment is None or format_dt(moment, grain) != text:
+        raise UsageError(
+            f"{text!r} is not a partition of grain {grain}",
+            where=where,
+            fix=f"write it like {_EXAMPLES[grain]} (UTC)",
+        )
+    return moment
+
+
+def delivery_dt(text: str, grain: Grain) -> str:
+    """Give the partition, of a stream's grain, that holds a delivery named by hour, day or month.
+
+    Raises
+    ------
+    UsageError
+        When the text is no date of any grain.
+    """
+    moment = _parse(text)
+    if moment is None:
+        raise UsageError(f"{text!r} is not a date of delivery", fix=f"name the delivery like {_EXAMPLES['day']} (UTC)")
+    return format_dt(moment, grain)
+
+
+def partition_of(ts: pa.Array, grain: Grain) -> pa.Array:
+    """Cut event times to partition keys.
+
+    Parameters
+    ----------
+    ts
+        timestamp('us', tz='UTC') [n], years 1 to 9999; null where there is no time.
+
+    Returns
+    -------
+    pa.Array
+        string [n], null where the time is null.
+    """
+    if len(ts) == ts.null_count:
+        return pa.nulls(len(ts), pa.string())
+    unit = _HOUR if grain == "hour" else _DAY
+    micros = ts.cast(pa.int64()).fill_null(0).to_numpy()
+    starts, indices = np.unique(micros // unit, return_inverse=True)
+    names = [format_dt(EPOCH + timedelta(microseconds=int(start) * unit), grain) for start in starts]
+    chosen = pa.array(indices.reshape(-1), pa.int64(), mask=np.asarray(ts.is_null()))
+    return pa.array(names, pa.string()).take(chosen)
+
+
+def _parse(text: str) -> datetime | None:
+    match = _DT.fullmatch(text)
+    if match is None:
+        return None
+    year, month, day, hour = (int(part) if part else None for part in match.groups())
+    assert year is not None
+    assert month is not None
+    try:
+        return datetime(year, month, 1 if day is None else day, hour or 0, tzinfo=UTC)
+    except ValueError:
+        return None

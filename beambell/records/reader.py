@@ -1,0 +1,219 @@
+"""From one raw file to typed rows, with an account of every record that is not among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import BinaryIO, Final, Literal, TypeAlias
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from beambell.config import StreamParams
+from beambell.errors import InputError, UsageError
+from beambell.records.cells import ID, KINDS, convert
+from beambell.records.chunk import Chunk
+from beambell.records.delimited import read_delimited
+from beambell.records.identity import content_ids
+from beambell.records.jsonl import read_jsonl
+from beambell.records.parquet import read_parquet
+from beambell.records.partitioning import delivery_dt, parse_dt, partition_of
+from beambell.records.schema import Batch, Code, Reject, quarantine_table, row_schema
+from beambell.records.text import LineReader
+from beambell.records.times import TIME
+
+Format: TypeAlias = Literal["csv", "tsv", "jsonl", "parquet"]
+
+_SUFFIXES: Final[dict[str, Format]] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".parquet": "parquet",
+}
+
+
+def detect_format(name: str) -> Format:
+    """Tell a file's format by its suffix; text formats may end in ``.gz`` as well.
+
+    Raises
+    ------
+    InputError
+        When the suffix is none of those known.
+    """
+    path = PurePosixPath(name.lower())
+    packed = path.suffix == ".gz"
+    found = _SUFFIXES.get(PurePosixPath(path.stem).suffix if packed else path.suffix)
+    if found is None or (packed and found == "parquet"):
+        raise InputError(
+            "unknown file format",
+            where=name,
+            fix=f"name it {', '.join(_SUFFIXES)}; text formats also with .gz; or narrow the stream's inputs",
+        )
+    return found
+
+
+def read_records(
+    source: BinaryIO,
+    *,
+    name: str,
+    stream: StreamParams,
+    delivery: str | None = None,
+    batch_rows: int = 65_536,
+) -> Iterator[Batch]:
+    """Read a raw file, a batch at a time, in bounded memory.
+
+    Whatever the bytes are, nothing is raised and no good record is lost: every record is a row or has an entry
+    in the quarantine, and ``n_records == rows.num_rows +`` quarantine entries with a line. What concerns a whole
+    file (it is empty, breaks off, lacks an optional column) is an entry with a null line, which is no record.
+
+    Parameters
+    ----------
+    source
+        The file, open for reading; it stays open.
+    name
+        What rows and messages call it; its suffix tells the format.
+    stream
+        Its columns and rules.
+    delivery
+        The hour, day or month of delivery, for streams with ``undated: delivery``.
+    batch_rows
+        Most rows of a batch; texts of more than some 30 million characters in all make it smaller.
+
+    Yields
+    ------
+    Batch
+        In order of the file; none for a file of nothing but a header.
+
+    Raises
+    ------
+    InputError
+        When the format is unknown.
+    UsageError
+        When ``delivery``, or ``first`` or ``undated`` of the stream, is no partition of its grain.
+    ConfigError
+        When the stream's encoding is unknown, or a column is called ``dt``.
+    """
+    file_format = detect_format(name)
+    typer = _Typer.of(name, stream, delivery)
+    for chunk in _chunks(source, name, file_format, stream, batch_rows):
+        if chunk.lines or chunk.rejects:
+            yield typer.batch(chunk)
+
+
+def _chunks(source: BinaryIO, name: str, file_format: Format, stream: StreamParams, batch_rows: int) -> Iterator[Chunk]:
+    if file_format == "parquet":
+        return read_parquet(source, stream=stream, batch_rows=batch_rows)
+    if file_format == "jsonl":
+        lines = LineReader(source, name=name, stream=stream, newline="\n")
+        return read_jsonl(lines, stream=stream, batch_rows=batch_rows)
+    lines = LineReader(source, name=name, stream=stream, newline="")
+    delimiter = "\t" if file_format == "tsv" else stream.delimiter
+    return read_delimited(lines, stream=stream, delimiter=delimiter, batch_rows=batch_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Typer:
+    """Turns chunks of one file into batches.
+
+    Attributes
+    ----------
+    undated
+        Partition of records without a time; None to quarantine them.
+    """
+
+    name: str
+    stream: StreamParams
+    schema: pa.Schema
+    undated: str | None
+
+    @classmethod
+    def of(cls, name: str, stream: StreamParams, delivery: str | None) -> _Typer:
+        """Check the stream's rules before the first record is read."""
+        if stream.first is not None:
+            parse_dt(stream.first, stream.grain, where="first")
+        undated: str | None = None
+        if stream.undated == "delivery":
+            if delivery is None:
+                raise UsageError(
+                    "no time of delivery is known", where=name, fix="put {dt} into every pattern of inputs"
+                )
+            undated = delivery_dt(delivery, stream.grain)
+        elif stream.undated != "quarantine":
+            parse_dt(stream.undated, stream.grain, where="undated")
+            undated = stream.undated
+        return cls(name, stream, row_schema(stream), undated)
+
+    def batch(self, chunk: Chunk) -> Batch:
+        """Type a chunk's records, and set aside those that cannot be."""
+        stream, cells, faults, n_rows = self.stream, chunk.cells, chunk.faults, len(chunk.lines)
+        columns: dict[str, pa.Array] = {}
+        if n_rows:
+            columns[stream.text] = self._text(chunk)
+            columns["ts"], columns["dt"] = self._time(chunk)
+            if stream.id is not None:
+                columns["id"] = convert(cells[stream.id], ID, stream.id, faults)
+                absent = pc.equal(pc.fill_null(columns["id"], ""), "")
+                faults.add_where(absent, Code.NO_ID, f"column {stream.id!r} is empty; every record needs its id")
+            for name, kind in stream.fields.items():
+                field = convert(cells[name], KINDS[kind], name, faults)
+                if chunk.empty_is_null and kind == "string":
+                    field = pc.if_else(pc.equal(field, ""), None, field)
+                columns[name] = field
+        rows = self._rows(columns, chunk)
+        rejects = chunk.rejects + [
+            Reject(chunk.lines[row], code, message, chunk.excerpt(row))
+            for row, (code, message) in faults.by_row.items()
+        ]
+        n_records = n_rows + sum(reject.line is not None for reject in chunk.rejects)
+        return Batch(rows, quarantine_table(self.name, rejects), n_records)
+
+    def _text(self, chunk: Chunk) -> pa.Array:
+        name, most = self.stream.text, self.stream.max_text_chars
+        text = convert(chunk.cells[name], KINDS["string"], name, chunk.faults)
+        chunk.faults.add_where(
+            text.is_null(), Code.NULL_TEXT, f"column {name!r} is null; give every record a text, if an empty one"
+        )
+        chunk.faults.add_where(
+            pc.greater(pc.utf8_length(text), most),
+            Code.HUGE_TEXT,
+            f"column {name!r} has more than {most} characters; shorten it, or raise max_text_chars in params.yaml",
+        )
+        return text
+
+    def _time(self, chunk: Chunk) -> tuple[pa.Array, pa.Array]:
+        stream, faults = self.stream, chunk.faults
+        ts = convert(chunk.cells[stream.time], TIME, stream.time, faults)
+        dt = partition_of(ts, stream.grain)
+        if stream.first is not None:
+            faults.add_where(
+                pc.less(dt, stream.first),
+                Code.MISDATED,
+                f"column {stream.time!r} is before {stream.first}; correct it, or set an earlier first in params.yaml",
+            )
+        if self.undated is not None:
+            return ts, pc.fill_null(dt, self.undated)
+        faults.add_where(
+            ts.is_null(),
+            Code.NO_TIME,
+            f"column {stream.time!r} is empty; give the record a time, or say in params.yaml what undated ones become",
+        )
+        return ts, dt
+
+    def _rows(self, columns: dict[str, pa.Array], chunk: Chunk) -> pa.Table:
+        """Keep the rows without a fault, and give them ids and provenance."""
+        schema = self.schema.append(pa.field("dt", pa.string()))
+        n_rows = len(chunk.lines)
+        if not n_rows:
+            return schema.empty_table()
+        columns["_line"] = pa.array(chunk.lines, pa.int64())
+        if chunk.faults.by_row:
+            good = chunk.faults.good_rows(n_rows)
+            columns = {name: column.filter(good) for name, column in columns.items()}
+        columns["_file"] = pa.repeat(pa.scalar(self.name, pa.string()), len(columns["_line"]))
+        if "id" not in columns:
+            fields = {name: columns[name] for name in self.stream.fields}
+            columns["id"] = content_ids(columns[self.stream.text], columns["ts"], fields)
+        return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)

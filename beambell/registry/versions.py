@@ -1,0 +1,121 @@
+"""Model versions: a numbered folder each, written once, never changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from beambell.errors import RegistryError
+from beambell.project import Project
+from beambell.store import Layout, Manifest
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One registered version.
+
+    Attributes
+    ----------
+    model, number
+        ``spam`` and 3: version v0003.
+    folder
+        Where it lies, below the data root.
+    manifest
+        Its files, what it was made from, and its metrics.
+    """
+
+    model: str
+    number: int
+    folder: str
+    manifest: Manifest
+
+    @property
+    def name(self) -> str:
+        """As people write it: ``spam@v3``."""
+        return f"{self.model}@v{self.number}"
+
+    @property
+    def metrics(self) -> Mapping[str, Any]:
+        """Metrics it was registered with."""
+        metrics: Mapping[str, Any] = self.manifest.facts["metrics"]
+        return metrics
+
+
+def versions(project: Project, model: str | None = None) -> list[ModelVersion]:
+    """List the versions of a model, or of all models, oldest first."""
+    found = []
+    for folder, manifest in project.store.under(Layout.REGISTRY).items():
+        match = re.search(r"/([^/]+)/v(\d+)$", folder)
+        if match and model in (None, match[1]):
+            found.append(ModelVersion(match[1], int(match[2]), folder, manifest))
+    return sorted(found, key=lambda version: (version.model, version.number))
+
+
+def find_version(project: Project, model: str, number: int) -> ModelVersion:
+    """Find one version.
+
+    Raises
+    ------
+    RegistryError
+        If there is none of that number.
+    """
+    known = versions(project, model)
+    for version in known:
+        if version.number == number:
+            return version
+    have = ", ".join(f"v{version.number}" for version in known) or "none"
+    raise RegistryError(f"there is no version {number} of {model}", fix=f"registered are: {have}")
+
+
+def register(project: Project, model: Manifest, evaluation: Manifest | None) -> ModelVersion:
+    """Register the trained model as the next version; the newest version again if it is that very model.
+
+    Parameters
+    ----------
+    model
+        Manifest of the trained model.
+    evaluation
+        Manifest of its evaluation, if there is gold to measure it on.
+    """
+    name = model.facts["name"]
+    known = versions(project, name)
+    inputs = {"end_model": model.id} | ({"evaluation": evaluation.id} if evaluation else {})
+    if known and known[-1].manifest.inputs["end_model"] == model.id:
+        return known[-1]
+    number = known[-1].number + 1 if known else 1
+    folder = Layout.version(name, number)
+    project.store.copy(Layout.END_MODEL, folder, model.files.values())
+    files = dict(model.files)
+    if evaluation:
+        project.store.copy(Layout.EVALUATION, folder, [evaluation.files["predictions"]])
+        files["predictions"] = evaluation.files["predictions"]
+    facts = {
+        "name": name,
+        "version": number,
+        "metrics": evaluation.facts["metrics"] if evaluation else {},
+        "lineage": lineage(project, model),
+    }
+    manifest = project.store.publish(folder, Manifest("model_version", files, inputs, facts))
+    return ModelVersion(name, number, folder, manifest)
+
+
+def lineage(project: Project, model: Manifest) -> dict[str, Any]:
+    """All that made a model: labels, rows, label models, LF fingerprints and parameters, by digest."""
+    label_models = {}
+    for manifest_id in model.facts["label_models"]:
+        past = project.store.past(Layout.LABEL_MODEL, manifest_id)
+        label_models[manifest_id] = {"kind": past.facts["kind"], **past.inputs} if past else {}
+    lfs = {}
+    for partition in model.facts["labels"]:
+        votes = project.store.read(f"{Layout.VOTES}/stream={partition.replace('/', '/dt=')}")
+        for lf in votes.facts["lfs"] if votes else ():
+            lfs[lf["name"]] = lf["fingerprint"]
+    return {
+        "labels": dict(model.facts["labels"]),
+        "rows": dict(model.facts["sources"]),
+        "label_models": label_models,
+        "lfs": dict(sorted(lfs.items())),
+        "params": dict(model.inputs),
+    }

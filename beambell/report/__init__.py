@@ -1,0 +1,1 @@
+"""What a person looks at, computed once: views from artefacts, and their rendering as text."""

@@ -1,0 +1,114 @@
+"""Views as tables on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from beambell.report.views import GateView, LFView, ModelView, Summary
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+
+ROWS_OF_METRICS = {
+    "majority_vote": "majority vote (baseline)",
+    "labels": "published labels",
+    "end_model": "end model, held-out rows",
+}
+
+
+def _table(title: str, *columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right")
+    return table
+
+
+def summary_text(summary: Summary) -> Iterable[RenderableType]:
+    """Render the whole project: streams, state, gate, quality, and where to look next."""
+    yield _streams(summary)
+    yield (
+        f"state: {summary.rows:,} rows are {summary.patterns:,} vote patterns of {summary.lfs} labeling functions; "
+        f"label model: {summary.label_model or 'none yet'}"
+    )
+    yield _gate(summary.gate)
+    yield ""
+    if summary.metrics:
+        yield _quality(summary)
+    if summary.model:
+        yield f"registered: {summary.model.name}, trained on {summary.model.partitions} partitions"
+
+
+def _streams(summary: Summary) -> Table:
+    columns = ("stream", "partitions", "from", "to", "rows", "duplicates", "quarantined", "coverage", "conflict")
+    table = _table(f"project {summary.project}", *columns)
+    for view in summary.streams:
+        table.add_row(
+            view.stream,
+            f"{view.published}/{view.partitions} published",
+            view.first,
+            view.last,
+            f"{view.rows:,}",
+            f"{view.duplicates:,}",
+            f"{view.quarantined:,}",
+            f"{view.coverage:.1%}",
+            f"{view.conflict:.1%}",
+        )
+    return table
+
+
+def _gate(gate: GateView) -> str:
+    if gate.failed:
+        return f"gate: [red]{len(gate.failed)} refused[/] ({', '.join(gate.failed[:3])}), {gate.passed} passed"
+    return f"gate: {gate.passed} partitions passed, {gate.warnings} warnings"
+
+
+def _quality(summary: Summary) -> Table:
+    table = _table(
+        "quality against gold labels", "what", "rows", "accuracy", "macro F1", "log loss", "calibration error"
+    )
+    for name, spoken in ROWS_OF_METRICS.items():
+        figures = summary.metrics.get(name)
+        if figures and "accuracy" in figures:
+            table.add_row(
+                spoken,
+                f"{figures['rows']:,}",
+                f"{figures['accuracy']:.3f}",
+                f"{figures['macro_f1']:.3f}",
+                f"{figures['log_loss']:.3f}",
+                f"{figures['calibration_error']:.3f}",
+            )
+    return table
+
+
+def lfs_text(views: Iterable[LFView]) -> Table:
+    """Render labeling functions as a table."""
+    from rich.markup import escape
+
+    table = _table("labeling functions", "name", "kind", "label", "fingerprint", "coverage", "errors", "description")
+    table.columns[-1].justify = "left"
+    for view in views:
+        table.add_row(
+            view.name,
+            view.kind,
+            view.label or "several",
+            view.fingerprint[:12],
+            "-" if view.coverage is None else f"{view.coverage:.1%}",
+            "-" if view.errors is None else str(view.errors),
+            escape(view.description),
+        )
+    return table
+
+
+def models_text(views: Iterable[ModelView]) -> Table:
+    """Render registered model versions as a table."""
+    table = _table("registered models", "version", "partitions", "accuracy", "macro F1")
+    for view in views:
+        figures = view.metrics.get("end_model", {})
+        shown = [f"{figures[name]:.3f}" if name in figures else "-" for name in ("accuracy", "macro_f1")]
+        table.add_row(view.name, str(view.partitions), *shown)
+    return table

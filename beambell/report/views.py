@@ -1,0 +1,246 @@
+"""Views: pure functions from artefacts to dataclasses. ``--json``, the summary and later pages all show these."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from beambell.project import Project
+from beambell.registry import versions
+from beambell.store import Layout, Manifest, Partition
+
+
+@dataclass(frozen=True)
+class StreamView:
+    """One stream at a glance.
+
+    Attributes
+    ----------
+    stream, first, last
+        Its name, and its first and last partition.
+    partitions, published
+        How many there are, and how many have published labels.
+    rows, duplicates, quarantined
+        Rows kept, records replaced by a later revision, records that could not be read.
+    coverage, conflict
+        Shares of rows with a vote, and with votes that disagree.
+    """
+
+    stream: str
+    first: str
+    last: str
+    partitions: int
+    published: int
+    rows: int
+    duplicates: int
+    quarantined: int
+    coverage: float
+    conflict: float
+
+
+@dataclass(frozen=True)
+class LFView:
+    """One labeling function at a glance.
+
+    Attributes
+    ----------
+    name, kind, fingerprint, description, owner
+        What it is.
+    label
+        The class it votes for, by name; ``None`` if it may vote for several.
+    votes, coverage, errors
+        Over all partitions; ``None`` while it has not been applied.
+    """
+
+    name: str
+    kind: str
+    label: str | None
+    fingerprint: str
+    owner: str | None
+    description: str
+    votes: int | None
+    coverage: float | None
+    errors: int | None
+
+
+@dataclass(frozen=True)
+class GateView:
+    """The gate at a glance.
+
+    Attributes
+    ----------
+    passed, failed
+        Partitions.
+    warnings
+        Failed checks that do not block.
+    """
+
+    passed: int
+    failed: tuple[str, ...]
+    warnings: int
+
+
+@dataclass(frozen=True)
+class ModelView:
+    """One registered model version.
+
+    Attributes
+    ----------
+    name, model, version
+        ``spam@v3``, ``spam`` and 3.
+    partitions
+        How many it was trained on.
+    metrics
+        It was registered with.
+    """
+
+    name: str
+    model: str
+    version: int
+    partitions: int
+    metrics: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The whole project at a glance.
+
+    Attributes
+    ----------
+    project
+        Its name.
+    streams
+        Per stream.
+    rows, patterns, lfs
+        Of the state: rows summed up, distinct vote patterns, labeling functions.
+    label_model
+        Its kind.
+    gate
+        Verdicts.
+    metrics
+        Of the newest evaluation: ``majority_vote``, ``labels``, ``end_model``.
+    model
+        The newest registered version.
+    """
+
+    project: str
+    streams: tuple[StreamView, ...]
+    rows: int
+    patterns: int
+    lfs: int
+    label_model: str | None
+    gate: GateView
+    metrics: Mapping[str, Any]
+    model: ModelView | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return asdict(self)
+
+
+def summarise(project: Project) -> Summary:
+    """Sum up a project from its manifests; reads no rows."""
+    store = project.store
+    state, label_model, evaluation = (
+        store.read(folder) for folder in (Layout.STATE, Layout.LABEL_MODEL, Layout.EVALUATION)
+    )
+    models = list_models(project)
+    return Summary(
+        project=project.params.project,
+        streams=tuple(_stream_views(project)),
+        rows=state.facts["rows"] if state else 0,
+        patterns=state.facts["patterns"] if state else 0,
+        lfs=len(state.facts["lfs"]) if state else 0,
+        label_model=label_model.facts["kind"] if label_model else None,
+        gate=_gate_view(store.partitions(Layout.VERDICTS)),
+        metrics=evaluation.facts["metrics"] if evaluation else {},
+        model=models[-1] if models else None,
+    )
+
+
+def _stream_views(project: Project) -> list[StreamView]:
+    by_stream = {kind: _by_stream(project.store.partitions(kind)) for kind in ("partitions", "votes", "labels")}
+    quarantined: defaultdict[str, int] = defaultdict(int)
+    for manifest in project.store.under(Layout.DELIVERIES).values():
+        quarantined[manifest.facts["stream"]] += manifest.facts["quarantined"]
+    views = []
+    for stream, partitions in sorted(by_stream["partitions"].items()):
+        facts = [manifest.facts for manifest in partitions.values()]
+        votes = [manifest.facts for manifest in by_stream["votes"].get(stream, {}).values()]
+        voted = max(sum(fact["rows"] for fact in votes), 1)
+        views.append(
+            StreamView(
+                stream=stream,
+                first=min(partition.dt for partition in partitions),
+                last=max(partition.dt for partition in partitions),
+                partitions=len(partitions),
+                published=len(by_stream["labels"].get(stream, {})),
+                rows=sum(fact["rows"] for fact in facts),
+                duplicates=sum(fact["duplicates"] for fact in facts),
+                quarantined=quarantined[stream],
+                coverage=sum(fact["covered"] for fact in votes) / voted,
+                conflict=sum(fact["conflicts"] for fact in votes) / voted,
+            )
+        )
+    return views
+
+
+def _by_stream(manifests: Mapping[Partition, Manifest]) -> dict[str, dict[Partition, Manifest]]:
+    split: defaultdict[str, dict[Partition, Manifest]] = defaultdict(dict)
+    for partition, manifest in manifests.items():
+        split[partition.stream][partition] = manifest
+    return split
+
+
+def _gate_view(verdicts: Mapping[Partition, Manifest]) -> GateView:
+    failures = [failure for manifest in verdicts.values() for failure in manifest.facts["failures"]]
+    failed = tuple(str(partition) for partition, manifest in verdicts.items() if not manifest.facts["passed"])
+    warnings = sum(failure["severity"] == "warning" for failure in failures)
+    return GateView(len(verdicts) - len(failed), failed, warnings)
+
+
+def list_lfs(project: Project) -> list[LFView]:
+    """List the labeling functions, with what they did so far."""
+    votes: defaultdict[str, int] = defaultdict(int)
+    rows: defaultdict[str, int] = defaultdict(int)
+    errors: defaultdict[str, int] = defaultdict(int)
+    for manifest in project.store.partitions(Layout.VOTES).values():
+        for lf in manifest.facts["lfs"]:
+            key = lf["fingerprint"]
+            votes[key] += lf["votes"]
+            errors[key] += lf["errors"]
+            rows[key] += manifest.facts["rows"]
+    views = []
+    for lf in project.catalogue:
+        fingerprint = project.catalogue.fingerprints[lf.name]
+        applied = rows.get(fingerprint)
+        views.append(
+            LFView(
+                name=lf.name,
+                kind=lf.kind,
+                label=None if lf.label is None else project.params.classes[lf.label],
+                fingerprint=fingerprint,
+                owner=lf.owner,
+                description=lf.description,
+                votes=votes[fingerprint] if applied else None,
+                coverage=votes[fingerprint] / applied if applied else None,
+                errors=errors[fingerprint] if applied else None,
+            )
+        )
+    return views
+
+
+def list_models(project: Project) -> list[ModelView]:
+    """List the registered model versions, oldest first."""
+    return [
+        ModelView(
+            name=version.name,
+            model=version.model,
+            version=version.number,
+            partitions=len(version.manifest.facts["lineage"]["rows"]),
+            metrics=version.metrics,
+        )
+        for version in versions(project)
+    ]

@@ -1,0 +1,396 @@
+"""Pattern counts: a partition is reduced once to its vote patterns; everything after is arithmetic on counts.
+
+The *vote pattern* of a row is the tuple of its labeling functions' votes. How many rows have which pattern is all that
+a label model, an analysis or a quality gate wants to know of the rows. And pattern counts form a commutative group:
+
+- the state over all partitions and streams is the sum of theirs, in any order;
+- a partition that has changed is replaced by subtracting its old counts and adding the new ones, exactly;
+- two machines count their shares of the rows, and add.
+
+Equal counts have one form (patterns ascending, no zero counts), hence equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from beambell.errors import StateError
+from beambell.labeling import patterns as packing
+from beambell.labeling.analysis import LFAnalysis, analyse
+from beambell.labeling.patterns import Packed, Votes
+
+Counts = npt.NDArray[np.int64]
+
+_METADATA_KEY: Final = b"beambell"
+_MAX_ROWS: Final = 2**63 - 1
+_EXACT_IN_FLOAT: Final = 2**53
+_BLOCK: Final = 2**20  # matrix entries worked on at a time
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PatternCounts:
+    """How many rows have which vote pattern.
+
+    Make it with `from_votes`, `from_packed`, `from_table` or `zero`. It does not change; its arrays are read-only.
+
+    Attributes
+    ----------
+    lfs
+        Names of the m labeling functions, in the order of the votes.
+    cardinality
+        Number of classes K.
+    packed
+        The p distinct patterns, ascending, packed (see `beambell.labeling.patterns`), uint8 [p, width].
+    counts
+        Rows per pattern, int64 [p]. Never zero; negative in a difference.
+    """
+
+    lfs: tuple[str, ...]
+    cardinality: int
+    packed: Packed
+    counts: Counts
+
+    def __post_init__(self) -> None:
+        # Every sum of some of the counts then fits into int64, too.
+        if _magnitude(self.counts) > _MAX_ROWS:
+            raise StateError(f"more than {_MAX_ROWS} rows cannot be counted", where="rows")
+        self.packed.setflags(write=False)
+        self.counts.setflags(write=False)
+
+    # -- making them -----------------------------------------------------------------------------------------
+
+    @classmethod
+    def from_votes(cls, L: npt.ArrayLike, cardinality: int, lfs: Sequence[str] | None = None) -> Self:
+        """Count the patterns of a vote matrix.
+
+        Parameters
+        ----------
+        L
+            Votes, [n, m], any integer type; -1 where a labeling function abstained.
+        cardinality
+            Number of classes K.
+        lfs
+            Names of the m labeling functions; ``lf_0``, ``lf_1`` and so on if there are none.
+
+        Raises
+        ------
+        LabelingFunctionError
+            If something in it is not a vote.
+        StateError
+            If it is not a matrix with a column for every labeling function.
+        """
+        votes = packing.check_votes(L, cardinality, lfs)
+        names = packing.default_names(votes.shape[1]) if lfs is None else lfs
+        return cls.from_packed(packing.pack(votes, cardinality, lfs), cardinality, names)
+
+    @classmethod
+    def from_packed(
+        cls, packed: Packed, cardinality: int, lfs: Sequence[str], counts: npt.ArrayLike | None = None
+    ) -> Self:
+        """Count packed patterns, in any order, each any number of times.
+
+        Parameters
+        ----------
+        packed
+            uint8 [n, width].
+        cardinality
+            Number of classes K.
+        lfs
+            Names of the m labeling functions.
+        counts
+            Rows of each of the n, int64; one each by default.
+
+        Raises
+        ------
+        StateError
+            If these are not patterns of those labeling functions and classes, or not counts.
+        """
+        names = _check_names(lfs)
+        distinct, inverse, rows = packing.unique(packing.check_packed(packed, len(names), cardinality))
+        packing.unpack(distinct, len(names), cardinality)  # raises where a pattern is impossible
+        if counts is not None:
+            rows = _add_up(_check_counts(counts, len(packed)), inverse, len(distinct))
+        return cls._canonical(names, cardinality, distinct, rows)
+
+    @classmethod
+    def zero(cls, cardinality: int, lfs: Sequence[str]) -> Self:
+        """Count no rows: the neutral element."""
+        return cls.from_packed(np.empty((0, packing.packed_width(len(lfs), cardinality)), np.uint8), cardinality, lfs)
+
+    @classmethod
+    def sum(cls, parts: Iterable[PatternCounts]) -> Self:
+        """Add many at once, much faster than one by one.
+
+        Raises
+        ------
+        StateError
+            If there are none, if they are of different labeling functions or classes, or if a count is too large.
+        """
+        parts = list(parts)
+        if not parts:
+            raise StateError("the sum of no pattern counts is unknown", fix="start from PatternCounts.zero(...)")
+        for part in parts[1:]:
+            parts[0]._check_kin(part)
+        distinct, inverse, _ = packing.unique(np.concatenate([part.packed for part in parts]))
+        rows = _add_up(np.concatenate([part.counts for part in parts]), inverse, len(distinct))
+        return cls._canonical(parts[0].lfs, parts[0].cardinality, distinct, rows)
+
+    @classmethod
+    def _canonical(cls, lfs: tuple[str, ...], cardinality: int, packed: Packed, counts: Counts) -> Self:
+        kept = counts != 0
+        return cls(lfs, int(cardinality), packed[kept], counts[kept])
+
+    # -- the group -------------------------------------------------------------------------------------------
+
+    def __add__(self, other: PatternCounts) -> PatternCounts:
+        """Count the rows of both."""
+        return PatternCounts.sum([self, other]) if isinstance(other, PatternCounts) else NotImplemented
+
+    def __sub__(self, other: PatternCounts) -> PatternCounts:
+        """Take the rows of the other away."""
+        return self + -other if isinstance(other, PatternCounts) else NotImplemented
+
+    def __neg__(self) -> PatternCounts:
+        """Return the inverse: what, added, leaves nothing."""
+        return PatternCounts(self.lfs, self.cardinality, self.packed, -self.counts)
+
+    def __eq__(self, other: object) -> bool:
+        """Say whether both count the same rows of the same labeling functions and classes."""
+        return self._key() == other._key() if isinstance(other, PatternCounts) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def __repr__(self) -> str:
+        return (
+            f"PatternCounts({self.n_rows} rows, {self.n_patterns} patterns, {self.n_lfs} LFs, "
+            f"{self.cardinality} classes)"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Beam sends accumulators between processes: only what is not derived, and read-only on the other side, too.
+        return PatternCounts, (self.lfs, self.cardinality, self.packed, self.counts)
+
+    def _key(self) -> tuple[object, ...]:
+        return self.lfs, self.cardinality, self.packed.tobytes(), self.counts.tobytes()
+
+    def _check_kin(self, other: PatternCounts) -> None:
+        fix = "bring the older ones up to date: `beambell apply`"
+        if self.cardinality != other.cardinality:
+            raise StateError(f"{self.cardinality} classes do not add to {other.cardinality} classes", fix=fix)
+        if self.lfs != other.lfs:
+            raise StateError(
+                f"pattern counts of different labeling functions do not add: {_difference(self.lfs, other.lfs)}",
+                fix=fix,
+            )
+
+    # -- what they tell --------------------------------------------------------------------------------------
+
+    @property
+    def n_lfs(self) -> int:
+        """Number of labeling functions m."""
+        return len(self.lfs)
+
+    @property
+    def n_patterns(self) -> int:
+        """Number of distinct patterns p."""
+        return len(self.counts)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows n; in a difference, rows added less rows taken away."""
+        return int(self.counts.sum())
+
+    @cached_property
+    def patterns(self) -> Votes:
+        """The distinct patterns in lexicographic order, int8 [p, m], -1 where a labeling function abstained."""
+        votes = packing.unpack(self.packed, self.n_lfs, self.cardinality)
+        votes.setflags(write=False)
+        return votes
+
+    def to_votes(self) -> Votes:
+        """Write out a vote matrix with these counts, int8 [n, m], rows in the order of their patterns.
+
+        Raises
+        ------
+        StateError
+            If a count is negative.
+        """
+        if np.any(self.counts < 0):
+            raise StateError("there are no votes of fewer than no rows: a count is negative", where="rows")
+        return np.repeat(self.patterns, self.counts, axis=0)
+
+    def vote_counts(self) -> Counts:
+        """Count the rows on which LF j voted y: int64 [m, K]."""
+        per_class = [np.where(self.patterns == y, self.counts[:, None], 0).sum(axis=0) for y in range(self.cardinality)]
+        return np.stack(per_class, axis=1)
+
+    def coverage(self) -> npt.NDArray[np.float64]:
+        """Share of the rows on which each LF voted: float64 [m]; 0 where there are no rows."""
+        return np.asarray(self.vote_counts().sum(axis=1) / (self.n_rows or 1), np.float64)
+
+    def cooccurrence(self) -> Counts:
+        """Count the rows on which LF i voted y and LF j voted z: int64 [m K, m K], at ``[i K + y, j K + z]``."""
+        d = self.n_lfs * self.cardinality
+        # Floating-point matrix products are an order of magnitude faster, and exact on integers up to 2**53.
+        number = np.float64 if _magnitude(self.counts) < _EXACT_IN_FLOAT else np.int64
+        total: npt.NDArray[Any] = np.zeros((d, d), number)
+        step = max(1, _BLOCK // d)
+        for start in range(0, self.n_patterns, step):
+            patterns, rows = self.patterns[start : start + step], self.counts[start : start + step]
+            indicators = np.empty((len(rows), d), number)
+            for y in range(self.cardinality):
+                indicators[:, y :: self.cardinality] = patterns == y
+            total += (indicators * rows[:, None]).T @ indicators
+        return total.astype(np.int64)
+
+    def analysis(self) -> LFAnalysis:
+        """Coverage, overlaps and conflicts of the labeling functions, one by one and together."""
+        return analyse(self.patterns, self.counts, self.lfs)
+
+    # -- as a table ------------------------------------------------------------------------------------------
+
+    def to_table(self) -> pa.Table:
+        """Lay them out as an Arrow table: ``pattern`` (fixed-size binary), ``rows`` (int64).
+
+        The names of the labeling functions and the number of classes are in the metadata of its schema.
+        """
+        facts = json.dumps({"cardinality": self.cardinality, "lfs": self.lfs}, sort_keys=True)
+        schema = pa.schema(
+            [
+                pa.field("pattern", packing.arrow_type(self.n_lfs, self.cardinality), nullable=False),
+                pa.field("rows", pa.int64(), nullable=False),
+            ],
+            metadata={_METADATA_KEY: facts.encode()},
+        )
+        # From its buffer: pa.array() would import pandas first.
+        rows = pa.Array.from_buffers(pa.int64(), self.n_patterns, [None, pa.py_buffer(self.counts)])
+        return pa.Table.from_arrays([packing.to_arrow(self.packed), rows], schema=schema)
+
+    @classmethod
+    def from_table(cls, table: pa.Table) -> Self:
+        """Read them back from a table.
+
+        Raises
+        ------
+        StateError
+            If it is not such a table.
+        """
+        facts = _facts(table)
+        pattern, rows = table["pattern"], table["rows"]
+        if rows.type != pa.int64() or rows.null_count:
+            raise StateError(f"rows are int64 without nulls, not {rows.type}", where="rows")
+        counts = np.from_dlpack(rows.combine_chunks())  # to_numpy() would import pandas first
+        return cls.from_packed(packing.from_arrow(pattern), facts["cardinality"], facts["lfs"], counts)
+
+
+class PatternCounter:
+    """Counts batch after batch: the accumulator of a Beam ``CombineFn``.
+
+    Parameters
+    ----------
+    cardinality
+        Number of classes K.
+    lfs
+        Names of the m labeling functions.
+    """
+
+    def __init__(self, cardinality: int, lfs: Sequence[str]) -> None:
+        self._total = PatternCounts.zero(cardinality, lfs)
+        self._pending: list[PatternCounts] = []
+
+    def add(self, packed: Packed) -> Self:
+        """Count a batch of packed patterns, uint8 [n, width], a row each."""
+        return self._take(PatternCounts.from_packed(packed, self._total.cardinality, self._total.lfs))
+
+    def add_votes(self, L: npt.ArrayLike) -> Self:
+        """Count a batch of votes, [n, m]."""
+        return self._take(PatternCounts.from_votes(L, self._total.cardinality, self._total.lfs))
+
+    def merge(self, other: PatternCounter) -> Self:
+        """Count what another one has counted, too."""
+        return self._take(other.extract())
+
+    def extract(self) -> PatternCounts:
+        """Return the counts so far."""
+        if self._pending:
+            self._total = PatternCounts.sum([self._total, *self._pending])
+            self._pending = []
+        return self._total
+
+    def _take(self, counts: PatternCounts) -> Self:
+        self._total._check_kin(counts)
+        self._pending.append(counts)
+        # Adding up only when as much is waiting as there is keeps the cost of n batches linear in n.
+        if sum(part.n_patterns for part in self._pending) > self._total.n_patterns:
+            self.extract()
+        return self
+
+
+def _magnitude(counts: Counts) -> int:
+    """Add up absolute values, exactly."""
+    if np.abs(counts.astype(np.float64)).sum() < _EXACT_IN_FLOAT:
+        return int(np.abs(counts).sum())
+    return sum(map(abs, counts.tolist()))
+
+
+def _add_up(counts: Counts, inverse: npt.NDArray[np.int64], n_patterns: int) -> Counts:
+    """Add up the counts of each pattern; where int64 might overflow on the way, with Python's own integers."""
+    if _magnitude(counts) <= _MAX_ROWS:
+        sums = np.zeros(n_patterns, np.int64)
+        np.add.at(sums, inverse, counts)
+        return sums
+    exact = np.zeros(n_patterns, object)
+    np.add.at(exact, inverse, counts.astype(object))
+    if any(abs(total) > _MAX_ROWS for total in exact):
+        raise StateError(f"more than {_MAX_ROWS} rows of one pattern cannot be counted", where="rows")
+    return exact.astype(np.int64)
+
+
+def _check_names(lfs: Sequence[str]) -> tuple[str, ...]:
+    names = tuple(lfs)
+    if isinstance(lfs, str) or not all(isinstance(name, str) for name in names):
+        raise StateError("names of labeling functions are a sequence of strings", where="lfs")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise StateError(f"two labeling functions are called {twice[0]!r}", where="lfs", fix="rename one of them")
+    return names
+
+
+def _check_counts(counts: npt.ArrayLike, n: int) -> Counts:
+    array = np.asarray(counts)
+    if array.shape != (n,) or not (np.can_cast(array.dtype, np.int64) and np.issubdtype(array.dtype, np.integer)):
+        raise StateError(f"counts are int64 [{n}], not {array.dtype} {list(array.shape)}", where="rows")
+    return array.astype(np.int64)
+
+
+def _facts(table: pa.Table) -> dict[str, Any]:
+    try:
+        facts = json.loads(table.schema.metadata[_METADATA_KEY])
+        if set(facts) == {"cardinality", "lfs"} and {"pattern", "rows"} <= set(table.column_names):
+            return dict(facts)
+    except (TypeError, KeyError, ValueError):
+        pass
+    raise StateError(
+        "not a table of pattern counts: a column, or the metadata with the labeling functions, is missing",
+        fix="it is written by PatternCounts.to_table()",
+    )
+
+
+def _difference(ours: tuple[str, ...], theirs: tuple[str, ...]) -> str:
+    parts = [
+        f"{why} {', '.join(names)}"
+        for why, names in (
+            ("only on the left", [name for name in ours if name not in theirs]),
+            ("only on the right", [name for name in theirs if name not in ours]),
+        )
+        if names
+    ]
+    return "; ".join(parts) or "the same ones in another order"

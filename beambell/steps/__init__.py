@@ -1,0 +1,1 @@
+"""The stages: what each would do, and the driver-side ones themselves."""

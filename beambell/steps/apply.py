@@ -1,0 +1,238 @@
+"""Apply, the driver's side: which partitions lack which votes.
+
+The unit of work is (partition, LF fingerprint): of a partition whose rows are unchanged, the votes of every LF whose
+fingerprint is unchanged are carried over, and only the others run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from beambell.labeling.core import check_fields, check_labels
+from beambell.project import Project
+from beambell.records import row_schema
+from beambell.state import PatternCounts
+from beambell.steps.stage import Plan, Task
+from beambell.store import FileRef, Layout, Manifest, Partition, Selection, canonical_json, digest
+from beambell.store.tables import read_table, write_table
+
+STAGE = "apply"
+REUSE_NONE = -1
+
+DEAD_LETTERS_SCHEMA = pa.schema(
+    [("id", pa.string()), ("lf", pa.string()), ("fingerprint", pa.string()), ("error", pa.string()),
+     ("message", pa.string()), ("traceback", pa.string())]
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LFRef:
+    """A labeling function as artefacts name it."""
+
+    name: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class VotesWork:
+    """Votes that one partition lacks.
+
+    Attributes
+    ----------
+    partition, rows
+        Whose, and the file of its records.
+    lfs
+        All active LFs, in the order of a pattern's digits.
+    reuse
+        Per LF, its column in the previous votes, or -1 if it has to run.
+    previous
+        The previous votes of the same rows, if any are reused.
+    previous_lfs
+        How many LFs those hold.
+    reason
+        Why there is work, for people.
+    """
+
+    partition: Partition
+    rows: FileRef
+    lfs: tuple[LFRef, ...]
+    reuse: tuple[int, ...]
+    previous: FileRef | None
+    previous_lfs: int
+    reason: str
+
+
+def plan(project: Project, selection: Selection) -> Plan:
+    """Say which partitions would be voted on, and why."""
+    work, current = find_work(project, selection)
+    return Plan(STAGE, tuple(Task(str(item.partition), item.reason) for item in work), current)
+
+
+def active_lfs(project: Project) -> tuple[LFRef, ...]:
+    """List the project's labeling functions by name and fingerprint."""
+    fingerprints = project.catalogue.fingerprints
+    return tuple(LFRef(name, fingerprints[name]) for name in project.catalogue.names)
+
+
+def lfs_digest(lfs: Iterable[LFRef], cardinality: int) -> str:
+    """Digest of what a pattern's digits mean: LFs in order, and the number of classes."""
+    return digest({"lfs": [asdict(lf) for lf in lfs], "classes": cardinality})
+
+
+def find_work(project: Project, selection: Selection) -> tuple[list[VotesWork], int]:
+    """Compare the votes there are with the rows and LFs there are.
+
+    Raises
+    ------
+    LabelingFunctionError
+        If an LF reads a column that a stream does not have.
+    """
+    partitions = project.store.partitions(Layout.PARTITIONS)
+    votes = project.store.partitions(Layout.VOTES)
+    lfs = active_lfs(project)
+    check_labels(project.catalogue.lfs, project.params.cardinality)
+    for stream in {partition.stream for partition in partitions} & set(project.params.streams):
+        check_fields(project.catalogue.lfs, row_schema(project.params.streams[stream]), stream)
+    work, current = [], 0
+    for partition, manifest in partitions.items():
+        if partition not in selection or partition.stream not in project.params.streams:
+            continue
+        item = _compare(project, partition, manifest, votes.get(partition), lfs)
+        if item:
+            work.append(item)
+        else:
+            current += 1
+    return work, current
+
+
+def _compare(
+    project: Project, partition: Partition, rows: Manifest, votes: Manifest | None, lfs: tuple[LFRef, ...]
+) -> VotesWork | None:
+    ref = rows.files["rows"]
+    inputs = _inputs(project, ref, lfs)
+    if votes and votes.inputs == inputs:
+        return None
+    nothing = tuple(REUSE_NONE for _ in lfs)
+    if not votes:
+        return VotesWork(partition, ref, lfs, nothing, None, 0, "new partition")
+    if votes.inputs["rows"] != inputs["rows"]:
+        return VotesWork(partition, ref, lfs, nothing, None, 0, "rows changed")
+    if votes.facts["cardinality"] != project.params.cardinality:
+        return VotesWork(partition, ref, lfs, nothing, None, 0, "classes changed")
+    before = votes.facts["lfs"]
+    columns = {entry["fingerprint"]: column for column, entry in enumerate(before)}
+    reuse = tuple(columns.get(lf.fingerprint, REUSE_NONE) for lf in lfs)
+    reason = _lf_changes({entry["name"]: entry["fingerprint"] for entry in before}, lfs)
+    return VotesWork(partition, ref, lfs, reuse, votes.files["votes"], len(before), reason)
+
+
+def _lf_changes(before: dict[str, str], lfs: tuple[LFRef, ...]) -> str:
+    now = {lf.name: lf.fingerprint for lf in lfs}
+    changes = {
+        "edited": [name for name in now if name in before and now[name] != before[name]],
+        "added": [name for name in now if name not in before],
+        "removed": [name for name in before if name not in now],
+    }
+    spoken = []
+    for change, names in changes.items():
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            spoken.append(f"{', '.join(sorted(names)[:3])}{more} {change}")
+    return "LFs: " + "; ".join(spoken)
+
+
+def _inputs(project: Project, rows: FileRef, lfs: tuple[LFRef, ...]) -> dict[str, str]:
+    return {"rows": rows.sha256, "lfs": lfs_digest(lfs, project.params.cardinality)}
+
+
+def record_sources(project: Project) -> None:
+    """Keep source, description and owner of each LF per fingerprint: they cannot be recovered later."""
+    files, catalogue = project.store.files, project.catalogue
+    for lf in catalogue:
+        fingerprint = catalogue.fingerprints[lf.name]
+        about = {
+            "name": lf.name,
+            "kind": lf.kind,
+            "label": lf.label,
+            "fields": list(lf.fields) if lf.fields is not None else None,
+            "streams": list(lf.streams) if lf.streams is not None else None,
+            "version": lf.version,
+            "description": lf.description,
+            "owner": lf.owner,
+            "tags": list(lf.tags),
+            "fingerprint": fingerprint,
+            "source": catalogue.source(lf.name),
+        }
+        name, record = f"{Layout.LFS}/{lf.name}/{fingerprint[:16]}.json", canonical_json(about)
+        if files.read(name) != record:
+            files.write(name, record)
+
+
+def publish_votes(
+    project: Project, work: VotesWork, votes: FileRef, counts: PatternCounts, dead_letters: pa.Table
+) -> Manifest:
+    """Publish the votes of one partition with its pattern counts and dead letters.
+
+    Parameters
+    ----------
+    project, work
+        What was to be done.
+    votes
+        The file of votes, written already.
+    counts
+        Of those votes.
+    dead_letters
+        Of the LFs that ran; those of reused LFs are carried over.
+    """
+    store, folder = project.store, Layout.of(Layout.VOTES, work.partition)
+    letters = pa.concat_tables([dead_letters, _carried_letters(project, work)]).sort_by(
+        [("lf", "ascending"), ("id", "ascending")]
+    )
+    files = {"votes": votes, "patterns": write_table(store, folder, "patterns", counts.to_table())}
+    if letters.num_rows:
+        files["dead_letters"] = write_table(store, folder, "dead_letters", letters)
+    facts = {
+        "stream": work.partition.stream,
+        "dt": work.partition.dt,
+        "cardinality": counts.cardinality,
+        "lfs": _lf_facts(work.lfs, counts, letters),
+        **coverage_facts(counts),
+        "dead_letters": letters.num_rows,
+    }
+    return store.publish(folder, Manifest("votes", files, _inputs(project, work.rows, work.lfs), facts))
+
+
+def _carried_letters(project: Project, work: VotesWork) -> pa.Table:
+    reused = [lf.fingerprint for lf, column in zip(work.lfs, work.reuse, strict=True) if column != REUSE_NONE]
+    folder = Layout.of(Layout.VOTES, work.partition)
+    before = project.store.read(folder) if work.previous else None
+    if not reused or not before or "dead_letters" not in before.files:
+        return DEAD_LETTERS_SCHEMA.empty_table()
+    letters = read_table(project.store, folder, before.files["dead_letters"])
+    return letters.filter(pc.is_in(letters["fingerprint"], value_set=pa.array(reused)))
+
+
+def _lf_facts(lfs: Sequence[LFRef], counts: PatternCounts, letters: pa.Table) -> list[dict[str, Any]]:
+    votes = counts.vote_counts().sum(axis=1)
+    failed = dict(zip(*(column.to_pylist() for column in pc.value_counts(letters["lf"]).flatten()), strict=True))
+    return [{**asdict(lf), "votes": int(votes[j]), "errors": int(failed.get(lf.name, 0))} for j, lf in enumerate(lfs)]
+
+
+def coverage_facts(counts: PatternCounts) -> dict[str, int]:
+    """Rows, rows with a vote, rows whose votes disagree, and distinct patterns."""
+    fired = counts.patterns >= 0
+    highest = counts.patterns.max(axis=1, initial=-1)
+    lowest = np.where(fired, counts.patterns, np.int8(127)).min(axis=1, initial=127)
+    covered, conflicting = fired.any(axis=1), fired.any(axis=1) & (highest != lowest)
+    return {
+        "rows": counts.n_rows,
+        "covered": int(counts.counts[covered].sum()),
+        "conflicts": int(counts.counts[conflicting].sum()),
+        "patterns": counts.n_patterns,
+    }

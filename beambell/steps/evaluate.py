@@ -1,0 +1,267 @@
+"""Evaluate: labels and end model against gold labels, never against the labels the model was trained on.
+
+Gold labels of ingested rows judge the end model in the holdout only; gold rows with a text of their own, wholly.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import fsspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from beambell.errors import InputError
+from beambell.label_model import MajorityVote
+from beambell.labeling import patterns as packed
+from beambell.model import EndModel, Evaluation, evaluate
+from beambell.project import Project
+from beambell.steps.outside import FileDigests, glob_files
+from beambell.steps.stage import Outcome, Plan, Task, staleness
+from beambell.steps.train import Sources, find_sources, held_out, labelled_rows, load_model, probabilities_of
+from beambell.store import Layout, Manifest, Partition, Selection, canonical_json, digest
+from beambell.store.tables import read_table, write_table
+
+STAGE = "evaluate"
+NO_GOLD = -1
+
+
+@dataclass
+class Scored:
+    """Gold labels with what was predicted for the same rows, collected piece by piece.
+
+    Attributes
+    ----------
+    y, proba
+        Pieces of int64 [n] and float64 [n, K].
+    streams, ids
+        Where the rows come from.
+    """
+
+    y: list[npt.NDArray[np.int64]] = field(default_factory=list)
+    proba: list[npt.NDArray[np.float64]] = field(default_factory=list)
+    streams: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+
+    def add(self, stream: str, ids: list[str], y: npt.NDArray[np.int64], proba: npt.NDArray[np.float64]) -> None:
+        """Add rows of one stream."""
+        self.y.append(y)
+        self.proba.append(proba)
+        self.streams += [stream] * len(ids)
+        self.ids += ids
+
+    def judged(self, project: Project) -> Evaluation | None:
+        """Measure, or ``None`` if no row has gold."""
+        if not self.ids:
+            return None
+        params = project.params
+        y, proba = np.concatenate(self.y), np.concatenate(self.proba)
+        return evaluate(y, proba, classes=params.classes, bins=params.evaluation.bins)
+
+    def table(self, classes: tuple[str, ...]) -> pa.Table:
+        """All rows: ``stream``, ``id``, ``label`` and a probability per class."""
+        proba = np.concatenate(self.proba) if self.proba else np.empty((0, len(classes)))
+        y = np.concatenate(self.y) if self.y else np.empty(0, dtype=np.int64)
+        columns = {"stream": pa.array(self.streams, pa.string()), "id": pa.array(self.ids, pa.string())}
+        columns["label"] = pa.array(y, pa.int8())
+        return pa.table(columns | {f"p_{name}": pa.array(proba[:, k]) for k, name in enumerate(classes)})
+
+
+def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - gold rows say what is evaluated
+    """Say whether labels and end model would be measured again, and why."""
+    inputs = _inputs(project)
+    if inputs is None:
+        return Plan(STAGE)
+    reason = staleness(project.store.read(Layout.EVALUATION), inputs, {"params": "evaluation in params.yaml"})
+    return Plan(STAGE, (Task("evaluation", reason),)) if reason else Plan(STAGE, current=1)
+
+
+def run(project: Project, selection: Selection) -> Outcome:
+    """Measure labels and end model, unless nothing changed since."""
+    with project.writing():
+        todo = plan(project, selection)
+        if todo.tasks:
+            _publish(project)
+    manifest = project.store.read(Layout.EVALUATION)
+    warnings = () if project.params.evaluation.gold else ("evaluation.gold in params.yaml names no gold labels",)
+    return Outcome(STAGE, len(todo.tasks), todo.current, headline(manifest.facts) if manifest else {}, warnings)
+
+
+def headline(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Pick the figures that a person asks for first."""
+    metrics = facts["metrics"]
+    chosen = {"majority_vote": "accuracy", "labels": "accuracy", "end_model": "accuracy"}
+    return {f"{name}_{figure}": metrics[name][figure] for name, figure in chosen.items() if name in metrics}
+
+
+def _inputs(project: Project) -> dict[str, str] | None:
+    model, gold = project.store.read(Layout.END_MODEL), gold_files(project)
+    if model is None or not gold:
+        return None
+    return {
+        "end model": model.id,
+        "gold": digest({name: sha256 for name, (_, sha256) in gold.items()}),
+        "labels": digest(find_sources(project).files),
+        "params": digest(project.params.evaluation.model_dump(mode="json", exclude={"gold"})),
+    }
+
+
+def gold_files(project: Project) -> dict[str, tuple[str, str]]:
+    """Find the files of gold labels: name to (url, SHA-256)."""
+    digests = FileDigests(project)
+    found = {
+        name: (url, digests.of(url))
+        for pattern in project.params.evaluation.gold
+        for name, url in glob_files(project.path, pattern)
+    }
+    digests.save()
+    return dict(sorted(found.items()))
+
+
+def _publish(project: Project) -> Manifest:
+    store, folder, classes = project.store, Layout.EVALUATION, project.params.classes
+    scores = {"end_model": Scored(), "labels": Scored(), "majority_vote": Scored()}
+    model, sources = load_model(project), find_sources(project)
+    n_rows = n_covered = 0
+    for gold in _read_gold(project):
+        if "text" in gold.column_names:
+            _score_own_rows(gold, model, scores["end_model"])
+            continue
+        for partition in sources.labels:
+            rows = _gold_rows(project, partition, sources, gold)
+            n_rows += rows.num_rows
+            n_covered += _score_partition(project, partition, rows, model, scores)
+    evaluations = {name: scored.judged(project) for name, scored in scores.items()}
+    metrics = {name: evaluation.to_metrics() for name, evaluation in evaluations.items() if evaluation}
+    if n_rows:
+        metrics["labels"] = {**metrics.get("labels", {}), "coverage": round(n_covered / n_rows, 6)}
+    files = {
+        "predictions": write_table(store, folder, "predictions", scores["end_model"].table(classes)),
+        "metrics": store.put_as(folder, "metrics.json", canonical_json(metrics)),
+    }
+    judged = evaluations["end_model"]
+    files["confusion"] = store.put_as(folder, "confusion.csv", _csv(judged.confusion_rows() if judged else []))
+    files["calibration"] = store.put_as(folder, "calibration.csv", _csv(judged.calibration_rows() if judged else []))
+    manifest = Manifest("evaluation", files, _inputs(project) or {}, {"metrics": metrics})
+    return store.publish(folder, manifest)
+
+
+def _read_gold(project: Project) -> Iterator[pa.Table]:
+    cardinality = project.params.cardinality
+    for name, (url, _) in gold_files(project).items():
+        try:
+            with fsspec.open(url, "rb") as file:
+                table = pq.read_table(file)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InputError(f"not a whole Parquet file ({error})", where=name) from None
+        columns = set(table.column_names)
+        if "label" not in columns or not (
+            "text" in columns or {"stream", "id"} <= columns or {"file", "line"} <= columns
+        ):
+            raise InputError(
+                f"gold labels have columns {', '.join(table.column_names)}",
+                where=name,
+                fix="give label with text, or label with stream and id, or label with file and line",
+            )
+        label = table["label"].cast(pa.int64())
+        bounds = pc.min_max(label).as_py()
+        if table.num_rows and not (bounds["min"] >= NO_GOLD and bounds["max"] < cardinality):
+            raise InputError(
+                f"gold labels run from {bounds['min']} to {bounds['max']}",
+                where=name,
+                fix=f"use 0 to {cardinality - 1}, the order of classes in params.yaml, and -1 for unknown",
+            )
+        yield table.filter(pc.greater(label, NO_GOLD))
+
+
+def _score_own_rows(gold: pa.Table, model: EndModel, scored: Scored) -> None:
+    known = gold.filter(pc.is_valid(gold["text"]))
+    proba = model.predict_proba(known["text"].to_pylist())
+    ids = known["id"].cast(pa.string()).to_pylist() if "id" in known.column_names else [""] * known.num_rows
+    scored.add("gold", ids, known["label"].to_numpy().astype(np.int64), proba)
+
+
+def _gold_rows(project: Project, partition: Partition, sources: Sources, gold: pa.Table) -> pa.Table:
+    """Rows of one partition that have gold, with published labels and a column ``gold``."""
+    labels = sources.labels[partition].files["labels"]
+    rows = labelled_rows(project, partition, labels, sources.rows[partition])
+    if "stream" in gold.column_names:
+        gold = gold.filter(pc.equal(gold["stream"], partition.stream))
+    found = np.full(rows.num_rows, NO_GOLD, dtype=np.int64)
+    y = gold["label"].to_numpy().astype(np.int64)
+    for mine, theirs in (_places(rows, gold), (_id(rows), _id(gold))):
+        if mine is not None and theirs is not None and len(theirs):
+            at = pc.fill_null(pc.index_in(mine, value_set=theirs, skip_nulls=True), -1).to_numpy()
+            found = np.where(at >= 0, y[at], found)
+    rows = rows.append_column("gold", pa.array(found))
+    return rows.filter(pa.array(found != NO_GOLD))
+
+
+def _places(rows: pa.Table, gold: pa.Table) -> tuple[pa.Array | None, pa.Array | None]:
+    """Name the places of rows and of gold alike; gold may leave out leading folders of its files."""
+    if "file" not in gold.column_names:
+        return None, None
+    named = set(pc.unique(gold["file"]).to_pylist())
+    files = rows["_file"].combine_chunks().dictionary_encode()
+    short = [next((tail for tail in _tails(file) if tail in named), None) for file in files.dictionary.to_pylist()]
+    mine = pa.DictionaryArray.from_arrays(files.indices, pa.array(short, pa.string())).dictionary_decode()
+    return _join(mine, rows["_line"]), _join(gold["file"], gold["line"])
+
+
+def _tails(file: str) -> Iterator[str]:
+    parts = file.split("/")
+    return ("/".join(parts[start:]) for start in range(len(parts)))
+
+
+def _join(files: pa.Array, lines: pa.ChunkedArray) -> pa.Array:
+    places = pc.binary_join_element_wise(files, lines.cast(pa.string()), "\n")
+    return places.combine_chunks() if isinstance(places, pa.ChunkedArray) else places
+
+
+def _id(table: pa.Table) -> pa.Array | None:
+    return table["id"].cast(pa.string()).combine_chunks() if "id" in table.column_names else None
+
+
+def _score_partition(
+    project: Project, partition: Partition, rows: pa.Table, model: EndModel, scores: Mapping[str, Scored]
+) -> int:
+    """Score labels and majority vote on covered rows, the end model on held-out rows; returns how many are covered."""
+    y, ids = rows["gold"].to_numpy(), rows["id"].to_pylist()
+    proba, covered = probabilities_of(rows, project.params.classes)
+    at = np.flatnonzero(covered)
+    chosen = [ids[i] for i in at]
+    scores["labels"].add(partition.stream, chosen, y[at], proba[at])
+    votes = _majority(project, partition, rows["id"])
+    scores["majority_vote"].add(partition.stream, chosen, y[at], votes[at])
+    mine = np.flatnonzero(held_out(project, partition.stream, rows["id"]))
+    texts = rows[project.params.streams[partition.stream].text].take(pa.array(mine)).to_pylist()
+    scores["end_model"].add(partition.stream, [ids[i] for i in mine], y[mine], model.predict_proba(texts))
+    return len(at)
+
+
+def _majority(project: Project, partition: Partition, ids: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+    folder = Layout.of(Layout.VOTES, partition)
+    manifest = project.store.require(folder, "run `beambell apply`")
+    votes = read_table(project.store, folder, manifest.files["votes"])
+    at = pc.index_in(ids, value_set=votes["id"].combine_chunks())
+    codes = packed.from_arrow(votes["pattern"])[pc.fill_null(at, 0).to_numpy()]
+    L = packed.unpack(codes, len(manifest.facts["lfs"]), manifest.facts["cardinality"])
+    L[~pc.is_valid(at).to_numpy()] = -1
+    proba: npt.NDArray[np.float64] = MajorityVote(cardinality=manifest.facts["cardinality"]).predict_proba(L)
+    return proba
+
+
+def _csv(rows: list[dict[str, Any]]) -> bytes:
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return text.getvalue().encode()

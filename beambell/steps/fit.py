@@ -1,0 +1,87 @@
+"""Fit: the label model, from the state's pattern counts alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from beambell.labeling import patterns as packed
+from beambell.project import Project
+from beambell.state import PatternCounts
+from beambell.steps.stage import Outcome, Plan, Task, staleness
+from beambell.store import Layout, Manifest, Selection, canonical_json, digest
+from beambell.store.arrays import pack_arrays
+from beambell.store.tables import write_table
+
+STAGE = "fit"
+
+
+def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - there is one label model, for all streams
+    """Say whether the label model would be fitted again, and why."""
+    inputs = _inputs(project)
+    if inputs is None:
+        return Plan(STAGE)
+    reason = staleness(project.store.read(Layout.LABEL_MODEL), inputs, {"params": "label_model in params.yaml"})
+    return Plan(STAGE, (Task("label model", reason),)) if reason else Plan(STAGE, current=1)
+
+
+def run(project: Project, selection: Selection) -> Outcome:
+    """Fit the label model, unless state and parameters are those it was fitted with."""
+    with project.writing():
+        todo = plan(project, selection)
+        if todo.tasks:
+            _publish(project)
+    manifest = project.store.read(Layout.LABEL_MODEL)
+    figures = {name: manifest.facts[name] for name in ("kind", "rows", "patterns")} if manifest else {}
+    return Outcome(STAGE, len(todo.tasks), todo.current, figures)
+
+
+def _inputs(project: Project) -> dict[str, str] | None:
+    state = project.store.read(Layout.STATE)
+    if state is None or not state.facts["rows"]:
+        return None
+    return {
+        "state": state.files["patterns"].sha256,
+        "lfs": state.inputs["lfs"],
+        "params": digest(project.params.label_model.model_dump(mode="json")),
+    }
+
+
+def _publish(project: Project) -> Manifest:
+    from beambell import label_model
+
+    params, counts, folder = project.params.label_model, project.state(), Layout.LABEL_MODEL
+    model = label_model.create(params.kind, **params.options).fit(counts)
+    files = {
+        "config": project.store.put(folder, "config", ".json", canonical_json(model.config())),
+        "params": project.store.put(folder, "params", ".npz", pack_arrays(model.params())),
+        "posterior": write_table(project.store, folder, "posterior", posterior_table(model, counts)),
+    }
+    facts = {
+        "kind": params.kind,
+        "lfs": list(counts.lfs),
+        "classes": list(project.params.classes),
+        "cardinality": counts.cardinality,
+        "rows": counts.n_rows,
+        "patterns": counts.n_patterns,
+    }
+    inputs = _inputs(project) or {}
+    return project.store.publish(folder, Manifest("label_model", files, inputs, facts), keep_history=True)
+
+
+def posterior_table(model: Any, counts: PatternCounts) -> pa.Table:
+    """Posterior of every pattern of the state: what every label is looked up in.
+
+    Returns
+    -------
+    pyarrow.Table
+        ``pattern`` (packed), ``rows``, and ``p_0 .. p_{K-1}`` (float64), in order of pattern.
+    """
+    proba = model.posterior(counts.patterns)
+    codes = packed.pack(counts.patterns, counts.cardinality)
+    columns = {"pattern": packed.to_arrow(codes), "rows": pa.array(counts.counts)}
+    return pa.table(
+        columns | {f"p_{k}": pa.array(np.ascontiguousarray(proba[:, k])) for k in range(counts.cardinality)}
+    )

@@ -1,0 +1,35 @@
+"""Register: the trained model becomes a numbered version, with its metrics and all that made it."""
+
+from __future__ import annotations
+
+from beambell.project import Project
+from beambell.registry import register, tag_version, versions
+from beambell.steps.stage import Outcome, Plan, Task
+from beambell.store import Layout, Selection
+
+STAGE = "register"
+
+
+def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - the trained model is one
+    """Say whether there is a trained model that no version holds."""
+    model = project.store.read(Layout.END_MODEL)
+    if model is None:
+        return Plan(STAGE)
+    known = versions(project, model.facts["name"])
+    if known and known[-1].manifest.inputs["end_model"] == model.id:
+        return Plan(STAGE, current=1)
+    return Plan(STAGE, (Task(model.facts["name"], "newly trained" if known else "first version"),))
+
+
+def run(project: Project, selection: Selection) -> Outcome:
+    """Register what is new, and tag it where git can say which data it is."""
+    with project.writing():
+        todo = plan(project, selection)
+        model, evaluation = project.store.read(Layout.END_MODEL), project.store.read(Layout.EVALUATION)
+        if model is None:
+            return Outcome(STAGE)
+        if evaluation and evaluation.inputs["end model"] != model.id:
+            evaluation = None  # it measured an older model
+        version = register(project, model, evaluation)
+        figures = {"version": version.name, "tag": tag_version(project, version)}
+    return Outcome(STAGE, len(todo.tasks), todo.current, figures)

@@ -1,0 +1,97 @@
+"""What every stage is: a plan (what is stale, and why) and an outcome (what was done)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from beambell.store import Manifest
+
+
+@dataclass(frozen=True)
+class Task:
+    """One unit of work that is stale.
+
+    Attributes
+    ----------
+    key
+        What it is about: a partition, a raw file, or a part of the project.
+    reason
+        Why it is stale, for people.
+    """
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a stage would do now.
+
+    Attributes
+    ----------
+    stage
+        The stage's name.
+    tasks
+        Stale units of work, in order.
+    current
+        How many units are up to date.
+    """
+
+    stage: str
+    tasks: tuple[Task, ...] = ()
+    current: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a stage did.
+
+    Attributes
+    ----------
+    stage
+        The stage's name.
+    done, current
+        Units of work done, and units found up to date.
+    figures
+        Flat figures for people and machines.
+    warnings
+        Sentences that a person should read.
+    """
+
+    stage: str
+    done: int = 0
+    current: int = 0
+    figures: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "stage": self.stage,
+            "done": self.done,
+            "current": self.current,
+            "figures": self.figures,
+            "warnings": list(self.warnings),
+        }
+
+
+def staleness(manifest: Manifest | None, inputs: dict[str, str], names: dict[str, str] | None = None) -> str | None:
+    """Say why an artefact is stale, or ``None`` if it is not.
+
+    Parameters
+    ----------
+    manifest
+        Of the artefact as published, if it was.
+    inputs
+        Digests of what it would be made from now.
+    names
+        What people call each input.
+    """
+    if manifest is None:
+        return "new"
+    changed = [name for name in {**manifest.inputs, **inputs} if manifest.inputs.get(name) != inputs.get(name)]
+    if not changed:
+        return None
+    spoken = sorted({(names or {}).get(name, name) for name in changed})
+    return f"{' and '.join(spoken)} changed" if len(spoken) <= 3 else f"{len(spoken)} inputs changed"

@@ -1,0 +1,217 @@
+"""Validate: the gate judges candidate labels; what passes is published, what fails leaves the last good labels."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from beambell.errors import GateError
+from beambell.project import Project
+from beambell.quality import Judgement, LFSummary, PartitionSummary, Thresholds, Verdict, gate_fingerprint, judge
+from beambell.steps.stage import Outcome, Plan, Task, staleness
+from beambell.store import Layout, Manifest, Partition, Selection, canonical_json, digest
+
+STAGE = "validate"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One partition before the gate.
+
+    Attributes
+    ----------
+    partition
+        Which.
+    candidate
+        Its candidate labels; ``None`` for a delivery of which nothing could be read.
+    summary, lfs
+        The figures to judge.
+    inputs
+        Digests of all the verdict depends on.
+    """
+
+    partition: Partition
+    candidate: Manifest | None
+    summary: PartitionSummary
+    lfs: tuple[LFSummary, ...]
+    inputs: dict[str, str]
+
+
+def plan(project: Project, selection: Selection) -> Plan:
+    """Say which partitions would be judged, and why."""
+    cases = find_cases(project, selection)
+    stale = [(case, reason) for case in cases if (reason := _stale(project, case))]
+    return Plan(STAGE, tuple(Task(str(case.partition), reason) for case, reason in stale), len(cases) - len(stale))
+
+
+def run(project: Project, selection: Selection) -> Outcome:
+    """Judge what is new, publish what passes.
+
+    Raises
+    ------
+    GateError
+        If a selected partition fails, now or still; everything that passed is published by then.
+    """
+    with project.writing():
+        cases = find_cases(project, selection)
+        stale = [case for case in cases if _stale(project, case)]
+        if stale:
+            _judge(project, stale)
+        verdicts = {case.partition: _verdict(project, case.partition) for case in cases}
+    failed = {partition: verdict for partition, verdict in verdicts.items() if not verdict.passed}
+    if failed:
+        raise _refusal(failed)
+    warnings = Counter(failure.message for verdict in verdicts.values() for failure in verdict.failures)
+    spoken = tuple(
+        message if n == 1 else f"{message} (and so in {n - 1} more partitions)" for message, n in warnings.items()
+    )
+    figures = {"passed": len(verdicts), "warnings": sum(warnings.values())}
+    return Outcome(STAGE, len(stale), len(cases) - len(stale), figures, spoken)
+
+
+def find_cases(project: Project, selection: Selection) -> list[Case]:
+    """Gather the partitions that have up-to-date candidates, and deliveries that gave nothing."""
+    votes = project.store.partitions(Layout.VOTES)
+    rows = project.store.partitions(Layout.PARTITIONS)
+    quarantined, empty = _quarantined(project)
+    cases = []
+    for partition, candidate in project.store.partitions(Layout.CANDIDATES).items():
+        vote, row = votes.get(partition), rows.get(partition)
+        if partition not in selection or not vote or not row:
+            continue
+        if candidate.inputs["votes"] == vote.files["votes"].sha256:
+            cases.append(_case(project, partition, candidate, vote, row, quarantined[partition]))
+    cases += [
+        _empty_case(project, partition, quarantined[partition])
+        for partition in sorted(empty - rows.keys())
+        if partition in selection
+    ]
+    return cases
+
+
+def _quarantined(project: Project) -> tuple[Mapping[Partition, int], set[Partition]]:
+    """Quarantined records per partition: those of a file count where the file belongs."""
+    totals: defaultdict[Partition, int] = defaultdict(int)
+    empty = set()
+    for manifest in project.store.under(Layout.DELIVERIES).values():
+        facts = manifest.facts
+        per_dt, delivery = facts["partitions"], facts["delivery"]
+        if not per_dt and not facts["quarantined"] and not facts["problems"]:
+            continue
+        home = delivery if delivery in per_dt or not per_dt else max(sorted(per_dt), key=per_dt.__getitem__)
+        if home is None:  # nothing readable, and no date in the file's name: ingest warned, no partition is to blame
+            continue
+        partition = Partition(facts["stream"], home)
+        totals[partition] += facts["quarantined"]
+        if not per_dt:
+            empty.add(partition)
+    return totals, empty
+
+
+def _case(
+    project: Project, partition: Partition, candidate: Manifest, votes: Manifest, rows: Manifest, quarantined: int
+) -> Case:
+    facts = candidate.facts
+    summary = PartitionSummary(
+        stream=partition.stream,
+        dt=partition.dt,
+        rows=facts["rows"],
+        quarantined=quarantined,
+        duplicates=rows.facts["duplicates"],
+        covered=facts["covered"],
+        conflicts=facts["conflicts"],
+        dead_letters=votes.facts["dead_letters"],
+        class_shares=tuple(facts["class_shares"]),
+        mean_entropy=facts["mean_entropy"],
+    )
+    lfs = tuple(
+        LFSummary(partition.stream, partition.dt, lf["name"], facts["rows"], lf["votes"], lf["errors"])
+        for lf in votes.facts["lfs"]
+        if _speaks(project, lf["name"], partition.stream)
+    )
+    return Case(partition, candidate, summary, lfs, _inputs(project, candidate, summary, lfs))
+
+
+def _speaks(project: Project, lf: str, stream: str) -> bool:
+    """Whether an LF is meant for a stream: one that is not cannot be blamed for silence there."""
+    streams = project.catalogue[lf].streams if lf in project.catalogue.names else None
+    return streams is None or stream in streams
+
+
+def _empty_case(project: Project, partition: Partition, quarantined: int) -> Case:
+    summary = PartitionSummary(partition.stream, partition.dt, 0, quarantined, 0, 0, 0, 0, (), 0.0)
+    return Case(partition, None, summary, (), _inputs(project, None, summary, ()))
+
+
+def _inputs(
+    project: Project, candidate: Manifest | None, summary: PartitionSummary, lfs: tuple[LFSummary, ...]
+) -> dict[str, str]:
+    return {
+        "labels": candidate.id if candidate else "",
+        "figures": digest([asdict(summary), *map(asdict, lfs)]),
+        "gate": gate_fingerprint(_thresholds(project), project.params.classes),
+    }
+
+
+def _thresholds(project: Project) -> Thresholds:
+    return Thresholds(**project.params.gate.model_dump())
+
+
+def _stale(project: Project, case: Case) -> str | None:
+    return staleness(project.store.read(Layout.of(Layout.VERDICTS, case.partition)), case.inputs)
+
+
+def _judge(project: Project, cases: list[Case]) -> None:
+    summaries = [case.summary for case in cases]
+    lfs = [lf for case in cases for lf in case.lfs]
+    judgement = judge(summaries, lfs, _thresholds(project), classes=project.params.classes)
+    _leave_report(project, judgement)
+    for case in cases:
+        verdict = judgement.verdicts[case.partition.stream, case.partition.dt]
+        # Labels before verdict: killed in between, the verdict is missing and the case is judged again.
+        if verdict.passed and case.candidate:
+            _publish_labels(project, case.partition, case.candidate)
+        record = Manifest("verdict", {}, case.inputs, verdict.to_dict())
+        project.store.publish(Layout.of(Layout.VERDICTS, case.partition), record)
+
+
+def _publish_labels(project: Project, partition: Partition, candidate: Manifest) -> None:
+    source, target = Layout.of(Layout.CANDIDATES, partition), Layout.of(Layout.LABELS, partition)
+    project.store.copy(source, target, candidate.files.values())
+    project.store.publish(target, candidate)
+
+
+def _leave_report(project: Project, judgement: Judgement) -> None:
+    """Leave what Great Expectations said of this run for people; it is a log, not an artefact."""
+    from beambell.quality import render_html
+
+    folder = project.volatile / "gate"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, result in judgement.results.items():
+        (folder / f"{name}.json").write_bytes(canonical_json(result))
+        (folder / f"{name}.html").write_text(render_html(result), encoding="utf-8")
+
+
+def _verdict(project: Project, partition: Partition) -> Verdict:
+    manifest = project.store.require(Layout.of(Layout.VERDICTS, partition), "run `beambell validate`")
+    facts: Mapping[str, Any] = manifest.facts
+    return Verdict.from_dict(facts)
+
+
+def _refusal(failed: Mapping[Partition, Verdict]) -> GateError:
+    lines = [
+        f"  {partition}: {failure.message}"
+        for partition, verdict in failed.items()
+        for failure in verdict.failures
+        if failure.severity == "critical"
+    ]
+    more = f"\n  and {len(lines) - 10} more" if len(lines) > 10 else ""
+    fixes = dict.fromkeys(f.fix for verdict in failed.values() for f in verdict.failures if f.severity == "critical")
+    return GateError(
+        f"the gate refuses {len(failed)} of the partitions; their last good labels stay published\n"
+        + "\n".join(lines[:10])
+        + more,
+        fix="; or: ".join(fixes),
+    )

@@ -1,0 +1,42 @@
+"""Every path below the data root, in one place."""
+
+from __future__ import annotations
+
+import hashlib
+
+from beambell.store.partition import Partition
+
+
+class Layout:
+    """Names of the folders that hold artefacts; each has a ``manifest.json``."""
+
+    STAGING = ".staging"
+    PARTITIONS = "partitions"
+    DELIVERIES = "deliveries"
+    VOTES = "votes"
+    CANDIDATES = "candidates"
+    LABELS = "labels"
+    VERDICTS = "verdicts"
+    STATE = "state"
+    LFS = "lfs"
+    LABEL_MODEL = "label_models"
+    END_MODEL = "models/candidate"
+    REGISTRY = "models/registry"
+    EVALUATION = "evaluation"
+    REPORTS = "reports"
+
+    @staticmethod
+    def of(kind: str, partition: Partition) -> str:
+        """Folder of one partition's artefact of a kind."""
+        return f"{kind}/{partition.folder}"
+
+    @staticmethod
+    def delivery(stream: str, file: str) -> str:
+        """Folder of what is known about one raw file; the file's own name may hold anything, so it is hashed."""
+        name = hashlib.sha256(file.encode()).hexdigest()[:16]
+        return f"{Layout.DELIVERIES}/stream={stream}/file={name}"
+
+    @staticmethod
+    def version(model: str, number: int) -> str:
+        """Folder of one registered model version."""
+        return f"{Layout.REGISTRY}/{model}/v{number:04d}"

@@ -1,0 +1,236 @@
+"""The manifest is the commit: data files first, one small ``manifest.json`` last, replaced atomically.
+
+A reader starts from the manifest, so it never sees a file that is not finished, and a stage killed at any instant
+leaves either the old artefact or the new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any, BinaryIO
+
+from beambell.errors import ArtefactError
+from beambell.store.canonical import canonical_json, digest
+from beambell.store.files import Files, HashingSink
+from beambell.store.partition import Partition
+
+FILE_NAME = "manifest.json"
+HISTORY = "history"
+
+
+@dataclass(frozen=True)
+class FileRef:
+    """A data file as its manifest names it.
+
+    Attributes
+    ----------
+    name
+        Relative to the manifest's folder.
+    sha256, bytes
+        Of its content.
+    rows
+        Of its table; 0 for what is not a table.
+    """
+
+    name: str
+    sha256: str
+    bytes: int
+    rows: int = 0
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What an artefact is, and what it was made from.
+
+    Attributes
+    ----------
+    kind
+        ``partition``, ``votes``, ``state``, ``label_model`` and so on.
+    files
+        Role to file.
+    inputs
+        Name to digest of each thing it was made from: when these are unchanged, so is the artefact.
+    facts
+        Figures and descriptions that later stages and people read.
+    """
+
+    kind: str
+    files: Mapping[str, FileRef] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "kind": self.kind,
+            "files": {role: asdict(ref) for role, ref in self.files.items()},
+            "inputs": dict(self.inputs),
+            "facts": dict(self.facts),
+        }
+
+    @classmethod
+    def from_bytes(cls, data: bytes, where: str) -> Manifest:
+        """Read a manifest back.
+
+        Raises
+        ------
+        ArtefactError
+            If the bytes are not a manifest.
+        """
+        try:
+            tree = json.loads(data)
+            files = {role: FileRef(**ref) for role, ref in tree["files"].items()}
+            return cls(tree["kind"], files, tree["inputs"], tree["facts"])
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ArtefactError(
+                f"not a readable manifest ({type(error).__name__}: {error})",
+                where=where,
+                fix="remove it and run the stage again; the data files it named are made anew",
+            ) from None
+
+    @property
+    def id(self) -> str:
+        """Digest of all it says: the identity of the artefact, 64 hex digits."""
+        return digest(self.to_dict())
+
+
+class Sealed:
+    """A data file under way to being named by a manifest; ``ref`` is there when the block ends."""
+
+    sink: HashingSink
+    ref: FileRef
+    rows: int = 0
+
+
+class Store:
+    """Artefacts below a data root.
+
+    Parameters
+    ----------
+    root
+        A local folder, or an fsspec URL.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.files = Files(root)
+
+    def read(self, folder: str) -> Manifest | None:
+        """Read the manifest of a folder, or ``None`` if nothing was published there."""
+        name = f"{folder}/{FILE_NAME}"
+        data = self.files.read(name)
+        return None if data is None else Manifest.from_bytes(data, self.files.path(name))
+
+    def require(self, folder: str, fix: str) -> Manifest:
+        """Read the manifest of a folder that has to be there.
+
+        Raises
+        ------
+        ArtefactError
+            If nothing was published there; ``fix`` says which command publishes it.
+        """
+        manifest = self.read(folder)
+        if manifest is None:
+            raise ArtefactError("nothing is published here yet", where=self.files.path(folder), fix=fix)
+        return manifest
+
+    def partitions(self, kind: str) -> dict[Partition, Manifest]:
+        """All published artefacts of a kind, by partition, in order."""
+        found = {Partition.from_folder(folder): folder for folder in self.files.find(kind, FILE_NAME)}
+        pairs = ((partition, self.read(found[partition])) for partition in sorted(found))
+        return {partition: manifest for partition, manifest in pairs if manifest}
+
+    def under(self, folder: str) -> dict[str, Manifest]:
+        """All published artefacts below a folder, by their folders, in order."""
+        pairs = ((found, self.read(found)) for found in self.files.find(folder, FILE_NAME))
+        return {found: manifest for found, manifest in pairs if manifest}
+
+    def publish(self, folder: str, manifest: Manifest, *, keep_history: bool = False) -> Manifest:
+        """Make an artefact visible, in one step.
+
+        Parameters
+        ----------
+        folder, manifest
+            Where, and what; its files are there already.
+        keep_history
+            Keep every manifest under ``history/<id>.json`` as well, so that whatever was made from this artefact
+            can be traced after it was replaced.
+        """
+        data = canonical_json(manifest.to_dict())
+        if keep_history:
+            self.files.write(f"{folder}/{HISTORY}/{manifest.id}.json", data)
+        self.files.write(f"{folder}/{FILE_NAME}", data)
+        return manifest
+
+    def past(self, folder: str, manifest_id: str) -> Manifest | None:
+        """Read a manifest that was published with history, by its id."""
+        name = f"{folder}/{HISTORY}/{manifest_id}.json"
+        data = self.files.read(name)
+        return None if data is None else Manifest.from_bytes(data, self.files.path(name))
+
+    @contextmanager
+    def seal(self, folder: str, role: str, suffix: str = ".parquet") -> Iterator[Sealed]:
+        """Stream a data file whose name holds its digest.
+
+        Yields
+        ------
+        Sealed
+            With ``.sink`` to write to and ``.rows`` to set; ``.ref`` is known when the block ends.
+        """
+        sealed = Sealed()
+        with self.files.sealed(folder, role, suffix) as sealing:
+            sealed.sink = sealing.sink
+            yield sealed
+        sealed.ref = FileRef(sealing.name, sealed.sink.sha256, sealed.sink.size, sealed.rows)
+
+    def put(self, folder: str, role: str, suffix: str, data: bytes, *, rows: int = 0) -> FileRef:
+        """Write a small data file whose name holds its digest."""
+        with self.seal(folder, role, suffix) as sealed:
+            sealed.rows = rows
+            sealed.sink.write(data)
+        return sealed.ref
+
+    def put_as(self, folder: str, name: str, data: bytes) -> FileRef:
+        """Write a small data file under a fixed name, for readers that need one (DVC metrics and plots)."""
+        self.files.write(f"{folder}/{name}", data)
+        return FileRef(name, hashlib.sha256(data).hexdigest(), len(data))
+
+    def get(self, folder: str, ref: FileRef) -> bytes:
+        """Read a small data file whole, and check it against its manifest.
+
+        Raises
+        ------
+        ArtefactError
+            If it is missing, or its bytes are not those its manifest names.
+        """
+        where = f"{folder}/{ref.name}"
+        data = self.files.read(where)
+        if data is None:
+            raise ArtefactError(
+                "a file is missing that its manifest names",
+                where=self.files.path(where),
+                fix=f"remove {folder}/{FILE_NAME} and run again: the file is made anew",
+            )
+        if hashlib.sha256(data).hexdigest() != ref.sha256:
+            raise ArtefactError(
+                f"{len(data)} bytes that are not the {ref.bytes} bytes its manifest names",
+                where=self.files.path(where),
+                fix=f"the file was truncated or changed; remove {folder}/{FILE_NAME} and run again",
+            )
+        return data
+
+    def open(self, folder: str, ref: FileRef) -> BinaryIO:
+        """Open a data file for reading in parts."""
+        return self.files.open(f"{folder}/{ref.name}")
+
+    def copy(self, source: str, target: str, refs: Iterable[FileRef]) -> None:
+        """Copy data files from one folder to another, those already there excepted."""
+        for ref in refs:
+            if self.files.exists(f"{target}/{ref.name}"):
+                continue
+            with self.open(source, ref) as file, self.files._appearing(f"{target}/{ref.name}") as copy:
+                while chunk := file.read(1 << 20):
+                    copy.write(chunk)

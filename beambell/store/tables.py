@@ -1,0 +1,100 @@
+"""Parquet in and out, with bytes that depend on the rows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from beambell.errors import ArtefactError
+from beambell.store.layout import Layout
+from beambell.store.manifest import FileRef, Sealed, Store
+
+ROW_GROUP_ROWS = 65_536
+
+# zstd level 1: votes and labels are repetitive, and decoding must not be what a fast pass waits for.
+_WRITE_OPTIONS: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "write_statistics": True}
+
+
+def write_tables(sealed: Sealed, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+    """Write tables into one Parquet file, a table a row group (or several, when it is long).
+
+    Parameters
+    ----------
+    sealed
+        The file under way; its ``rows`` are counted here.
+    schema
+        Of the file; every table must have it.
+    """
+    with pq.ParquetWriter(sealed.sink, schema, **_WRITE_OPTIONS) as writer:
+        for table in tables:
+            writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+            sealed.rows += table.num_rows
+
+
+def write_table(store: Store, folder: str, role: str, table: pa.Table) -> FileRef:
+    """Write one table as a data file whose name holds its digest."""
+    with store.seal(folder, role) as sealed:
+        write_tables(sealed, table.schema, [table])
+    return sealed.ref
+
+
+def stage_table(store: Store, path: str, table: pa.Table) -> None:
+    """Write one table below the staging folder, for a later step of the same job."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, **_WRITE_OPTIONS)
+    store.files.write(f"{Layout.STAGING}/{path}", sink.getvalue())
+
+
+def read_table(store: Store, folder: str, ref: FileRef, columns: list[str] | None = None) -> pa.Table:
+    """Read a data file as one table.
+
+    Raises
+    ------
+    ArtefactError
+        If it is missing, truncated, or not Parquet.
+    """
+    with store.open(folder, ref) as file:
+        return _checked(file, store, folder, ref).read(columns=columns)
+
+
+def read_rows(
+    store: Store, folder: str, ref: FileRef, start: int, stop: int, columns: list[str] | None = None
+) -> pa.Table:
+    """Read rows ``start`` to ``stop`` (excluded), touching only the row groups that hold them."""
+    with store.open(folder, ref) as file:
+        parquet = _checked(file, store, folder, ref)
+        groups, offset = [], 0
+        first = None
+        for group in range(parquet.num_row_groups):
+            size = parquet.metadata.row_group(group).num_rows
+            if offset < stop and offset + size > start:
+                groups.append(group)
+                first = offset if first is None else first
+            offset += size
+        table = parquet.read_row_groups(groups, columns=columns)
+    return table.slice(start - (first or 0), stop - start)
+
+
+def iter_tables(store: Store, folder: str, ref: FileRef, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """Read a data file one row group at a time."""
+    with store.open(folder, ref) as file:
+        parquet = _checked(file, store, folder, ref)
+        for group in range(parquet.num_row_groups):
+            yield parquet.read_row_group(group, columns=columns)
+
+
+def _checked(file: BinaryIO, store: Store, folder: str, ref: FileRef) -> pq.ParquetFile:
+    where = store.files.path(f"{folder}/{ref.name}")
+    fix = f"remove {folder}/manifest.json and run again: the file is made anew"
+    try:
+        parquet = pq.ParquetFile(file)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ArtefactError(f"not a whole Parquet file ({error})", where=where, fix=fix) from None
+    if parquet.metadata.num_rows != ref.rows:
+        raise ArtefactError(
+            f"{parquet.metadata.num_rows} rows where its manifest says {ref.rows}", where=where, fix=fix
+        )
+    return parquet

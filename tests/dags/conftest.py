@@ -1,0 +1,27 @@
+"""Airflow for these tests alone: its own home, and the DAGs folder importable as Airflow makes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DAGS = Path(__file__).parents[2] / "dags"
+
+
+@pytest.fixture(scope="session")
+def dags_folder() -> Path:
+    return DAGS
+
+
+@pytest.fixture(scope="session")
+def in_dags_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let this process import the DAG helpers, with no trace of it in the user's own Airflow."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_HOME", str(tmp_path_factory.mktemp("airflow-home")))
+        patch.syspath_prepend(str(DAGS))
+        yield

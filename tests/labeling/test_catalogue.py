@@ -1,0 +1,146 @@
+"""The catalogue: every labeling function of a project, or a clear word on why not."""
+
+from __future__ import annotations
+
+import sys
+from textwrap import dedent
+
+import pytest
+
+from beambell.errors import CatalogueError, UsageError
+from beambell.labeling import Catalogue, keyword
+
+HEADER = "from beambell.labeling import ABSTAIN, keyword, labeling_function, regex\n"
+
+
+@pytest.fixture(autouse=True)
+def _clean_imports():
+    path, modules = list(sys.path), set(sys.modules)
+    yield
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        if name.partition(".")[0] in ("lfs", "pkg", "helpers", "more"):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(root="project", **files):
+        for name, text in files.items():
+            path = tmp_path / root / f"{name.replace('.', '/')}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(HEADER + dedent(text))
+        return tmp_path / root
+
+    return write
+
+
+def test_finds_all_kinds_of_objects_sorted_by_name(write):
+    pytest.importorskip("snorkel")
+    root = write(
+        lfs="""
+        from snorkel.labeling import labeling_function as snorkel_lf
+
+        zulu = keyword("zulu", any_of=["z"], label=1)
+        also_zulu = zulu
+        several = [regex(f"r{n}", pattern=str(n), label=0) for n in range(2)]
+        pair = (keyword("pair", any_of=["p"], label=1), "not one")
+
+        @labeling_function()
+        def alpha(row):
+            return ABSTAIN
+
+        @snorkel_lf()
+        def mike(x):
+            return 1
+        """,
+        more="from lfs import zulu\nbravo = keyword('bravo', any_of=['b'], label=0)",
+    )
+    catalogue = Catalogue.load(["lfs", "more"], root=root)
+    assert catalogue.names == ("alpha", "bravo", "mike", "pair", "r0", "r1", "zulu")
+    assert [lf.name for lf in catalogue] == [lf.name for lf in catalogue.lfs] == list(catalogue.names)
+    assert tuple(catalogue.fingerprints) == catalogue.names
+    assert len(catalogue) == 7
+    assert "mike" in catalogue
+    assert catalogue["mike"].vote({}) == 1
+    assert "def alpha(row)" in catalogue.source("alpha")
+    with pytest.raises(UsageError, match="did you mean alpha"):
+        catalogue["alpah"]
+
+
+def test_order_of_modules_does_not_matter(write):
+    root = write(lfs="b = keyword('b', any_of=['b'], label=0)", more="a = keyword('a', any_of=['b'], label=0)")
+    one, other = (Catalogue.load(names, root=root) for names in (["lfs", "more"], ["more", "lfs"]))
+    assert list(one.fingerprints.items()) == list(other.fingerprints.items())
+
+
+def test_two_of_one_name_are_refused(write):
+    text = "lf = keyword('same', any_of=['x'], label=1)"
+    with pytest.raises(CatalogueError, match="named 'same', in lfs and more"):
+        Catalogue.load(["lfs", "more"], root=write(lfs=text, more=text))
+    with pytest.raises(CatalogueError, match="share a name: k"):
+        Catalogue([keyword("k", any_of=["x"], label=1), keyword("k", any_of=["y"], label=1)])
+
+
+def test_none_at_all_is_refused(write):
+    with pytest.raises(CatalogueError, match="no labeling functions in lfs"):
+        Catalogue.load(["lfs"], root=write(lfs="x = 1"))
+    with pytest.raises(CatalogueError, match="no labeling functions"):
+        Catalogue([])
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        ("x = 1\nimport helpers\n", "helpers.py:3", "ZeroDivisionError: division by zero"),
+        ("def f(:\n", "lfs.py:2", "SyntaxError"),
+        ("x = 1\nimport nowhere_at_all\n", "lfs.py:3", "ModuleNotFoundError: No module named 'nowhere_at_all'"),
+        ("import sys\nsys.exit(3)\n", "lfs.py:3", "SystemExit: 3"),
+        ("r = regex('bad', pattern='(', label=0)\n", "lfs.py:2", "labeling function 'bad': LabelingFunctionError"),
+    ],
+)
+def test_an_import_that_fails_names_file_and_line(write, text, place, message):
+    root = write(lfs=text, helpers="\n1 / 0\n")
+    with pytest.raises(CatalogueError) as caught:
+        Catalogue.load(["lfs"], root=root)
+    assert caught.value.where == place
+    assert message in caught.value.message
+    assert caught.value.fix
+
+
+def test_a_module_that_does_not_exist(write):
+    with pytest.raises(CatalogueError, match="No module named 'more'"):
+        Catalogue.load(["more"], root=write(lfs=""))
+
+
+def test_an_edit_is_seen_even_within_one_second_and_of_equal_length(write):
+    for n in (0, 1, 0):
+        text = f"import helpers\n@labeling_function()\ndef lf(row):\n    return helpers.N + {n}"
+        root = write(lfs=text, helpers=f"N = {n}")
+        assert Catalogue.load(["lfs"], root=root)["lf"].vote({}) == 2 * n
+    assert not list(root.rglob("*.pyc"))
+
+
+def test_projects_do_not_see_each_others_modules(write):
+    text = "from pkg import helpers\n@labeling_function()\ndef lf(row):\n    return helpers.N"
+    roots = [write(root=f"p{n}", **{"pkg.__init__": "", "pkg.lfs": text, "pkg.helpers": f"N = {n}"}) for n in (0, 1)]
+    first = Catalogue.load(["pkg.lfs"], root=roots[0])
+    second = Catalogue.load(["pkg.lfs"], root=roots[1])
+    assert (first["lf"].vote({}), second["lf"].vote({})) == (0, 1)
+    assert first.fingerprints != second.fingerprints
+    assert str(roots[0]) not in sys.path
+    assert Catalogue.load(["pkg.lfs"], root=roots[0]).fingerprints == first.fingerprints
+    assert sys.path[0] == str(roots[0])
+
+
+def test_files_are_found_from_the_root(write):
+    root = write(lfs="from beambell.labeling import lookup\nlf = lookup('lf', field='text', file='v.txt', label=1)")
+    (root / "v.txt").write_text("yes\n")
+    assert Catalogue.load(["lfs"], root=root)["lf"].vote({"text": "yes"}) == 1
+
+
+def test_our_own_package_is_never_reloaded(write):
+    import beambell.labeling.core as before
+
+    Catalogue.load(["lfs"], root=write(lfs="lf = keyword('k', any_of=['x'], label=1)"))
+    assert sys.modules["beambell.labeling.core"] is before
