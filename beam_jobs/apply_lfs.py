@@ -20,6 +20,7 @@ from beam_jobs.main import main
 from beam_jobs.pipeline import ProjectFn, pipeline_options, run_pipeline
 from beam_jobs.shards import Shard, join_shards, row_ranges
 from beambell.errors import CatalogueError
+from beambell.labeling import LabelingFunction
 from beambell.labeling import patterns as packed
 from beambell.labeling.evaluate import evaluate
 from beambell.project import Project
@@ -79,8 +80,7 @@ class ApplyLFs(ProjectFn):
     def setup(self) -> None:
         """Open the project and load its labeling functions, once per worker."""
         super().setup()
-        self._lfs = {lf.name: lf for lf in self.project.catalogue.lfs}
-        self._fingerprints = self.project.catalogue.fingerprints
+        self._catalogue = self.catalogue()
 
     def work(self, item: Item) -> Iterator[Any]:
         """Yield (partition, (shard, dead letters)), and its counts on the side."""
@@ -112,22 +112,28 @@ class ApplyLFs(ProjectFn):
             return L, DEAD_LETTERS_SCHEMA.empty_table()
         lfs = [self._lf(work, j) for j in fresh]
         table = self._read(work, start, stop, None)
-        result = evaluate(lfs, table, cardinality=self.project.params.cardinality, stream=work.partition.stream)
+        result = evaluate(
+            lfs,
+            table,
+            cardinality=self.project.params.cardinality,
+            stream=work.partition.stream,
+            fingerprints=self._catalogue.fingerprints,
+        )
         L[:, fresh] = result.votes
         for name, errors in result.n_errors.items():
             Metrics.counter("lf_errors", name).inc(errors)
         rows = [dict(zip(DEAD_LETTERS_SCHEMA.names, astuple(letter), strict=True)) for letter in result.dead_letters]
         return L, pa.Table.from_pylist(rows, schema=DEAD_LETTERS_SCHEMA)
 
-    def _lf(self, work: VotesWork, j: int) -> Any:
+    def _lf(self, work: VotesWork, j: int) -> LabelingFunction:
         wanted = work.lfs[j]
-        if self._fingerprints.get(wanted.name) != wanted.fingerprint:
+        if self._catalogue.fingerprints.get(wanted.name) != wanted.fingerprint:
             raise CatalogueError(
                 "this worker has another version of the labeling function than the driver",
                 where=wanted.name,
                 fix="deploy the same code to every worker, then run again",
             )
-        return self._lfs[wanted.name]
+        return self._catalogue[wanted.name]
 
     def _read(self, work: VotesWork, start: int, stop: int, columns: list[str] | None) -> pa.Table:
         return read_rows(

@@ -140,7 +140,7 @@ def _outcome(project: Project, work: IngestWork) -> Outcome:
     warnings: list[str] = []
     for file in work.files:
         facts = project.store.require(Layout.delivery(file.stream, file.name), "run ingest again").facts
-        warnings += facts["problems"]
+        warnings += [f"{file.name}: {problem}" for problem in facts["problems"]]
         if facts["quarantined"]:
             codes = ", ".join(f"{count} {code}" for code, count in facts["codes"].items())
             warnings.append(f"{file.name}: {facts['quarantined']} of {facts['records']} records quarantined ({codes})")

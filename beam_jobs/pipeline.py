@@ -16,6 +16,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from beambell.config import BeamParams
 from beambell.errors import BeamBellError
+from beambell.labeling import Catalogue
 from beambell.project import Project
 from beambell.store import Layout, canonical_json
 
@@ -51,9 +52,7 @@ def run_pipeline(project: Project, job: str, pipeline: beam.Pipeline) -> None:
 
 @lru_cache(maxsize=1)
 def _open_project(folder: str, job: str) -> Project:  # noqa: ARG001 - a new job may see new parameters and LFs
-    project = Project(folder)
-    _ = project.catalogue  # imports the user's modules: not a thing to do from many threads at once
-    return project
+    return Project(folder)
 
 
 class ProjectFn(beam.DoFn):
@@ -77,6 +76,11 @@ class ProjectFn(beam.DoFn):
         """Open the project where the worker sees it."""
         with ProjectFn._opening:
             self.project = _open_project(self._folder, self._job)
+
+    def catalogue(self) -> Catalogue:
+        """Load the labeling functions; importing the user's modules is for one thread at a time."""
+        with ProjectFn._opening:
+            return self.project.catalogue
 
     def process(self, element: Any) -> Iterator[Any]:
         """Do the work; leave a report of an error for the driver."""

@@ -48,7 +48,7 @@ class BeamBellError(Exception):
     @staticmethod
     def from_dict(tree: Mapping[str, str | None]) -> BeamBellError:
         """Read back what `to_dict` wrote."""
-        kinds = {kind.__name__: kind for kind in (BeamBellError, *BeamBellError.__subclasses__())}
+        kinds: dict[str, type[BeamBellError]] = {kind.__name__: kind for kind in BeamBellError.__subclasses__()}
         kind = kinds.get(tree["kind"] or "", BeamBellError)
         return kind(tree["error"] or "", where=tree["where"], fix=tree["fix"])
 

@@ -43,7 +43,6 @@ def label_partition() -> None:
     """Check the key, then run the stages in order."""
 
     @task(  # type: ignore[untyped-decorator]
-        retries=0,
         execution_timeout=timedelta(minutes=1),
         doc_md="Refuses a run without a partition key, before any data is touched. Returns the key.",
     )

@@ -39,20 +39,11 @@ SAFETY = "trust and safety"
 
 # ---------------------------------------------------------------------------------------------------------- spam
 
-link = regex(
-    "link",
-    pattern=r"https?://|www\.|\b[a-z]+\.example/",
+unknown_link = regex(
+    "unknown_link",
+    pattern=r"(?:https?://|www\.|\b)(?!(?:wiki|docs|library|maps|photos)\.)[\w-]+\.example\b",
     label=SPAM,
-    description="Most who post a link want clicks; some share their notes.",
-    owner=SAFETY,
-)
-
-lure_in_link = regex(
-    "lure_in_link",
-    pattern=r"(?:bonus|lucky|prime|vip|cash|deal|click|turbo|mega)[\w-]*\.example|short\.example",
-    flags=re.IGNORECASE,
-    label=SPAM,
-    description="Hosts of past campaigns, and the link shortener they like.",
+    description="Most who post a link want clicks, unless it leads to one of the places where people share notes.",
     owner=SAFETY,
 )
 
@@ -67,7 +58,7 @@ asks_for_subscribers = keyword(
 
 free_stuff = keyword(
     "free_stuff",
-    any_of=["free", "giveaway", "gift", "gift card", "winner", "claim", "discount", "prize", "voucher", "draw"],
+    any_of=["free", "giveaway", "gift card", "winner", "claim", "discount", "prize", "voucher", "the draw"],
     label=SPAM,
     description="Something for nothing. Neighbours give things away as well.",
     owner=SAFETY,
@@ -96,7 +87,7 @@ easy_money = keyword(
 
 sums_of_money = regex(
     "sums_of_money",
-    pattern=r"[$€£]\s?\d|\d+\s?%|\b\d+ (?:dollars|euros)\b",
+    pattern=r"[$€£]\s?\d|\d+\s?%|\b\d+ (?:dollars)\b",
     label=SPAM,
     description="A price or a rate. Real sales have one, too.",
     owner=SAFETY,
@@ -168,7 +159,7 @@ miracle = keyword(
 
 look_at_me = keyword(
     "look_at_me",
-    any_of=["my profile", "my page", "my bio", "my pics", "single", "alone", "dating", "company"],
+    any_of=["my profile", "my page", "my bio", "my pics", "single", "alone", "dating"],
     label=SPAM,
     description="Company for lonely people, found on a profile.",
     owner=SAFETY,
@@ -206,24 +197,21 @@ hype = lexicon(
         "guaranteed": 2,
         "hurry": 2,
         "only today": 2,
+        "while it lasts": 2,
+        "don't miss": 2,
+        "before midnight": 1,
         "limited": 1,
-        "click": 1,
-        "here": 0.5,
-        "buy": 1,
-        "now": 0.5,
-        "best": 0.5,
         "worldwide": 1,
         "quality": 1,
-        "full": 0.5,
-        "online": 0.5,
-        "trick": 1,
-        "profile": 1,
-        "dear": 1,
-        "order": 1,
+        "discount": 1,
+        "unreal": 1,
+        "early": 1,
+        "best": 0.5,
+        "now": 0.5,
     },
-    threshold=1.5,
+    threshold=1,
     label=SPAM,
-    description="The vocabulary of advertisements.",
+    description="The vocabulary of people in a hurry to sell.",
     owner=SAFETY,
 )
 

@@ -35,8 +35,8 @@ _SERVICES = {
 }
 _FINAL_STATES = {"success", "failed"}
 _STOP_S = 15.0
-_POLL_S = 0.25
-_TAIL_LINES = 40
+_POLL_S = 0.5
+_TAIL_LINES, _TAIL_WIDTH = 30, 300
 _HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy never sees this machine's own port
 
 
@@ -52,7 +52,7 @@ class LocalAirflow:
     env
         More environment for Airflow and its tasks; wins over what is set here.
     database
-        A migrated database to start from, as :func:`migrate` makes it; it is copied. None migrates a new one (12 s).
+        A migrated database to start from, as :func:`migrate` makes it; it is copied. None migrates a new one (14 s).
     scheduled
         Whether schedules fire. Off, only what the test triggers will run.
     """
@@ -95,6 +95,7 @@ class LocalAirflow:
         deadline = time.monotonic() + timeout_s
         for name in _SERVICES:
             self.start_service(name)
+        self._until(self._listening, deadline, "the API server does not answer")
         self._until(self._healthy, deadline, "Airflow is not healthy")
         self._headers["Authorization"] = f"Bearer {self.call('GET', '/auth/token')['access_token']}"
 
@@ -164,8 +165,11 @@ class LocalAirflow:
             state = self.call("GET", path)["state"]
             return state in _FINAL_STATES
 
-        deadline = time.monotonic() + timeout_s
-        self._until(ended, deadline, f"{dag_id} {run_id} did not end in {timeout_s:g} s", (dag_id, run_id))
+        try:
+            self._until(ended, time.monotonic() + timeout_s, f"{dag_id} {run_id} did not end in {timeout_s:g} s")
+        except AssertionError as late:
+            late.add_note(self.explain(dag_id, run_id))
+            raise
         return state
 
     def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
@@ -184,17 +188,19 @@ class LocalAirflow:
         log = folder / f"attempt={attempt}.log"
         return "\n".join(map(_log_line, log.read_text().splitlines())) if log.exists() else f"(no {log})"
 
-    def explain(self, dag_id: str | None = None, run_id: str | None = None) -> str:
-        """Tell what a person needs who reads a failed test: task states and logs, then the services' last words."""
+    def explain(self, dag_id: str, run_id: str) -> str:
+        """Tell what a person needs who reads a failed test: each task's state, and the log of those that went wrong."""
         story = [f"AIRFLOW_HOME={self.home}"]
-        if dag_id is not None and run_id is not None:
-            for task_id, task in self.tasks(dag_id, run_id).items():
-                story.append(f"--- {task_id}: {task['state']}, try {task['try_number']}")
-                if task["state"] not in {"success", "upstream_failed", None}:
-                    story.append(_tail(self.task_log(dag_id, run_id, task_id, max(task["try_number"], 1))))
-        for name in self._services:
-            story += [f"--- {name}", _tail((self.home / f"{name}.log").read_text(errors="replace"))]
+        for task_id, task in self.tasks(dag_id, run_id).items():
+            story.append(f"--- {task_id}: {task['state']}, try {task['try_number']}")
+            if task["state"] not in {"success", "upstream_failed", None}:
+                story.append(_tail(self.task_log(dag_id, run_id, task_id, max(task["try_number"], 1))))
         return "\n".join(story)
+
+    def service_logs(self) -> str:
+        """Return the last words of every service."""
+        logs = {name: (self.home / f"{name}.log").read_text(errors="replace") for name in self._services}
+        return "\n".join([f"AIRFLOW_HOME={self.home}", *(f"--- {name}\n{_tail(log)}" for name, log in logs.items())])
 
     def call(self, method: str, path: str, body: Any = None, *, timeout_s: float = 30.0) -> Any:
         """Call the API and return its JSON.
@@ -217,11 +223,17 @@ class LocalAirflow:
             time.sleep(1.0)
         return None
 
-    def _healthy(self) -> bool:
+    def _listening(self) -> bool:
+        # The first call to the tasks' own API builds it, which held up the server for 18 to 32 s on a busy machine.
+        # It happens here, while the scheduler starts, and not under the first task, which would give up.
         try:
-            health = self.call("GET", "/api/v2/monitor/health", timeout_s=5.0)
-        except (OSError, AssertionError):
-            return False  # not listening yet
+            self.call("GET", "/execution/health/ping", timeout_s=90.0)
+        except urllib.error.URLError:
+            return False
+        return True
+
+    def _healthy(self) -> bool:
+        health = self.call("GET", "/api/v2/monitor/health")
         return all(health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor"))
 
     def _knows(self, dag_id: str) -> bool:
@@ -229,12 +241,12 @@ class LocalAirflow:
             raise AssertionError("\n".join(error["stack_trace"] for error in broken))
         return any(dag["dag_id"] == dag_id for dag in self.call("GET", "/api/v2/dags")["dags"])
 
-    def _until(self, done: Callable[[], bool], deadline: float, complaint: str, run: tuple[str, str] = ()) -> None:
+    def _until(self, done: Callable[[], bool], deadline: float, complaint: str) -> None:
         while not done():
             dead = [name for name, service in self._services.items() if service.poll() is not None]
             if dead or time.monotonic() > deadline:
                 died = f" ({', '.join(dead)} died)" if dead else ""
-                raise AssertionError(f"{complaint}{died}\n{self.explain(*run)}")
+                raise AssertionError(f"{complaint}{died}\n{self.service_logs()}")
             time.sleep(_POLL_S)
 
 
@@ -273,7 +285,11 @@ def _environment(home: Path, dags_folder: Path, port: int, *, scheduled: bool) -
             "SCHEDULER_IDLE_SLEEP_TIME": 0.2,
             "SCHEDULER_HEARTBEAT_SEC": 1,
         },
-        "WORKERS": {"MIN_HEARTBEAT_INTERVAL": 1},  # a kill is noticed within a second
+        "DAG_PROCESSOR": {"MIN_FILE_PROCESS_INTERVAL": 600},  # DAGs do not change during a test
+        "WORKERS": {
+            "MIN_HEARTBEAT_INTERVAL": 1,  # a kill is noticed within a second
+            "EXECUTION_API_TIMEOUT": 60,  # a busy machine is slow, not broken
+        },
         "USAGE_DATA_COLLECTION": {"ENABLED": False},
     }
     settings = {
@@ -315,4 +331,4 @@ def _log_line(line: str) -> str:
 
 
 def _tail(text: str) -> str:
-    return "\n".join(text.splitlines()[-_TAIL_LINES:])
+    return "\n".join(line[:_TAIL_WIDTH] for line in text.splitlines()[-_TAIL_LINES:])

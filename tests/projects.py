@@ -12,7 +12,7 @@ REPOSITORY = Path(__file__).parents[1]
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 
 
-def small_project(folder: Path, *, days: int = 3, scale: float = 0.02, **changes: Any) -> Path:
+def small_project(folder: Path, *, days: int = 3, scale: float = 0.06, **changes: Any) -> Path:
     """Make the embedded project in a folder, with few rows.
 
     Parameters
@@ -22,13 +22,14 @@ def small_project(folder: Path, *, days: int = 3, scale: float = 0.02, **changes
     days, scale
         Of the generated raw files.
     **changes
-        Sections of ``params.yaml`` to merge into, such as ``label_model={"kind": "majority"}``.
+        Sections of ``params.yaml`` to merge into, such as ``beam={"workers": 1}``; one with a ``kind`` is replaced.
     """
     from beambell.embedded import generate
 
     folder.mkdir(parents=True, exist_ok=True)
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     params["label_model"]["options"] = {"n_epochs": 50, "seed": 123}
+    params["embedded"] = {"days": days, "scale": scale}
     write_params(folder, _merged(params, changes))
     shutil.copytree(
         REPOSITORY / "labeling_functions",
@@ -64,5 +65,28 @@ def _merged(tree: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     merged = dict(tree)
     for key, value in changes.items():
         old = merged.get(key)
-        merged[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        keep = isinstance(old, dict) and isinstance(value, dict) and "kind" not in value
+        merged[key] = _merged(old, value) if keep else value
     return merged
+
+
+def run_stages(folder: Path, *names: str, **selection: Any) -> dict[str, Any]:
+    """Run stages in this process, all by default; returns their outcomes by name."""
+    from beambell import Project
+    from beambell.cli.stages import STAGES
+
+    project = Project(folder)
+    selected = project.select(**selection)
+    return {stage.name: stage.run(project, selected) for stage in STAGES if not names or stage.name in names}
+
+
+def published(folder: Path) -> dict[str, bytes]:
+    """Read every current manifest and every file that one names: what a reader can see."""
+    from beambell import Project
+
+    store, root, seen = Project(folder).store, folder / "data", {}
+    for place, manifest in store.under("").items():
+        seen[f"{place}/manifest.json"] = (root / place / "manifest.json").read_bytes()
+        for ref in manifest.files.values():
+            seen[f"{place}/{ref.name}"] = (root / place / ref.name).read_bytes()
+    return seen

@@ -35,9 +35,6 @@ Start = Annotated[str | None, typer.Option("--from", help="First partition, such
 End = Annotated[str | None, typer.Option("--to", help="Last partition, included.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and why, and do nothing.")]
-Scale = Annotated[
-    float, typer.Option(help="Size of the embedded data set; 1 is about 100,000 rows.", min=0.001, max=100)
-]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -145,10 +142,10 @@ def _open(folder: Path) -> Project:
 
 
 @app.command()
-def generate(project: Folder = Path(), scale: Scale = 1.0, json: Json = False) -> None:
+def generate(project: Folder = Path(), json: Json = False) -> None:
     """Generate the embedded data set: raw files, and the gold labels that only evaluation sees."""
     console = Console(as_json=json)
-    figures = _generate(console, _open(project), scale)
+    figures = _generate(console, _open(project))
     if json:
         console.json(figures)
     else:
@@ -156,11 +153,11 @@ def generate(project: Folder = Path(), scale: Scale = 1.0, json: Json = False) -
 
 
 @app.command()
-def demo(project: Folder = Path(), scale: Scale = 1.0) -> None:
+def demo(project: Folder = Path()) -> None:
     """Generate the embedded data set, run every stage over it, and sum up."""
     console = Console(as_json=False)
     opened = _open(project)
-    _generate(console, opened, scale)
+    _generate(console, opened)
     _do(console, STAGES, opened, opened.select())
     _print_summary(console, opened)
 
@@ -171,11 +168,12 @@ def summary(project: Folder = Path(), json: Json = False) -> None:
     _print_summary(Console(as_json=json), _open(project))
 
 
-def _generate(console: Console, project: Project, scale: float) -> dict[str, int]:
+def _generate(console: Console, project: Project) -> dict[str, int]:
     from beambell.embedded import generate
 
+    params = project.params.embedded
     with project.writing(), console.working("generate"):
-        made = generate(project.path / project.params.data / "raw", scale=scale)
+        made = generate(project.path / project.params.data / "raw", scale=params.scale, days=params.days)
     return {"files": len(made.files), "rows": made.rows, "late": made.late, "again": made.again, "broken": made.broken}
 
 

@@ -3,6 +3,7 @@
 from beambell.config.load import load_params
 from beambell.config.params import (
     BeamParams,
+    EmbeddedParams,
     EvaluationParams,
     FieldType,
     GateParams,
@@ -17,6 +18,7 @@ from beambell.config.params import (
 
 __all__ = [
     "BeamParams",
+    "EmbeddedParams",
     "EvaluationParams",
     "FieldType",
     "GateParams",

@@ -13,7 +13,7 @@ Grain = Literal["hour", "day", "month"]
 FieldType = Literal["string", "int", "float", "bool"]
 
 NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,63}"
-RESERVED_COLUMNS = frozenset({"id", "ts", "stream"})
+RESERVED_COLUMNS = frozenset({"id", "ts", "dt", "stream", "label", "entropy"})
 
 
 def _valid_name(name: str) -> str:
@@ -132,6 +132,12 @@ class ModelParams(Section):
         Streams it is trained on; ``None`` for all.
     window_days
         Partitions back from the newest that it is trained on; ``None`` for all.
+    features, ngrams
+        Hash buckets, and the shortest and longest sequence of words.
+    C
+        Inverse strength of regularisation, as in scikit-learn.
+    max_rows
+        A larger training set is sampled.
     """
 
     name: Name = "model"
@@ -139,7 +145,7 @@ class ModelParams(Section):
     window_days: int | None = Field(default=None, ge=1)
     features: int = Field(default=2**18, ge=2**8, le=2**24)
     ngrams: tuple[int, int] = (1, 2)
-    regularisation: float = Field(default=1.0, gt=0)
+    C: float = Field(default=10.0, gt=0)
     max_rows: int = Field(default=500_000, gt=0)
     seed: int = 7
 
@@ -183,6 +189,21 @@ class BeamParams(Section):
     rows_per_item: int = Field(default=65_536, ge=1)
 
 
+class EmbeddedParams(Section):
+    """The generated data set that the repository's own project works on.
+
+    Attributes
+    ----------
+    scale
+        Its size; 1 is about 100,000 rows in a fortnight.
+    days
+        From 2026-01-01 on.
+    """
+
+    scale: float = Field(default=1.0, gt=0, le=100)
+    days: int = Field(default=14, ge=1, le=3660)
+
+
 class Params(BaseSettings):
     """The whole of ``params.yaml``. ``BEAMBELL_<SECTION>__<KEY>`` in the environment overrides one key."""
 
@@ -199,6 +220,7 @@ class Params(BaseSettings):
     model: ModelParams = ModelParams()
     evaluation: EvaluationParams = EvaluationParams()
     beam: BeamParams = BeamParams()
+    embedded: EmbeddedParams = EmbeddedParams()
 
     @model_validator(mode="after")
     def _names_agree(self) -> Params:

@@ -20,7 +20,7 @@ SECONDS = 86_400
 ZONES = tuple(timezone(timedelta(minutes=minutes)) for minutes in (60, -300, 330, -480, 540))
 SHARE_ZONED = 0.2
 SHARE_COPIED = 0.45
-SHARE_WRAPPED = 0.15
+SHARE_WRAPPED = 0.12
 
 
 @dataclass(slots=True)

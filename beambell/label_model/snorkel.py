@@ -131,6 +131,7 @@ def _snorkel_model(counts: PatternCounts) -> Any:
     class FromCounts(Base):  # type: ignore[misc, unused-ignore]
         def _generate_O(self, L: Votes, higher_order: bool = False) -> None:  # noqa: N802 - snorkel's name
             super()._generate_O(L, higher_order)  # the cliques and their sizes
+            self.n = counts.n_rows
             self.coverage = counts.coverage()
             self.O = torch.from_numpy(counts.cooccurrence() / counts.n_rows).float()
 

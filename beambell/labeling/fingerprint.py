@@ -174,6 +174,8 @@ class _Walk:
         if snorkel is not None and isinstance(thing, snorkel.BaseMapper):
             state = {k: v for k, v in vars(thing).items() if k not in ("name", "memoize", "_memoize_key", "_cache")}
             return ["mapper", self.value(type(thing)), self.value(state)]
+        if hasattr(thing, "detach") and hasattr(thing, "numpy"):  # a torch tensor, which pickles differently each time
+            return ["tensor", self._array(thing.detach().cpu().numpy())]
         try:
             reduced = thing.__reduce_ex__(2)
         except Exception:  # noqa: BLE001  # a lock, a connection, a generator: nothing of it can be constant
@@ -402,7 +404,11 @@ def _sorted_state(state: Any) -> Any:
     """Put attributes in the order of their names: the order they were set in means nothing."""
     if isinstance(state, tuple) and len(state) == 2:  # with __slots__
         return tuple(map(_sorted_state, state))
-    return dict(sorted(state.items())) if isinstance(state, dict) and all(map(str.isidentifier, state)) else state
+    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+        return state
+    # Some objects remember the address of an attribute, which is another in every process.
+    addresses = {id(value) for value in state.values()}
+    return {name: value for name, value in sorted(state.items()) if type(value) is not int or value not in addresses}
 
 
 def _canonical(form: Form) -> str:

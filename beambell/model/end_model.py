@@ -11,21 +11,47 @@ import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from beambell.errors import ArtefactError
 from beambell.model.features import HashedNgrams, Texts, as_list, tfidf
 from beambell.model.logistic import log_softmax
 
-FORMAT = "beambell-end-model/1"
+FORMAT: Literal["beambell-end-model/1"] = "beambell-end-model/1"
 DESCRIPTION, WEIGHTS = "model.json", "weights.npz"
 FIX = "restore the model's files together from its version in the registry, or train again"
 BATCH = 16_384  # rows at a time in prediction; bounds memory, does not change results
 
 Floats = npt.NDArray[np.float64]
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    bytes: int
+    sha256: str
+
+
+class _Description(BaseModel):
+    """What ``model.json`` says."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    format: Literal["beambell-end-model/1"]
+    classes: tuple[str, ...] = Field(min_length=2)
+    ngrams: tuple[int, int]
+    n_features: int
+    columns: int
+    weights: _File
+
+    @model_validator(mode="after")
+    def _features_exist(self) -> _Description:
+        HashedNgrams(self.ngrams, self.n_features)
+        return self
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,14 +108,15 @@ class EndModel:
             intercept=self.intercept,
         )
         weights = buffer.getvalue()
-        description = {
-            "format": FORMAT,
-            "classes": list(self.classes),
-            "features": {"ngrams": list(self.features.ngrams), "n_features": self.features.n_features},
-            "columns": len(self.columns),
-            "weights": {"bytes": len(weights), "sha256": hashlib.sha256(weights).hexdigest()},
-        }
-        text = json.dumps(description, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        description = _Description(
+            format=FORMAT,
+            classes=self.classes,
+            ngrams=self.features.ngrams,
+            n_features=self.features.n_features,
+            columns=len(self.columns),
+            weights=_File(bytes=len(weights), sha256=hashlib.sha256(weights).hexdigest()),
+        )
+        text = json.dumps(description.model_dump(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
         return {DESCRIPTION: text.encode(), WEIGHTS: weights}
 
     @classmethod
@@ -105,65 +132,56 @@ class EndModel:
             if name not in files:
                 raise ArtefactError("the file is missing from the model", where=name, fix=FIX)
         description = _read_description(files[DESCRIPTION])
-        try:
-            names = tuple(description["classes"])
-            ngrams, n_features = description["features"]["ngrams"], description["features"]["n_features"]
-            features = HashedNgrams(ngrams=(ngrams[0], ngrams[1]), n_features=n_features)
-            shape = (description["columns"], len(names))
-            size, digest = description["weights"]["bytes"], description["weights"]["sha256"]
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            raise ArtefactError(f"an entry is missing or wrong ({error!r})", where=DESCRIPTION, fix=FIX) from error
-        _check_weights(files[WEIGHTS], size, digest)
-        model = cls(classes=names, features=features, **_read_weights(files[WEIGHTS]))
-        model._check_shapes(shape)
+        _check_file(files[WEIGHTS], description.weights)
+        features = HashedNgrams(description.ngrams, description.n_features)
+        model = cls(description.classes, features, **_read_weights(files[WEIGHTS]))
+        model._check(description.columns)
         return model
 
-    def _check_shapes(self, shape: tuple[int, int]) -> None:
-        F, K = shape
+    def _check(self, F: int) -> None:
+        """Raise ArtefactError unless the arrays are those of a model with ``F`` columns."""
+        K = len(self.classes)
         expected = {
             "columns": ((F,), np.int32),
             "idf": ((F,), np.float64),
             "coef": ((F, K), np.float64),
             "intercept": ((K,), np.float64),
         }
-        for name, (dimensions, dtype) in expected.items():
+        for name, (shape, dtype) in expected.items():
             array = getattr(self, name)
-            if array.shape != dimensions or array.dtype != dtype:
-                raise ArtefactError(
+            if array.shape != shape or array.dtype != dtype:
+                raise _unusable(
                     f"{name} is {array.dtype} {list(array.shape)}, but {DESCRIPTION} speaks of "
-                    f"{np.dtype(dtype)} {list(dimensions)}",
-                    where=WEIGHTS,
-                    fix=FIX,
+                    f"{np.dtype(dtype)} {list(shape)}"
                 )
         inside = (self.columns >= 0) & (self.columns < self.features.n_features)
         if not inside.all() or (np.diff(self.columns) <= 0).any():
-            raise ArtefactError("columns must ascend and lie within n_features", where=WEIGHTS, fix=FIX)
+            raise _unusable("columns must ascend and lie within n_features")
+        if not (np.isfinite(self.idf).all() and np.isfinite(self.coef).all()):
+            raise _unusable("idf and coef must be finite")
+        if not np.isfinite(self.intercept.max()):
+            raise _unusable("the intercept of some class must be finite")
 
 
-def _read_description(content: bytes) -> dict[str, Any]:
+def _read_description(content: bytes) -> _Description:
     try:
-        description = json.loads(content)
-    except ValueError as error:  # of JSON, or of UTF-8
-        raise ArtefactError(f"not readable as JSON ({error})", where=DESCRIPTION, fix=FIX) from error
-    found = description.get("format") if isinstance(description, dict) else None
-    if found != FORMAT:
+        return _Description.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
         raise ArtefactError(
-            f"the format is {found!r}, this version of BeamBell reads {FORMAT!r}",
+            f"not a description of a model: {place + ': ' if place else ''}{first['msg']}",
             where=DESCRIPTION,
-            fix="load it with the version of BeamBell that wrote it, or train again",
-        )
-    assert isinstance(description, dict)
-    return description
+            fix=FIX,
+        ) from error
 
 
-def _check_weights(content: bytes, size: int, digest: str) -> None:
+def _check_file(content: bytes, described: _File) -> None:
     """Compare the weights with what the description says of them, before anything parses them."""
-    if len(content) < size:
-        raise ArtefactError(f"truncated: {len(content)} of {size} bytes", where=WEIGHTS, fix=FIX)
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise ArtefactError(
-            f"damaged, or of another model than {DESCRIPTION}: its SHA-256 differs", where=WEIGHTS, fix=FIX
-        )
+    if len(content) < described.bytes:
+        raise _unusable(f"truncated: {len(content)} of {described.bytes} bytes")
+    if hashlib.sha256(content).hexdigest() != described.sha256:
+        raise _unusable(f"damaged, or of another model than {DESCRIPTION}: its SHA-256 differs")
 
 
 def _read_weights(content: bytes) -> dict[str, npt.NDArray[Any]]:
@@ -171,4 +189,8 @@ def _read_weights(content: bytes) -> dict[str, npt.NDArray[Any]]:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             return {name: archive[name] for name in ("columns", "idf", "coef", "intercept")}
     except (KeyError, ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise ArtefactError(f"not a file of weights ({error})", where=WEIGHTS, fix=FIX) from error
+        raise _unusable(f"not a file of weights ({error})") from error
+
+
+def _unusable(message: str) -> ArtefactError:
+    return ArtefactError(message, where=WEIGHTS, fix=FIX)

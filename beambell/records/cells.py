@@ -192,6 +192,7 @@ def _slow_id(value: Any) -> str:
 _INT: Final = re.compile(r"[+-]?\d+", re.ASCII)
 _FLOAT: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _EXACT: Final = 2**53  # from here on a float may stand for another whole number
+_INT64: Final = range(-(2**63), 2**63)
 _INT_WANTED: Final = "a whole number of 64 bits; correct it, or give the field another type in params.yaml"
 _FLOAT_WANTED: Final = "a finite number; correct it, or give the field another type in params.yaml"
 _BOOL_WANTED: Final = "true, false, 1 or 0; correct it, or give the field another type in params.yaml"
@@ -227,9 +228,9 @@ def _slow_int(value: Any) -> int | None:
             return None
         is_int = len(text) <= 40 and _INT.fullmatch(text)
         number = int(text) if is_int else _number(text, _INT_WANTED)
-    if isinstance(number, float | Decimal) and number == number // 1 and abs(number) < _EXACT:
+    if isinstance(number, float | Decimal) and -_EXACT < number < _EXACT and number == int(number):
         number = int(number)
-    if not isinstance(number, int) or isinstance(number, bool) or not -(2**63) <= number < 2**63:
+    if not isinstance(number, int) or isinstance(number, bool) or number not in _INT64:
         raise ValueError(_INT_WANTED)
     return number
 

@@ -174,9 +174,9 @@ def read_delimited(lines: LineReader, *, stream: StreamParams, delimiter: str, b
     while True:
         # A record longer than a chunk is read on by doubling, so that it is not read over and over.
         block = lines.take(max(batch_rows - len(window), len(window), 1))
-        if not (block.lines or block.rejects):
-            return
         window += block.lines
+        if not (window or block.rejects):
+            return
         rejects = list(block.rejects)
         if header is None and (at := _first_text(window)) is not None:
             names = parse_line(window[at], delimiter)

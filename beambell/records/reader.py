@@ -80,7 +80,7 @@ def read_records(
     delivery
         The hour, day or month of delivery, for streams with ``undated: delivery``.
     batch_rows
-        Most rows of a batch; texts of more than some 30 million characters in all make it smaller.
+        Rows of a batch, at most; fewer where texts are huge, more where a CSV record is of more lines than that.
 
     Yields
     ------

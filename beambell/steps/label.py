@@ -177,9 +177,7 @@ def labels_table(ids: pa.ChunkedArray, codes: npt.NDArray[np.uint8], posteriors:
         The label model as a lookup.
     """
     proba = posteriors.of(codes)
-    covered: npt.NDArray[np.bool_] = codes.any(
-        axis=1
-    )  # abstain is digit 0, so a pattern without a vote is all zero bits
+    covered = np.asarray(codes.any(axis=1))  # abstain is digit 0: a pattern without a vote is all zero bits
     uncovered = ~covered
     columns = [ids, pa.array(hard_labels(proba, covered))]
     columns += [pa.array(p.astype(np.float32), mask=uncovered) for p in proba.T]

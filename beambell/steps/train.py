@@ -102,7 +102,7 @@ def _publish(project: Project, sources: Sources) -> Manifest:
         covered=covered,
         classes=project.params.classes,
         seed=params.seed,
-        C=params.regularisation,
+        C=params.C,
         ngrams=params.ngrams,
         n_features=params.features,
         max_rows=params.max_rows,

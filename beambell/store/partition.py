@@ -33,7 +33,7 @@ def parse_dt(text: str, grain: Grain | None = None) -> datetime:
             moment = datetime.strptime(text, form)  # noqa: DTZ007 - a dt names a stretch of UTC, not an instant
         except ValueError:
             continue
-        if moment.strftime(form) == text:
+        if moment.isoformat().startswith(text):  # strptime takes 2026-1-3, too
             return moment
     raise UsageError(
         f"{text!r} is not a partition's date",
@@ -120,4 +120,4 @@ class Selection:
 
 def days_before(dt: str, days: int) -> str:
     """Date ``days`` before a partition's, as text that compares with partitions of any grain."""
-    return (parse_dt(dt) - timedelta(days=days)).strftime(DT_FORMATS["day"])
+    return (parse_dt(dt) - timedelta(days=days)).date().isoformat()

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 DAG = "label_partition"
 DAYS = ("2026-01-01", "2026-01-02")
-RUN_S = 150.0
+RUN_S = 240.0  # 55 to 105 s were measured on two cores with a load of 5 to 9
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def airflow(project: Path, dags_folder: Path, tmp_path_factory: pytest.TempPathF
 
 def test_a_run_without_a_key_is_refused_by_the_first_task(airflow: LocalAirflow) -> None:
     run_id = airflow.trigger(DAG)
-    assert airflow.wait(DAG, run_id, timeout_s=60) == "failed"
+    assert airflow.wait(DAG, run_id, timeout_s=120) == "failed"
     tasks = airflow.tasks(DAG, run_id)
     assert (tasks.pop("check_key")["state"], {task["state"] for task in tasks.values()}) == (
         "failed",

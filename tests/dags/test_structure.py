@@ -17,7 +17,7 @@ HEAVY = {
     *("apache_beam", "beam_jobs", "beambell", "duckdb", "dvc", "great_expectations", "gto", "labeling_functions"),
     *("numba", "numpy", "pandas", "polars", "pyarrow", "scipy", "sklearn", "snorkel", "torch", "yaml", "pydantic"),
 }
-PARSE_LIMIT_S = 1.0
+PARSE_LIMIT_S = 1.0  # of processor time, which a busy machine does not stretch
 
 # First each file as plain Python, so that the modules it brings are its own and not those of Airflow's parser.
 READ = """
@@ -30,9 +30,11 @@ from airflow.sdk import Asset, BaseOperator, CronPartitionTimetable, dag, task
 from airflow.sdk.exceptions import AirflowFailException
 task.python  # the decorators load their provider when they are first used
 
-before, modules = set(sys.modules), {}
+before, modules, parse_s = set(sys.modules), {}, {}
 for file in sorted(folder.glob("*.py")):
+    started = time.process_time()
     runpy.run_path(str(file))
+    parse_s[file.name] = time.process_time() - started
     modules[file.name] = sorted(set(sys.modules) - before)
 
 from airflow.dag_processing.dagbag import DagBag
@@ -42,7 +44,7 @@ for dag in bag.dags.values():
 json.dump({
     "import_errors": bag.import_errors,
     "modules": modules,
-    "parse_s": {stat.file: stat.duration.total_seconds() for stat in bag.dagbag_stats},
+    "parse_s": parse_s,
     "dags": {
         dag.dag_id: {
             "doc": dag.doc_md, "tags": sorted(dag.tags), "catchup": dag.catchup, "max_active_runs": dag.max_active_runs,
@@ -53,7 +55,6 @@ json.dump({
                     "timeout_s": task.execution_timeout and task.execution_timeout.total_seconds(),
                     "upstream": sorted(task.upstream_task_ids),
                     "outlets": [asset.name for asset in task.outlets],
-                    "command": getattr(task, "command", None),
                 } for task in dag.tasks
             },
         } for dag in bag.dags.values()
@@ -97,11 +98,11 @@ def test_every_dag_and_task_says_whose_it_is_and_what_it_does(facts: dict[str, A
             assert task["doc"], (dag_id, task_id)
 
 
-def test_every_task_ends_by_itself_and_only_commands_are_retried(facts: dict[str, Any]) -> None:
+def test_every_task_ends_by_itself_and_outlives_a_hiccup(facts: dict[str, Any]) -> None:
     for dag_id, dag in facts["dags"].items():
         for task_id, task in dag["tasks"].items():
             assert task["timeout_s"], (dag_id, task_id)
-            assert (task["retries"] > 0) == (task["command"] is not None), (dag_id, task_id)
+            assert task["retries"] > 0, (dag_id, task_id)
 
 
 def test_label_partition_is_one_chain_over_one_key(facts: dict[str, Any]) -> None:

@@ -530,5 +530,26 @@ def test_the_same_in_every_process(tmp_path):
     assert run("1") == run("2") == f"{sorted(here.items())}\n"
 
 
+def test_models_and_frames_as_resources_count_by_content():
+    code = """
+        import sys
+        import pandas as pd
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from beambell.labeling import fingerprint, labeling_function
+        for word in ("dd", "ee"):
+            for resource in (TfidfVectorizer().fit(["a bb cc", word]), pd.DataFrame({"w": ["bb", word], "n": [1, 2]})):
+                print(fingerprint(labeling_function("lf", resources={"r": resource})(lambda row, r: 1)))
+    """
+
+    def run(seed):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        command = [sys.executable, "-c", dedent(code)]
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
+
+    first = run("1").split()
+    assert first == run("2").split()
+    assert len(set(first)) == 4
+
+
 def test_source_of_one_is_enough_to_tell_it():
     assert source(keyword("a", any_of=["x"], label=1)) == "keyword('a', label=1, any_of=['x'])\n"

@@ -20,9 +20,9 @@ def names(K: int) -> tuple[str, ...]:
 
 
 @st.composite
-def predictions(draw: st.DrawFn, classes: st.SearchStrategy[int] = st.integers(2, 20)) -> tuple[np.ndarray, ...]:
+def predictions(draw: st.DrawFn) -> tuple[np.ndarray, ...]:
     """Known classes with at least one known, and coarse probabilities, so that ties and certainties occur."""
-    K, n = draw(classes), draw(st.integers(1, 60))
+    K, n = draw(st.integers(2, 4) | st.integers(2, 20)), draw(st.integers(1, 60))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     y = rng.integers(-1, draw(st.integers(1, K)), n).astype(np.int8)
     y[rng.integers(n)] = rng.integers(K)
@@ -41,7 +41,7 @@ def ece(y: np.ndarray, p: np.ndarray, bins: int) -> float:
     return total
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(predictions(), st.integers(2, 30))
 def test_figures_equal_sklearns(case: tuple[np.ndarray, np.ndarray], bins: int) -> None:
     y, proba = case
@@ -59,11 +59,7 @@ def test_figures_equal_sklearns(case: tuple[np.ndarray, np.ndarray], bins: int) 
     np.testing.assert_allclose(found, np.transpose(expected))
     np.testing.assert_array_equal(result.confusion, sk.confusion_matrix(gold, predicted, labels=labels))
     np.testing.assert_allclose(result.log_loss, sk.log_loss(gold, p, labels=labels), rtol=1e-9, atol=1e-12)
-    brier = (
-        sk.brier_score_loss(np.eye(K)[gold], p, labels=labels, scale_by_half=True)
-        if K > 2
-        else (np.mean((p[:, 1] - gold) ** 2))
-    )
+    brier = sk.brier_score_loss(gold, p, labels=labels, scale_by_half=True)
     np.testing.assert_allclose(result.brier, brier, atol=1e-12)
     np.testing.assert_allclose(result.calibration_error, ece(gold, p, bins), atol=1e-12)
     if K == 2 and 0 < gold.sum() < len(gold):
@@ -72,7 +68,7 @@ def test_figures_equal_sklearns(case: tuple[np.ndarray, np.ndarray], bins: int) 
         assert result.roc_auc is None
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(predictions())
 def test_bounds_and_sums(case: tuple[np.ndarray, np.ndarray]) -> None:
     y, proba = case
@@ -92,6 +88,7 @@ def test_bounds_and_sums(case: tuple[np.ndarray, np.ndarray]) -> None:
     assert json.loads(text)["rows"] == result.n
 
 
+@settings(deadline=None)
 @given(predictions())
 def test_unknown_rows_and_the_order_of_rows_do_not_matter(case: tuple[np.ndarray, np.ndarray]) -> None:
     y, proba = case
@@ -151,12 +148,13 @@ def test_dvcs_confusion_template_takes_the_rows() -> None:
     ]
     points = [row | {"rev": "workspace"} for row in rows]
     plot = VegaRenderer(points, "confusion", template="confusion", x="actual", y="predicted")
-    content = json.loads(plot.get_filled_template())
+    content = plot.get_filled_template()
     # The template counts what it is given: rows, not counts.
     assert content["spec"]["transform"][0]["aggregate"] == [{"op": "count", "as": "xy_count"}]
     assert len(content["data"]["values"]) == 3
 
 
+@settings(deadline=None)
 @given(st.integers(0, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_wilson_interval_solves_its_equation(case: tuple[int, int]) -> None:
     successes, n = case
@@ -172,7 +170,7 @@ def test_wilson_interval_solves_its_equation(case: tuple[int, int]) -> None:
 @pytest.mark.parametrize(
     ("y", "proba", "message"),
     [
-        ([], np.empty((0, 2)), "none of 0 rows"),
+        (np.array([], np.int8), np.empty((0, 2)), "none of 0 rows"),
         ([-1, -1], np.full((2, 2), 0.5), "none of 2 rows"),
         ([0, 2], np.full((2, 2), 0.5), "row 1: class 2 is not one of -1 .. 1"),
         ([0, -2], np.full((2, 2), 0.5), "row 1: class -2"),

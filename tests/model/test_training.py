@@ -114,7 +114,7 @@ def test_impossible_training_says_why_and_what_to_do(change: dict, message: str)
     texts, proba = corpus(30)
     given = {"texts": texts, "proba": proba, "covered": np.ones(30, bool)} | change
     with pytest.raises(TrainingError, match=message) as caught:
-        fit(**given)
+        fit(**given, classes=CLASSES)
     assert caught.value.fix
 
 

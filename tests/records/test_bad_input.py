@@ -197,7 +197,7 @@ def test_an_unknown_encoding_is_an_error_of_configuration():
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ('{"key": "k", "body": ', "Expecting value"),
+        ('{"key": "k", "body":', "Expecting value"),
         ('[{"key": "k"}]', "an array"),
         ('"text"', "a string"),
         ("null", "null"),
@@ -260,7 +260,7 @@ def test_a_stray_quote_costs_its_line_only(stray, after, batch_rows):
 
 
 def test_strays_on_every_line_take_linear_time():
-    n = 30_000
+    n = 10_000
     rows, bad = read(HEAD + 'k"x,"y\n' * n + GOOD)
     assert len(bad) == n
     assert len(rows) == 1
@@ -308,6 +308,8 @@ def test_a_truncated_gzip_keeps_the_lines_before_the_break(name):
     assert (whole["code"], whole["line"]) == ("truncated", None)
     assert f"in line {half['line']}" in whole["message"]
     assert "deliver the file again" in whole["message"]
+    cut_there = read(packed[: len(packed) * 2 // 3], name, batch_rows=half["line"])
+    assert cut_there == (rows, bad)
 
 
 def test_a_gzip_with_a_wrong_checksum_keeps_its_rows():
@@ -408,7 +410,7 @@ def test_records_without_a_time_follow_the_rule(data, name):
     assert [(row["ts"], row["dt"]) for row in rows] == [(None, "2026-01-05")]
     rows, bad = read(data, name, undated="2015-01", grain="month", first="2020-01")
     assert [(row["ts"], row["dt"]) for row in rows] == [(None, "2015-01")]
-    rows, bad = read(data.replace("fine", "fine"), name, undated="delivery", delivery="2026-01-05", grain="month")
+    rows, bad = read(data, name, undated="delivery", delivery="2026-01-05", grain="month")
     assert rows[0]["dt"] == "2026-01"
 
 
@@ -544,7 +546,7 @@ def test_values_that_can_be_read(field, value, expected):
         ("i", "9" * 5000),
         ("i", "0x10"),
         ("i", "1_000"),
-        ("i", "٧"),
+        ("i", "\u0667"),
         ("i", 1e16),
         ("i", [7]),
         ("f", "nan"),

@@ -1,0 +1,90 @@
+"""``params.yaml``: what it may say, and how it complains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from projects import REPOSITORY
+
+from beambell.config import load_params
+from beambell.errors import ConfigError, ExitCode
+
+GOOD = """\
+project: tiny
+classes: [ham, spam]
+lfs: {modules: [mine]}
+streams:
+  comments:
+    inputs: ["raw/{dt}.csv"]
+"""
+
+
+def load(folder: Path, text: str):
+    (folder / "params.yaml").write_text(text)
+    return load_params(folder)
+
+
+def test_the_repository_s_own_params_are_valid():
+    params = load_params(REPOSITORY)
+    assert params.classes == ("ham", "spam")
+    assert set(params.streams) == {"comments", "messages"}
+
+
+def test_defaults_fill_what_is_not_said(tmp_path):
+    params = load(tmp_path, GOOD)
+    assert params.streams["comments"].grain == "day"
+    assert params.cardinality == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        (GOOD + "    grian: day\n", 7, ["unknown key streams.comments.grian", "did you mean 'grain'?"]),
+        (GOOD + "label_modle: {}\n", 7, ["unknown key label_modle", "did you mean 'label_model'?"]),
+        (GOOD + "beam: {workers: many}\n", 7, ["beam.workers", "valid integer", "'many'"]),
+        (GOOD + "gate: {min_coverage: 1.5}\n", 7, ["gate.min_coverage", "less than or equal to 1"]),
+        (GOOD + "  ../evil:\n    inputs: [a]\n", 7, ["'../evil' must match"]),
+        (GOOD + "project: again\n", 7, ["project is given twice (first on line 1)"]),
+        (GOOD + "model: {streams: [nowhere]}\n", None, ["model.streams names unknown streams: nowhere"]),
+        (GOOD.replace("[ham, spam]", "[ham, ham]"), None, ["classes must be distinct"]),
+        (GOOD.replace("[ham, spam]", "[ham]"), 2, ["classes", "at least 2"]),
+        (GOOD.replace("project: tiny\n", ""), None, ["project is missing", "add project"]),
+        (GOOD + "    text: id\n", 5, ["column 'id' is reserved"]),
+        (GOOD + "    fields: {text: string}\n", 5, ["is the text and must not be listed"]),
+        (GOOD.replace("{dt}", "x") + "    undated: delivery\n", 5, ["undated: delivery needs {dt}"]),
+        ("- a\n- b\n", None, ["expected a mapping"]),
+        ("a: [", 1, ["not valid YAML"]),
+    ],
+)
+def test_a_wrong_file_is_named_with_line_and_key(tmp_path, text, line, words):
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    message = str(caught.value)
+    assert (f"params.yaml:{line}" if line else "params.yaml") in message
+    for word in words:
+        assert word in message
+    assert caught.value.exit_code == ExitCode.USAGE
+
+
+def test_a_missing_file_says_what_to_do(tmp_path):
+    with pytest.raises(ConfigError, match="--project DIR"):
+        load_params(tmp_path)
+
+
+def test_wrong_encoding_is_named(tmp_path):
+    (tmp_path / "params.yaml").write_bytes(b"project: caf\xe9\n")
+    with pytest.raises(ConfigError, match="not valid UTF-8"):
+        load_params(tmp_path)
+
+
+def test_the_environment_overrides_one_key(tmp_path, monkeypatch):
+    monkeypatch.setenv("BEAMBELL_BEAM__WORKERS", "7")
+    params = load(tmp_path, GOOD + "beam: {rows_per_item: 10}\n")
+    assert (params.beam.workers, params.beam.rows_per_item) == (7, 10)
+
+
+def test_beam_options_of_the_command_line_are_added(tmp_path):
+    params = load(tmp_path, GOOD).with_beam_options(["--runner=PortableRunner", "--job_endpoint=localhost:1"])
+    assert params.beam.runner == "PortableRunner"
+    assert params.beam.options == ("--job_endpoint=localhost:1",)
