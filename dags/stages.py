@@ -37,14 +37,13 @@ _MEANING = {
     GATE: "The quality gate said no. The last good labels stay published.",
 }
 _FINAL = frozenset({USAGE, GATE})
-_PROJECT_VARIABLE = "BEAMBELL_PROJECT"
 _GRACE_S = 3.0  # Airflow kills a task for good 5 s after it asked it to stop
 _TAIL_LINES = 20
 
 
 def project_dir() -> Path:
     """Return the project the DAGs work on: ``BEAMBELL_PROJECT``, else the repository that holds this folder."""
-    return Path(os.environ.get(_PROJECT_VARIABLE) or Path(__file__).parents[1]).resolve()
+    return Path(os.environ.get("BEAMBELL_PROJECT") or Path(__file__).parents[1]).resolve()
 
 
 class StageOperator(BaseOperator):  # type: ignore[misc]
@@ -109,14 +108,12 @@ class StageOperator(BaseOperator):  # type: ignore[misc]
         self.log.info("Running %s", subprocess.list2cmdline(argv))
         tail: deque[str] = deque(maxlen=_TAIL_LINES)
         # stdout goes to a file: no second pipe that could fill up while the log is read. A session of its own makes
-        # the command and its children one group, to be killed as one. To a stage, BEAMBELL_PROJECT would be a value
-        # for the key `project` of params.yaml; it is told the folder by --project.
+        # the command and its children one group, to be killed as one.
         with (
             tempfile.TemporaryFile("w+", encoding="utf-8") as stdout,
             subprocess.Popen(
                 argv,
                 cwd=cwd,
-                env={name: value for name, value in os.environ.items() if name != _PROJECT_VARIABLE},
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=subprocess.PIPE,

@@ -205,9 +205,9 @@ class EmbeddedParams(Section):
 
 
 class Params(BaseSettings):
-    """The whole of ``params.yaml``. ``BEAMBELL_<SECTION>__<KEY>`` in the environment overrides one key."""
+    """The whole of ``params.yaml``. ``BEAMBELL__<SECTION>__<KEY>`` in the environment overrides one key."""
 
-    model_config = SettingsConfigDict(env_prefix="BEAMBELL_", env_nested_delimiter="__", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="BEAMBELL__", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     project: Name
     data: str = "data"

@@ -20,6 +20,8 @@ SECONDS = 86_400
 ZONES = tuple(timezone(timedelta(minutes=minutes)) for minutes in (60, -300, 330, -480, 540))
 SHARE_ZONED = 0.2
 SHARE_COPIED = 0.45
+# Texts that a campaign repeats at a time; each of them lives for as many days.
+REFRAINS = 8
 SHARE_WRAPPED = 0.12
 
 
@@ -163,13 +165,19 @@ class Writer:
         if not self._yesterday:
             running = [campaign for campaign in running if campaign.name != COPYCAT]
         choice = Weighted((campaign, campaign.weights[self._spec.name]) for campaign in running)
-        # What a campaign repeats, nearly word for word, all day long.
-        refrains = {campaign: [self._pitch(campaign, dice) for _ in range(8)] for campaign in running}
+        refrains = {campaign: self._refrains(campaign, day, dice) for campaign in running}
         while True:
             campaign = choice.draw(dice)
             copied = dice.chance(SHARE_COPIED)
             text = dice.pick(refrains[campaign]) if copied else self._pitch(campaign, dice)
             yield self._spam_row(day, campaign, text, dice)
+
+    def _refrains(self, campaign: Campaign, day: int, dice: Dice) -> list[str]:
+        """Return what a campaign repeats, nearly word for word, in all streams and for some days."""
+        if campaign.name == COPYCAT:
+            return [self._pitch(campaign, dice) for _ in range(REFRAINS)]
+        ages = [Dice(self._seed, campaign.name, number, (day + number) // REFRAINS) for number in range(REFRAINS)]
+        return [self._pitch(campaign, age) for age in ages]
 
     def _pitch(self, campaign: Campaign, dice: Dice) -> str:
         if campaign.name == COPYCAT:

@@ -45,7 +45,7 @@ def fit_logistic(X: csr_matrix, targets: Floats, *, C: float = 1.0, tolerance: f
         float64 [F, K] and [K].
     """
     from scipy.optimize import minimize
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     n_columns, K = X.shape[1], targets.shape[1]
     # Two classes need one column of weights; the contrast spreads it over both.

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from beambell.state.pattern_counts import PatternCounter, PatternCounts
+from beambell.state.pattern_counts import PatternCounts
 
-__all__ = ["PatternCounter", "PatternCounts"]
+__all__ = ["PatternCounts"]

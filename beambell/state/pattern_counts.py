@@ -292,49 +292,6 @@ class PatternCounts:
         return cls.from_packed(packing.from_arrow(pattern), facts["cardinality"], facts["lfs"], counts)
 
 
-class PatternCounter:
-    """Counts batch after batch: the accumulator of a Beam ``CombineFn``.
-
-    Parameters
-    ----------
-    cardinality
-        Number of classes K.
-    lfs
-        Names of the m labeling functions.
-    """
-
-    def __init__(self, cardinality: int, lfs: Sequence[str]) -> None:
-        self._total = PatternCounts.zero(cardinality, lfs)
-        self._pending: list[PatternCounts] = []
-
-    def add(self, packed: Packed) -> Self:
-        """Count a batch of packed patterns, uint8 [n, width], a row each."""
-        return self._take(PatternCounts.from_packed(packed, self._total.cardinality, self._total.lfs))
-
-    def add_votes(self, L: npt.ArrayLike) -> Self:
-        """Count a batch of votes, [n, m]."""
-        return self._take(PatternCounts.from_votes(L, self._total.cardinality, self._total.lfs))
-
-    def merge(self, other: PatternCounter) -> Self:
-        """Count what another one has counted, too."""
-        return self._take(other.extract())
-
-    def extract(self) -> PatternCounts:
-        """Return the counts so far."""
-        if self._pending:
-            self._total = PatternCounts.sum([self._total, *self._pending])
-            self._pending = []
-        return self._total
-
-    def _take(self, counts: PatternCounts) -> Self:
-        self._total._check_kin(counts)
-        self._pending.append(counts)
-        # Adding up only when as much is waiting as there is keeps the cost of n batches linear in n.
-        if sum(part.n_patterns for part in self._pending) > self._total.n_patterns:
-            self.extract()
-        return self
-
-
 def _magnitude(counts: Counts) -> int:
     """Add up absolute values, exactly."""
     if np.abs(counts.astype(np.float64)).sum() < _EXACT_IN_FLOAT:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -226,13 +225,10 @@ def _lf_facts(lfs: Sequence[LFRef], counts: PatternCounts, letters: pa.Table) ->
 
 def coverage_facts(counts: PatternCounts) -> dict[str, int]:
     """Rows, rows with a vote, rows whose votes disagree, and distinct patterns."""
-    fired = counts.patterns >= 0
-    highest = counts.patterns.max(axis=1, initial=-1)
-    lowest = np.where(fired, counts.patterns, np.int8(127)).min(axis=1, initial=127)
-    covered, conflicting = fired.any(axis=1), fired.any(axis=1) & (highest != lowest)
+    analysis = counts.analysis()
     return {
-        "rows": counts.n_rows,
-        "covered": int(counts.counts[covered].sum()),
-        "conflicts": int(counts.counts[conflicting].sum()),
+        "rows": analysis.rows,
+        "covered": analysis.covered,
+        "conflicts": analysis.conflicting,
         "patterns": counts.n_patterns,
     }

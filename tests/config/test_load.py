@@ -79,7 +79,7 @@ def test_wrong_encoding_is_named(tmp_path):
 
 
 def test_the_environment_overrides_one_key(tmp_path, monkeypatch):
-    monkeypatch.setenv("BEAMBELL_BEAM__WORKERS", "7")
+    monkeypatch.setenv("BEAMBELL__BEAM__WORKERS", "7")
     params = load(tmp_path, GOOD + "beam: {rows_per_item: 10}\n")
     assert (params.beam.workers, params.beam.rows_per_item) == (7, 10)
 

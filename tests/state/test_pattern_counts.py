@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 
 from beambell.errors import LabelingFunctionError, StateError
 from beambell.labeling import patterns as packing
-from beambell.state import PatternCounter, PatternCounts
+from beambell.state import PatternCounts
 
 steady = settings(deadline=None)  # a busy machine is no failure
 K, M = 3, 4
@@ -173,18 +173,6 @@ def test_from_packed_counts_what_comes_twice(L: np.ndarray) -> None:
     assert PatternCounts.from_packed(packed, K, LFS) == count(L)
     fives = PatternCounts.from_packed(packed, K, LFS, np.full(len(L), 5))
     assert fives == PatternCounts.sum([count(L)] * 5)
-
-
-@steady
-@given(st.lists(votes, max_size=8), st.integers(0, 8))
-def test_counter_counts_batches_on_any_number_of_workers(batches: list[np.ndarray], split: int) -> None:
-    left, right = PatternCounter(K, LFS), PatternCounter(K, LFS)
-    for L in batches[:split]:
-        left.add_votes(L)
-    for L in batches[split:]:
-        right.add(packing.pack(L, K))
-    merged = PatternCounter(K, LFS).merge(left).merge(pickle.loads(pickle.dumps(right)))
-    assert merged.extract() == PatternCounts.sum([ZERO, *map(count, batches)])
 
 
 # -- what cannot be ----------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Measurements: ratios within one run, results checked equal first. ``make bench`` writes ``RESULTS.md``."""

@@ -1,0 +1,44 @@
+"""Pattern counts as a ``CombineFn``: any grouping, on any number of workers, gives the sum."""
+
+from __future__ import annotations
+
+import apache_beam as beam
+import numpy as np
+from apache_beam.testing.util import assert_that, equal_to
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from beam_jobs.apply_lfs import AddPatternCounts
+from beambell.state import PatternCounts
+
+K, M = 3, 4
+LFS = tuple(f"lf_{j}" for j in range(M))
+batches = st.lists(
+    st.integers(0, 6).flatmap(lambda n: arrays(np.int8, (n, M), elements=st.integers(-1, K - 1))),
+    min_size=1,
+    max_size=6,
+)
+
+
+def count(L):
+    return PatternCounts.from_votes(L, K, LFS)
+
+
+@given(batches, st.integers(1, 4))
+def test_any_split_gives_the_sum(parts, workers):
+    combine = AddPatternCounts()
+    accumulators = []
+    for worker in range(workers):
+        accumulator = combine.create_accumulator()
+        for L in parts[worker::workers]:
+            accumulator = combine.add_input(accumulator, count(L))
+        accumulators.append(accumulator)
+    assert combine.extract_output(combine.merge_accumulators(accumulators)) == count(np.concatenate(parts))
+
+
+def test_in_a_pipeline():
+    parts = [np.random.default_rng(seed).integers(-1, K, (50, M)).astype(np.int8) for seed in range(8)]
+    with beam.Pipeline(runner="FnApiRunner") as pipeline:
+        total = pipeline | beam.Create([("a", count(L)) for L in parts]) | beam.CombinePerKey(AddPatternCounts())
+        assert_that(total, equal_to([("a", count(np.concatenate(parts)))]))
