@@ -98,11 +98,12 @@ def find_work(project: Project, selection: Selection) -> tuple[list[VotesWork], 
     check_labels(project.catalogue.lfs, project.params.cardinality)
     for stream in {partition.stream for partition in partitions} & set(project.params.streams):
         check_fields(project.catalogue.lfs, row_schema(project.params.streams[stream]), stream)
+    meaning = lfs_digest(lfs, project.params.cardinality)
     work, current = [], 0
     for partition, manifest in partitions.items():
         if partition not in selection or partition.stream not in project.params.streams:
             continue
-        item = _compare(project, partition, manifest, votes.get(partition), lfs)
+        item = _compare(project, partition, manifest, votes.get(partition), lfs, meaning)
         if item:
             work.append(item)
         else:
@@ -111,10 +112,15 @@ def find_work(project: Project, selection: Selection) -> tuple[list[VotesWork], 
 
 
 def _compare(
-    project: Project, partition: Partition, rows: Manifest, votes: Manifest | None, lfs: tuple[LFRef, ...]
+    project: Project,
+    partition: Partition,
+    rows: Manifest,
+    votes: Manifest | None,
+    lfs: tuple[LFRef, ...],
+    meaning: str,
 ) -> VotesWork | None:
     ref = rows.files["rows"]
-    inputs = _inputs(project, ref, lfs)
+    inputs = {"rows": ref.sha256, "lfs": meaning}
     if votes and votes.inputs == inputs:
         return None
     nothing = tuple(REUSE_NONE for _ in lfs)
@@ -144,10 +150,6 @@ def _lf_changes(before: dict[str, str], lfs: tuple[LFRef, ...]) -> str:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             spoken.append(f"{', '.join(sorted(names)[:3])}{more} {change}")
     return "LFs: " + "; ".join(spoken)
-
-
-def _inputs(project: Project, rows: FileRef, lfs: tuple[LFRef, ...]) -> dict[str, str]:
-    return {"rows": rows.sha256, "lfs": lfs_digest(lfs, project.params.cardinality)}
 
 
 def record_sources(project: Project) -> None:
@@ -204,7 +206,8 @@ def publish_votes(
         **coverage_facts(counts),
         "dead_letters": letters.num_rows,
     }
-    return store.publish(folder, Manifest("votes", files, _inputs(project, work.rows, work.lfs), facts))
+    inputs = {"rows": work.rows.sha256, "lfs": lfs_digest(work.lfs, counts.cardinality)}
+    return store.publish(folder, Manifest("votes", files, inputs, facts))
 
 
 def _carried_letters(project: Project, work: VotesWork) -> pa.Table:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from beambell.errors import GateError
 from beambell.project import Project
 from beambell.quality import Judgement, LFSummary, PartitionSummary, Thresholds, Verdict, gate_fingerprint, judge
 from beambell.steps.stage import Outcome, Plan, Task, staleness
-from beambell.store import Layout, Manifest, Partition, Selection, canonical_json, digest
+from beambell.store import Layout, Manifest, Partition, Selection, canonical_json
 
 STAGE = "validate"
 
@@ -76,15 +76,16 @@ def find_cases(project: Project, selection: Selection) -> list[Case]:
     votes = project.store.partitions(Layout.VOTES)
     rows = project.store.partitions(Layout.PARTITIONS)
     quarantined, empty = _quarantined(project)
+    gate = gate_fingerprint(_thresholds(project), project.params.classes)
     cases = []
     for partition, candidate in project.store.partitions(Layout.CANDIDATES).items():
         vote, row = votes.get(partition), rows.get(partition)
         if partition not in selection or not vote or not row:
             continue
         if candidate.inputs["votes"] == vote.files["votes"].sha256:
-            cases.append(_case(project, partition, candidate, vote, row, quarantined[partition]))
+            cases.append(_case(project, candidate, vote, row, quarantined[partition], gate))
     cases += [
-        _empty_case(project, partition, quarantined[partition])
+        _empty_case(partition, quarantined[partition], gate)
         for partition in sorted(empty - rows.keys())
         if partition in selection
     ]
@@ -110,10 +111,9 @@ def _quarantined(project: Project) -> tuple[Mapping[Partition, int], set[Partiti
     return totals, empty
 
 
-def _case(
-    project: Project, partition: Partition, candidate: Manifest, votes: Manifest, rows: Manifest, quarantined: int
-) -> Case:
+def _case(project: Project, candidate: Manifest, votes: Manifest, rows: Manifest, quarantined: int, gate: str) -> Case:
     facts = candidate.facts
+    partition = Partition(facts["stream"], facts["dt"])
     summary = PartitionSummary(
         stream=partition.stream,
         dt=partition.dt,
@@ -131,7 +131,9 @@ def _case(
         for lf in votes.facts["lfs"]
         if _speaks(project, lf["name"], partition.stream)
     )
-    return Case(partition, candidate, summary, lfs, _inputs(project, candidate, summary, lfs))
+    records = f"{summary.duplicates} duplicates, {quarantined} quarantined"
+    inputs = {"labels": candidate.id, "votes": votes.id, "records": records, "gate": gate}
+    return Case(partition, candidate, summary, lfs, inputs)
 
 
 def _speaks(project: Project, lf: str, stream: str) -> bool:
@@ -140,19 +142,9 @@ def _speaks(project: Project, lf: str, stream: str) -> bool:
     return streams is None or stream in streams
 
 
-def _empty_case(project: Project, partition: Partition, quarantined: int) -> Case:
+def _empty_case(partition: Partition, quarantined: int, gate: str) -> Case:
     summary = PartitionSummary(partition.stream, partition.dt, 0, quarantined, 0, 0, 0, 0, (), 0.0)
-    return Case(partition, None, summary, (), _inputs(project, None, summary, ()))
-
-
-def _inputs(
-    project: Project, candidate: Manifest | None, summary: PartitionSummary, lfs: tuple[LFSummary, ...]
-) -> dict[str, str]:
-    return {
-        "labels": candidate.id if candidate else "",
-        "figures": digest([asdict(summary), *map(asdict, lfs)]),
-        "gate": gate_fingerprint(_thresholds(project), project.params.classes),
-    }
+    return Case(partition, None, summary, (), {"records": f"{quarantined} quarantined", "gate": gate})
 
 
 def _thresholds(project: Project) -> Thresholds:

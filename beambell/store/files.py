@@ -130,6 +130,16 @@ class Files:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def stamp(self, name: str) -> str | None:
+        """Something that changes when a local file is replaced; ``None`` where there is no such thing."""
+        if not self.is_local:
+            return None
+        try:
+            stat = os.stat(self.path(name))  # noqa: PTH116 - called for every manifest there is
+        except OSError:
+            return None
+        return f"{stat.st_ino} {stat.st_mtime_ns} {stat.st_size}"
+
     def exists(self, name: str) -> bool:
         """Whether a file is there."""
         return Path(self.path(name)).exists() if self.is_local else bool(self.fs.exists(self.path(name)))
@@ -137,9 +147,9 @@ class Files:
     def find(self, folder: str, file_name: str) -> builtins.list[str]:
         """Folders, at any depth below ``folder``, that hold ``file_name``; sorted, relative to the root."""
         if self.is_local:
-            base = Path(self.path(folder))
-            found = [entry.parent.as_posix() for entry in base.rglob(file_name)] if base.exists() else []
-            return sorted(os.path.relpath(entry, self._base) for entry in found)
+            start = len(self._base) + 1
+            found = [place for place, _, names in os.walk(self.path(folder)) if file_name in names]
+            return sorted(place[start:] for place in found)
         if not self.fs.exists(self.path(folder)):
             return []
         base_path = self.fs._strip_protocol(self._base)

@@ -62,6 +62,7 @@ class Manifest:
     files: Mapping[str, FileRef] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    _read_id: str | None = field(default=None, compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -84,7 +85,8 @@ class Manifest:
         try:
             tree = json.loads(data)
             files = {role: FileRef(**ref) for role, ref in tree["files"].items()}
-            return cls(tree["kind"], files, tree["inputs"], tree["facts"])
+            # What is stored is the canonical spelling, so the id need not be spelled out again.
+            return cls(tree["kind"], files, tree["inputs"], tree["facts"], hashlib.sha256(data).hexdigest())
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ArtefactError(
                 f"not a readable manifest ({type(error).__name__}: {error})",
@@ -95,7 +97,7 @@ class Manifest:
     @property
     def id(self) -> str:
         """Digest of all it says: the identity of the artefact, 64 hex digits."""
-        return digest(self.to_dict())
+        return self._read_id or digest(self.to_dict())
 
 
 class Sealed:
@@ -117,12 +119,21 @@ class Store:
 
     def __init__(self, root: str) -> None:
         self.files = Files(root)
+        self._known: dict[str, tuple[str, Manifest]] = {}
 
     def read(self, folder: str) -> Manifest | None:
         """Read the manifest of a folder, or ``None`` if nothing was published there."""
         name = f"{folder}/{FILE_NAME}"
+        stamp = self.files.stamp(name)
+        if stamp and name in self._known and self._known[name][0] == stamp:
+            return self._known[name][1]
         data = self.files.read(name)
-        return None if data is None else Manifest.from_bytes(data, self.files.path(name))
+        if data is None:
+            return None
+        manifest = Manifest.from_bytes(data, self.files.path(name))
+        if stamp:
+            self._known[name] = stamp, manifest
+        return manifest
 
     def require(self, folder: str, fix: str) -> Manifest:
         """Read the manifest of a folder that has to be there.

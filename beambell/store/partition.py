@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from beambell.config.params import NAME_PATTERN, Grain
 from beambell.errors import ArtefactError, UsageError
@@ -13,6 +14,7 @@ DT_FORMATS: dict[Grain, str] = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "month
 DT_PATTERN = r"\d{4}-\d{2}(?:-\d{2}(?:T\d{2})?)?"
 
 
+@lru_cache(maxsize=10_000)
 def parse_dt(text: str, grain: Grain | None = None) -> datetime:
     """Read a partition's ``dt``, strictly.
 

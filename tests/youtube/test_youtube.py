@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,10 +25,11 @@ PUBLISHED = SHARED_DATA / "youtube"
 STREAM, UNDATED = "comments", "2015-07"
 N_UNDATED = 245
 
-# Measured, less three points: what a change of the product may cost before someone has to look.
-LABEL_ACCURACY = 0.0
-MAJORITY_ACCURACY = 0.0
-MODEL_ACCURACY = 0.0
+# Measured, less three points or so: what a change may cost before someone has to look. On these votes, which are far from
+# independent, snorkel's model does worse than the majority (0.828 and 0.881 of the covered rows, ties counting as ham),
+# and so do the end models on the test split (0.884 and 0.932).
+LABELS_AT_LEAST = {"snorkel": 0.79, "majority": 0.85}
+MODEL_AT_LEAST = {"snorkel": 0.85, "majority": 0.90}
 
 pytestmark = pytest.mark.skipif(not PUBLISHED.is_dir(), reason="the shared YouTube comments are not on this machine")
 
@@ -134,26 +136,36 @@ def test_no_labeling_function_fails_or_settles_it_alone(youtube):
     assert analysis.coverage > 0.9
 
 
-def test_labels_and_model_are_as_good_as_they_were(youtube):
-    metrics = youtube.store.require(Layout.EVALUATION, "").facts["metrics"]
-    assert metrics["labels"]["rows"] == metrics["majority_vote"]["rows"] == youtube.state().analysis().covered
-    assert metrics["labels"]["accuracy"] > LABEL_ACCURACY
-    assert metrics["majority_vote"]["accuracy"] > MAJORITY_ACCURACY
-    on_test = judged_on_test(youtube)
+def test_the_label_model_is_snorkel_s_on_all_rows(youtube):
+    from snorkel.labeling.model import LabelModel
+
+    partitions = youtube.store.partitions(Layout.VOTES)
+    stacked = pd.concat([youtube.votes(p.stream, p.dt) for p in partitions]).iloc[:, 1:].to_numpy()
+    theirs = LabelModel(cardinality=2, verbose=False)
+    theirs.fit(stacked, progress_bar=False, **youtube.params.label_model.options)
+    np.testing.assert_array_equal(youtube.label_model().predict_proba(stacked), theirs.predict_proba(stacked))
+
+
+def check_quality(project: Project) -> dict[str, Any]:
+    """Hold a project's figures against the floors; returns those of the gold on ingested rows."""
+    kind = project.params.label_model.kind
+    metrics = project.store.require(Layout.EVALUATION, "run `beambell evaluate`").facts["metrics"]
+    assert metrics["labels"]["rows"] == metrics["majority_vote"]["rows"] == project.state().analysis().covered
+    assert metrics["labels"]["accuracy"] > LABELS_AT_LEAST[kind]
+    on_test = judged_on_test(project)
     assert on_test.n == len(published_rows("test", "id"))
-    assert on_test.accuracy > MODEL_ACCURACY
-    assert on_test.macro_f1 > MODEL_ACCURACY
+    assert on_test.accuracy > MODEL_AT_LEAST[kind]
+    assert on_test.macro_f1 > MODEL_AT_LEAST[kind]
+    return metrics
 
 
-def test_a_model_of_majority_votes_is_measured_likewise(youtube, tmp_path):
+def test_both_label_models_are_as_good_as_they_were(youtube, tmp_path):
+    by_snorkel = check_quality(youtube)
     folder = shutil.copytree(youtube.path, tmp_path / "majority")
     change_params(folder, label_model={"kind": "majority"})
     outcomes = run_stages(folder)
     assert outcomes["apply"].done == 0
     assert outcomes["label"].done == len(rows_by_month(youtube))
-    by_majority = Project(folder)
-    metrics = by_majority.store.require(Layout.EVALUATION, "").facts["metrics"]
-    theirs = youtube.store.require(Layout.EVALUATION, "").facts["metrics"]
-    assert metrics["majority_vote"] == theirs["majority_vote"]
-    assert metrics["labels"]["accuracy"] == pytest.approx(metrics["majority_vote"]["accuracy"], abs=1e-6)
-    assert judged_on_test(by_majority).accuracy > MODEL_ACCURACY
+    by_majority = check_quality(Project(folder))
+    assert by_majority["majority_vote"] == by_snorkel["majority_vote"]
+    assert by_majority["labels"]["accuracy"] == by_majority["majority_vote"]["accuracy"]
