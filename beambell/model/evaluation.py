@@ -78,7 +78,7 @@ class Evaluation:
     scores
         Per class.
     confusion
-        int64 [K, K], rows of class i predicted as j.
+        int64 [K, K], rows of class i predicted as j; here the first of equals, since rows are whole.
     calibration
         The bins that have rows.
     """
@@ -158,7 +158,8 @@ def evaluate(y: npt.ArrayLike, proba: npt.ArrayLike, *, classes: Sequence[str], 
     y
         Integers [n]: the known class, or -1 where it is unknown; such rows are ignored.
     proba
-        [n, K], each row a distribution. The prediction is the most probable class, the first of equals.
+        [n, K], each row a distribution. The prediction is the most probable class; where k are equal, each counts
+        for 1/k, so that no figure depends on the order of the classes.
     classes
         K names.
     bins
@@ -175,13 +176,16 @@ def evaluate(y: npt.ArrayLike, proba: npt.ArrayLike, *, classes: Sequence[str], 
     probabilities = check_probabilities(proba, rows=len(known_y), classes=names)
     known = known_y >= 0
     gold, p = known_y[known].astype(np.intp), probabilities[known]
-    predicted = p.argmax(axis=1)
     n, K = p.shape
-    confusion = np.bincount(gold * K + predicted, minlength=K * K).reshape(K, K).astype(np.int64)
-    right = int(np.trace(confusion))
-    scores = _class_scores(confusion)
-    occurs = confusion.sum(axis=0) + confusion.sum(axis=1) > 0
-    calibration = _calibration(p.max(axis=1), predicted == gold, bins)
+    chosen = p == p.max(axis=1, keepdims=True)
+    answers = chosen / chosen.sum(axis=1, keepdims=True)  # of k equals, each is answered in 1/k of the cases
+    shared = np.zeros((K, K))
+    np.add.at(shared, gold, answers)
+    right = float(np.trace(shared))
+    scores = _class_scores(shared)
+    occurs = shared.sum(axis=0) + shared.sum(axis=1) > 0
+    confusion = np.bincount(gold * K + p.argmax(axis=1), minlength=K * K).reshape(K, K).astype(np.int64)
+    calibration = _calibration(p.max(axis=1), answers[np.arange(n), gold], bins)
     of_gold = p[np.arange(n), gold]
     return Evaluation(
         classes=names,
@@ -200,7 +204,7 @@ def evaluate(y: npt.ArrayLike, proba: npt.ArrayLike, *, classes: Sequence[str], 
     )
 
 
-def wilson_interval(successes: int, n: int, z: float = Z_95) -> tuple[float, float]:
+def wilson_interval(successes: float, n: int, z: float = Z_95) -> tuple[float, float]:
     """Wilson's score interval of a proportion; unlike the normal one it stays in [0, 1] for small ``n``."""
     if n == 0:
         return 0.0, 1.0
@@ -231,20 +235,20 @@ def _check_classes(y: npt.NDArray[Any], K: int) -> None:
         )
 
 
-def _class_scores(confusion: npt.NDArray[np.int64]) -> tuple[ClassScores, ...]:
+def _class_scores(confusion: Floats) -> tuple[ClassScores, ...]:
     hits, predicted, support = np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
     return tuple(
         ClassScores(
             precision=_ratio(hit, chosen),
             recall=_ratio(hit, there),
             f1=_ratio(2 * hit, chosen + there),
-            support=there,
+            support=round(there),
         )
         for hit, chosen, there in zip(hits.tolist(), predicted.tolist(), support.tolist(), strict=True)
     )
 
 
-def _calibration(confidence: Floats, right: npt.NDArray[np.bool_], bins: int) -> tuple[CalibrationBin, ...]:
+def _calibration(confidence: Floats, right: Floats, bins: int) -> tuple[CalibrationBin, ...]:
     which = np.minimum((confidence * bins).astype(np.intp), bins - 1)
     rows = np.bincount(which, minlength=bins)
     predicted = np.bincount(which, weights=confidence, minlength=bins)
@@ -272,7 +276,7 @@ def _roc_auc(positive: npt.NDArray[np.bool_], score: Floats) -> float | None:
     return float(surplus / (n_positive * n_negative))
 
 
-def _ratio(numerator: int, denominator: int) -> float:
+def _ratio(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator else 0.0
 
 

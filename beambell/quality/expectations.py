@@ -171,7 +171,7 @@ def lf_checks(thresholds: Thresholds) -> tuple[Check, ...]:
         ),
         Check(
             "lf_silent",
-            "vote_share",
+            "heard_share",
             "the share of rows on which it voted",
             "warning",
             "see whether what it looks for still occurs and is still spelled that way; else retire it",

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 PARTITION_KEY = ("stream", "dt")
 LF_KEY = ("stream", "dt", "lf")
 
+ENOUGH_TO_BE_HEARD = 500
+"""Rows from which on the silence of a labeling function is worth a word: most look for something rare."""
+
 
 @dataclass(frozen=True, slots=True)
 class PartitionSummary:
@@ -112,7 +115,7 @@ def lf_frame(summaries: Sequence[LFSummary]) -> DataFrame:
     Returns
     -------
     DataFrame
-        ``stream, dt, lf, rows, vote_share, error_rate``; shares of no rows are NaN.
+        ``stream, dt, lf, rows, vote_share, heard_share, error_rate``; shares of no rows are NaN.
 
     Raises
     ------
@@ -126,6 +129,7 @@ def lf_frame(summaries: Sequence[LFSummary]) -> DataFrame:
             "lf": summary.lf,
             "rows": summary.rows,
             "vote_share": _share(summary.votes, summary.rows),
+            "heard_share": _share(summary.votes, summary.rows if summary.rows >= ENOUGH_TO_BE_HEARD else 0),
             "error_rate": _share(summary.errors, summary.rows),
         }
         for summary in summaries

@@ -15,6 +15,7 @@ ROWS_OF_METRICS = {
     "majority_vote": "majority vote (baseline)",
     "labels": "published labels",
     "end_model": "end model, held-out rows",
+    "end_model_gold_texts": "end model, gold texts of their own",
 }
 
 
@@ -41,6 +42,21 @@ def summary_text(summary: Summary) -> Iterable[RenderableType]:
         yield _quality(summary)
     if summary.model:
         yield f"registered: {summary.model.name}, trained on {summary.model.partitions} partitions"
+    yield ""
+    yield from _next(summary)
+
+
+def _next(summary: Summary) -> Iterable[str]:
+    """Say where to look next."""
+    yield "look next:"
+    yield "  beambell lf list     what each labeling function did"
+    yield "  beambell status      what would run after an edit, and why"
+    if summary.gate.failed or summary.gate.warnings:
+        yield "  .beambell/gate/      the gate's report of its last run, as HTML and JSON"
+    for view in summary.streams[:1]:
+        yield f"  data/labels/stream={view.stream}/dt={view.last}/   published labels: Parquet, named by manifest.json"
+    if summary.metrics:
+        yield "  data/evaluation/     metrics, confusion matrix, calibration (`dvc plots show` draws them)"
 
 
 def _streams(summary: Summary) -> Table:

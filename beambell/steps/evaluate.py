@@ -97,8 +97,8 @@ def run(project: Project, selection: Selection) -> Outcome:
 def headline(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Pick the figures that a person asks for first."""
     metrics = facts["metrics"]
-    chosen = {"majority_vote": "accuracy", "labels": "accuracy", "end_model": "accuracy"}
-    return {f"{name}_{figure}": metrics[name][figure] for name, figure in chosen.items() if name in metrics}
+    names = ("majority_vote", "labels", "end_model", "end_model_gold_texts")
+    return {f"{name}_accuracy": metrics[name]["accuracy"] for name in names if "accuracy" in metrics.get(name, {})}
 
 
 def _inputs(project: Project) -> dict[str, str] | None:
@@ -127,12 +127,12 @@ def gold_files(project: Project) -> dict[str, tuple[str, str]]:
 
 def _publish(project: Project) -> Manifest:
     store, folder, classes = project.store, Layout.EVALUATION, project.params.classes
-    scores = {"end_model": Scored(), "labels": Scored(), "majority_vote": Scored()}
+    scores = {name: Scored() for name in ("end_model", "end_model_gold_texts", "labels", "majority_vote")}
     model, sources = load_model(project), find_sources(project)
     n_rows = n_covered = 0
     for gold in _read_gold(project):
         if "text" in gold.column_names:
-            _score_own_rows(gold, model, scores["end_model"])
+            _score_own_rows(gold, model, scores["end_model_gold_texts"])
             continue
         for partition in sources.labels:
             rows = _gold_rows(project, partition, sources, gold)
@@ -143,14 +143,19 @@ def _publish(project: Project) -> Manifest:
     if n_rows:
         metrics["labels"] = {**metrics.get("labels", {}), "coverage": round(n_covered / n_rows, 6)}
     files = {
-        "predictions": write_table(store, folder, "predictions", scores["end_model"].table(classes)),
+        "predictions": write_table(store, folder, "predictions", _all_predictions(scores, classes)),
         "metrics": store.put_as(folder, "metrics.json", canonical_json(metrics)),
     }
-    judged = evaluations["end_model"]
+    judged = evaluations["end_model"] or evaluations["end_model_gold_texts"]
     files["confusion"] = store.put_as(folder, "confusion.csv", _csv(judged.confusion_rows() if judged else []))
     files["calibration"] = store.put_as(folder, "calibration.csv", _csv(judged.calibration_rows() if judged else []))
     manifest = Manifest("evaluation", files, _inputs(project) or {}, {"metrics": metrics})
     return store.publish(folder, manifest)
+
+
+def _all_predictions(scores: Mapping[str, Scored], classes: tuple[str, ...]) -> pa.Table:
+    """Predictions of the end model on every row it is judged by: two models can be compared later on the same rows."""
+    return pa.concat_tables([scores[name].table(classes) for name in ("end_model", "end_model_gold_texts")])
 
 
 def _read_gold(project: Project) -> Iterator[pa.Table]:

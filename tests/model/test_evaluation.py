@@ -36,7 +36,7 @@ def ece(y: np.ndarray, p: np.ndarray, bins: int) -> float:
     for b in range(bins):
         rows = [i for i in range(len(y)) if min(int(p[i].max() * bins), bins - 1) == b]
         if rows:
-            right = np.mean([p[i].argmax() == y[i] for i in rows])
+            right = np.mean([y[i] in (tied := np.flatnonzero(p[i] == p[i].max())) and 1 / len(tied) for i in rows])
             total += len(rows) / len(y) * abs(right - np.mean([p[i].max() for i in rows]))
     return total
 
@@ -52,9 +52,13 @@ def test_figures_equal_sklearns(case: tuple[np.ndarray, np.ndarray], bins: int) 
     gold, p = y[y >= 0].astype(int), proba[y >= 0]
     predicted, labels = p.argmax(axis=1), np.arange(K)
     assert result.n == len(gold)
-    np.testing.assert_allclose(result.accuracy, sk.accuracy_score(gold, predicted))
-    np.testing.assert_allclose(result.macro_f1, sk.f1_score(gold, predicted, average="macro", zero_division=0))
-    expected = sk.precision_recall_fscore_support(gold, predicted, labels=labels, zero_division=0)
+    # A tie of k classes is k answers of weight 1/k.
+    row, answer = np.nonzero(p == p.max(axis=1, keepdims=True))
+    weight = 1 / np.bincount(row)[row]
+    weighted = {"y_true": gold[row], "y_pred": answer, "sample_weight": weight}
+    np.testing.assert_allclose(result.accuracy, sk.accuracy_score(**weighted))
+    np.testing.assert_allclose(result.macro_f1, sk.f1_score(**weighted, average="macro", zero_division=0))
+    expected = sk.precision_recall_fscore_support(**weighted, labels=labels, zero_division=0)
     found = [(s.precision, s.recall, s.f1, s.support) for s in result.scores]
     np.testing.assert_allclose(found, np.transpose(expected))
     np.testing.assert_array_equal(result.confusion, sk.confusion_matrix(gold, predicted, labels=labels))
