@@ -62,9 +62,7 @@ def stage(project: Path) -> Callable[[str], Any]:
 
 
 def test_a_stage_gets_its_arguments_and_its_report_is_returned(stage: Any, project: Path, handed: Handed) -> None:
-    operator = stage(
-        "print(json.dumps({'argv': sys.argv[1:], 'cwd': os.getcwd()}))"
-    )
+    operator = stage("print(json.dumps({'argv': sys.argv[1:], 'cwd': os.getcwd()}))")
     assert execute(operator, handed) == {
         "argv": ["--to", "2026-01-03", "--project", str(project), "--json"],
         "cwd": str(project),
