@@ -11,7 +11,6 @@ from typing import Final
 import pyarrow as pa
 
 from beambell.config import FieldType, StreamParams
-from beambell.errors import ConfigError
 from beambell.records.partitioning import TIMESTAMP
 
 EXCERPT_CHARS: Final = 500
@@ -86,15 +85,7 @@ class Batch:
 
 
 def row_schema(stream: StreamParams) -> pa.Schema:
-    """Give the schema of a stream's rows.
-
-    Raises
-    ------
-    ConfigError
-        When a column is called ``dt``, which is the partition's name.
-    """
-    if "dt" in (stream.text, *stream.fields):
-        raise ConfigError("column 'dt' is reserved for the partition", fix="rename it upstream or leave it out")
+    """Give the schema of a stream's rows."""
     return pa.schema(
         [
             pa.field("id", pa.string()),

@@ -51,6 +51,7 @@ def test_defaults_fill_what_is_not_said(tmp_path):
         (GOOD.replace("[ham, spam]", "[ham]"), 2, ["classes", "at least 2"]),
         (GOOD.replace("project: tiny\n", ""), None, ["project is missing", "add project"]),
         (GOOD + "    text: id\n", 5, ["column 'id' is reserved"]),
+        (GOOD + "    fields: {dt: string}\n", 5, ["column 'dt' is reserved"]),
         (GOOD + "    fields: {text: string}\n", 5, ["is the text and must not be listed"]),
         (GOOD.replace("{dt}", "x") + "    undated: delivery\n", 5, ["undated: delivery needs {dt}"]),
         ("- a\n- b\n", None, ["expected a mapping"]),

@@ -601,11 +601,6 @@ def test_delimiters():
     assert "'key;body;at'" in bad[0]["message"]
 
 
-def test_a_column_called_dt_is_refused():
-    with pytest.raises(ConfigError, match="'dt'"):
-        read(HEAD, fields={"dt": "string"})
-
-
 def test_sources_that_cannot_seek():
     class Pipe(io.BytesIO):
         def seekable(self):
