@@ -118,6 +118,7 @@ class ApplyLFs(ProjectFn):
             cardinality=self.project.params.cardinality,
             stream=work.partition.stream,
             fingerprints=self._catalogue.fingerprints,
+            time_limit_s=self.project.params.lfs.time_limit_s,
         )
         L[:, fresh] = result.votes
         for name, errors in result.n_errors.items():

@@ -65,8 +65,9 @@ class Project:
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        """The labeling functions of ``lfs.modules``, by name."""
-        return Catalogue.load(self.params.lfs.modules, root=self.path)
+        """The labeling functions of ``lfs.modules`` and ``lfs.files``, by name."""
+        lfs = self.params.lfs
+        return Catalogue.load(lfs.modules, files=lfs.files, classes=self.params.classes, root=self.path)
 
     @contextmanager
     def writing(self, *, timeout: float = 600.0) -> Iterator[None]:

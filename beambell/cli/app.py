@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from beambell.cli.console import Console, plan_to_dict
+from beambell.cli.lf import lf_app
+from beambell.cli.options import DryRun, End, Folder, Json, Start, Streams, open_project
 from beambell.cli.stages import STAGES, Stage
 from beambell.errors import BeamBellError
 
@@ -24,17 +26,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rendering help with rich costs half a second of imports
 )
-lf_app = typer.Typer(help="Look at labeling functions.", no_args_is_help=True)
 models_app = typer.Typer(help="Look at registered models.", no_args_is_help=True)
 app.add_typer(lf_app, name="lf")
 app.add_typer(models_app, name="models")
-
-Folder = Annotated[Path, typer.Option("--project", help="Folder with params.yaml.")]
-Streams = Annotated[list[str] | None, typer.Option("--stream", help="Only this stream (repeatable).")]
-Start = Annotated[str | None, typer.Option("--from", help="First partition, such as 2026-01-03.")]
-End = Annotated[str | None, typer.Option("--to", help="Last partition, included.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and why, and do nothing.")]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -100,7 +94,7 @@ def _run_stages(
     dry_run: bool,
 ) -> None:
     console = Console(as_json=as_json)
-    project = _open(folder)
+    project = open_project(folder)
     selection = project.select(streams, start, end)
     if dry_run:
         _show_plans(console, stages, project, selection)
@@ -132,12 +126,6 @@ def _do(console: Console, stages: Sequence[Stage], project: Project, selection: 
         console.json(documents[0] if len(documents) == 1 else {"outcomes": documents})
 
 
-def _open(folder: Path) -> Project:
-    from beambell.project import Project
-
-    return Project(folder)
-
-
 # -- the embedded data set ---------------------------------------------------------------------------------------
 
 
@@ -145,7 +133,7 @@ def _open(folder: Path) -> Project:
 def generate(project: Folder = Path(), json: Json = False) -> None:
     """Generate the embedded data set: raw files, and the gold labels that only evaluation sees."""
     console = Console(as_json=json)
-    figures = _generate(console, _open(project))
+    figures = _generate(console, open_project(project))
     if json:
         console.json(figures)
     else:
@@ -156,7 +144,7 @@ def generate(project: Folder = Path(), json: Json = False) -> None:
 def demo(project: Folder = Path()) -> None:
     """Generate the embedded data set, run every stage over it, and sum up."""
     console = Console(as_json=False)
-    opened = _open(project)
+    opened = open_project(project)
     _generate(console, opened)
     _do(console, STAGES, opened, opened.select())
     _print_summary(console, opened)
@@ -165,7 +153,7 @@ def demo(project: Folder = Path()) -> None:
 @app.command()
 def summary(project: Folder = Path(), json: Json = False) -> None:
     """Sum up: streams, coverage, conflicts, gate, quality, registered model."""
-    _print_summary(Console(as_json=json), _open(project))
+    _print_summary(Console(as_json=json), open_project(project))
 
 
 def _generate(console: Console, project: Project) -> dict[str, int]:
@@ -192,21 +180,6 @@ def _print_summary(console: Console, project: Project) -> None:
 # -- looking at things -------------------------------------------------------------------------------------------
 
 
-@lf_app.command("list")
-def lf_list(project: Folder = Path(), json: Json = False) -> None:
-    """List the labeling functions, their fingerprints, and what they did so far."""
-    from dataclasses import asdict
-
-    from beambell.report.text import lfs_text
-    from beambell.report.views import list_lfs
-
-    console, views = Console(as_json=json), list_lfs(_open(project))
-    if json:
-        console.json([asdict(view) for view in views])
-    else:
-        console.out.print(lfs_text(views))
-
-
 @models_app.command("list")
 def models_list(project: Folder = Path(), json: Json = False) -> None:
     """List the registered model versions."""
@@ -215,7 +188,7 @@ def models_list(project: Folder = Path(), json: Json = False) -> None:
     from beambell.report.text import models_text
     from beambell.report.views import list_models
 
-    console, views = Console(as_json=json), list_models(_open(project))
+    console, views = Console(as_json=json), list_models(open_project(project))
     if json:
         console.json([asdict(view) for view in views])
     else:

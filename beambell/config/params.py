@@ -85,9 +85,28 @@ class StreamParams(Section):
 
 
 class LFParams(Section):
-    """Where the labeling functions live."""
+    """Where the labeling functions live.
 
-    modules: tuple[str, ...] = Field(min_length=1)
+    Attributes
+    ----------
+    modules
+        Python modules, by dotted name.
+    files
+        Globs of YAML files, relative to the project.
+    time_limit_s
+        Seconds that one labeling function may take for one work item (``beam.rows_per_item`` rows); then it is
+        stopped, and the rest of those rows are dead letters.
+    """
+
+    modules: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    time_limit_s: float = Field(default=60.0, gt=0)
+
+    @model_validator(mode="after")
+    def _names_some(self) -> LFParams:
+        if not self.modules and not self.files:
+            raise ValueError("name modules, files or both, or there are no labeling functions")
+        return self
 
 
 class LabelModelParams(Section):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+from beambell.labeling.batch import batch_labeling_function
 from beambell.labeling.catalogue import Catalogue
 from beambell.labeling.core import ABSTAIN, LabelingFunction, check_fields, check_labels
 from beambell.labeling.evaluate import DeadLetter, Evaluation, evaluate
@@ -11,16 +14,23 @@ from beambell.labeling.kinds import count, keyword, length, lexicon, lookup, num
 from beambell.labeling.python import labeling_function
 from beambell.labeling.row import Row
 
+if TYPE_CHECKING:
+    from beambell.labeling.compiler import CompiledLFs, Plan, compile_lfs
+
 __all__ = [
     "ABSTAIN",
     "Catalogue",
+    "CompiledLFs",
     "DeadLetter",
     "Evaluation",
     "LabelingFunction",
+    "Plan",
     "Resource",
     "Row",
+    "batch_labeling_function",
     "check_fields",
     "check_labels",
+    "compile_lfs",
     "count",
     "evaluate",
     "fingerprint",
@@ -33,3 +43,12 @@ __all__ = [
     "regex",
     "source",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the compiler when it is first asked for: numba alone takes most of a second."""
+    if name in ("CompiledLFs", "Plan", "compile_lfs"):
+        from beambell.labeling import compiler
+
+        return getattr(compiler, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

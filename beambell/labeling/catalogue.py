@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import importlib
 import sys
 import threading
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -19,9 +21,19 @@ from beambell.labeling.core import LabelingFunction
 from beambell.labeling.files import project_root
 from beambell.labeling.fingerprint import fingerprint, source
 from beambell.labeling.python import adopt, is_labeling_function
+from beambell.labeling.yaml_files import find_files, read_lfs
 
 _OURS = frozenset({"beambell", "beam_jobs"})
 _importing = threading.RLock()
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A labeling function, the module or file it is in, and its place there."""
+
+    thing: Any
+    home: str
+    place: str
 
 
 class Catalogue:
@@ -33,6 +45,8 @@ class Catalogue:
     ----------
     lfs
         Labeling functions with distinct names; snorkel's are adopted.
+    places
+        By name, where they are defined: ``file:line``.
 
     Attributes
     ----------
@@ -47,7 +61,7 @@ class Catalogue:
         If there is none, or two share a name.
     """
 
-    def __init__(self, lfs: Iterable[LabelingFunction]) -> None:
+    def __init__(self, lfs: Iterable[LabelingFunction], places: Mapping[str, str] | None = None) -> None:
         adopted = [adopt(lf) for lf in lfs]
         if not adopted:
             raise CatalogueError("there are no labeling functions", fix="define at least one")
@@ -57,21 +71,34 @@ class Catalogue:
             twice = sorted({name for name in names if names.count(name) > 1})
             raise CatalogueError(f"two labeling functions share a name: {', '.join(twice)}", fix="rename one of them")
         self.lfs = tuple(self._by_name.values())
+        self.places = dict(places or {})
         self.fingerprints = {lf.name: fingerprint(lf) for lf in self.lfs}
         self.sources = {lf.name: source(lf) for lf in self.lfs}
 
     @classmethod
-    def load(cls, modules: Sequence[str], *, root: Path | None = None) -> Self:
-        """Import modules and collect the labeling functions in them.
+    def load(
+        cls,
+        modules: Sequence[str],
+        *,
+        files: Sequence[str] = (),
+        classes: Sequence[str] = (),
+        root: Path | None = None,
+    ) -> Self:
+        """Import modules, read YAML files, and collect the labeling functions in them.
 
-        Counted are objects at the top level of a module, and in lists and tuples there. With a root, the modules
-        (and whatever they import from it) are read anew from its files, whatever was imported before under the
-        same names, and relative file names of labeling functions start there.
+        Counted are objects at the top level of a module, and in lists and tuples there, unless the variable's name
+        starts with an underscore. With a root, the modules (and whatever they import from it) are read anew from
+        its files, whatever was imported before under the same names, and relative file names of labeling functions
+        start there.
 
         Parameters
         ----------
         modules
             Dotted names.
+        files
+            Globs of YAML files, relative to the root. See `beambell.labeling.yaml_files`.
+        classes
+            Names of the classes, which those files may use as labels.
         root
             The project's folder, which goes on ``sys.path``; ``None`` imports as usual.
 
@@ -82,8 +109,11 @@ class Catalogue:
             both modules), or there is none.
         """
         with _importing, _fresh_imports(modules, root):
-            found = [thing for name in modules for thing in _collect(_import(name, root))]
-            return cls(_unique(found, modules))  # here, for a fingerprint follows imports inside functions
+            found = [one for name in modules for one in _collect(_import(name, root), root)]
+            found += _read(files, classes, root or Path.cwd())
+            lfs = _unique(found, [*modules, *files])
+            # Here, for a fingerprint follows imports inside functions.
+            return cls([lf for lf, _ in lfs], {lf.name: one.place for lf, one in lfs})
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -112,38 +142,70 @@ class Catalogue:
         return len(self.lfs)
 
 
-def _collect(module: ModuleType) -> Iterator[tuple[Any, str]]:
-    for value in vars(module).values():
+def _collect(module: ModuleType, root: Path | None) -> Iterator[_Found]:
+    file = Path(module.__file__ or module.__name__)
+    lines = _lines_of_names(file)
+    for variable, value in vars(module).items():
+        if variable.startswith("_"):
+            continue
         for thing in value if isinstance(value, list | tuple) else (value,):
             if is_labeling_function(thing):
-                yield thing, module.__name__
+                line = f":{lines[variable]}" if variable in lines else ""
+                yield _Found(thing, module.__name__, f"{_shown(file, root)}{line}")
 
 
-def _unique(found: Iterable[tuple[Any, str]], modules: Sequence[str]) -> list[LabelingFunction]:
-    lfs: dict[str, tuple[LabelingFunction, str]] = {}
-    for lf, module in _distinct(found):
+def _lines_of_names(file: Path) -> dict[str, int]:
+    """Return for each name in a module the line that defines it (the last one that does)."""
+    try:
+        statements = [node for node in ast.walk(ast.parse(file.read_bytes())) if isinstance(node, ast.stmt)]
+    except (OSError, SyntaxError, ValueError):
+        return {}
+    statements.sort(key=lambda node: node.lineno)
+    return {name: node.lineno for node in statements for name in _names_given(node)}
+
+
+def _names_given(node: ast.stmt) -> set[str]:
+    match node:
+        case ast.Assign(targets=targets):
+            return {target.id for target in targets if isinstance(target, ast.Name)}
+        case ast.AnnAssign(target=ast.Name(id=name)) | ast.FunctionDef(name=name):
+            return {name}
+        case ast.ImportFrom(names=names):
+            return {alias.asname or alias.name for alias in names}
+    return set()
+
+
+def _read(patterns: Sequence[str], classes: Sequence[str], root: Path) -> Iterator[_Found]:
+    for path in find_files(patterns, root):
+        name = _shown(path.absolute(), root)
+        yield from (_Found(lf, name, place) for lf, place in read_lfs(path, name, classes))
+
+
+def _unique(found: Iterable[_Found], homes: Sequence[str]) -> list[tuple[LabelingFunction, _Found]]:
+    lfs: dict[str, tuple[LabelingFunction, _Found]] = {}
+    for lf, one in _distinct(found):
         if lf.name in lfs:
-            both = " and ".join(dict.fromkeys([lfs[lf.name][1], module]))
+            both = " and ".join(dict.fromkeys([lfs[lf.name][1].home, one.home]))
             raise CatalogueError(f"two labeling functions are named {lf.name!r}, in {both}", fix="rename one of them")
-        lfs[lf.name] = lf, module
+        lfs[lf.name] = lf, one
     if not lfs:
         raise CatalogueError(
-            f"there are no labeling functions in {', '.join(modules) or 'no modules'}",
+            f"there are no labeling functions in {', '.join(homes) or 'no modules'}",
             fix="define one at the top level of a module listed under lfs: modules in params.yaml",
         )
-    return [lf for lf, _ in lfs.values()]
+    return list(lfs.values())
 
 
-def _distinct(found: Iterable[tuple[Any, str]]) -> Iterator[tuple[LabelingFunction, str]]:
+def _distinct(found: Iterable[_Found]) -> Iterator[tuple[LabelingFunction, _Found]]:
     """Adopt every object once, however often it was imported from one module into another."""
     seen: set[int] = set()
-    for thing, module in found:
-        if id(thing) not in seen:
-            seen.add(id(thing))
+    for one in found:
+        if id(one.thing) not in seen:
+            seen.add(id(one.thing))
             try:
-                yield adopt(thing), module
+                yield adopt(one.thing), one
             except BeamBellError as error:
-                raise CatalogueError(f"{error.where}: {error.message}", where=module, fix=error.fix) from error
+                raise CatalogueError(f"{error.where}: {error.message}", where=one.home, fix=error.fix) from error
 
 
 def _import(name: str, root: Path | None) -> ModuleType:

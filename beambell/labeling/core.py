@@ -179,11 +179,11 @@ class LabelingFunction(ABC):
         columns = Columns(table)
         self.check(columns.types)
         if self.streams is None:
-            return self.apply(columns, cardinality=MAX_CLASSES, on_error=_raise)
+            return self.apply(columns, cardinality=MAX_CLASSES, on_error=raise_error)
         ours = np.array([stream in self.streams for stream in columns.values("stream")], dtype=bool)
         votes = np.full(table.num_rows, ABSTAIN, dtype=np.int8)
         selected = Columns(table.filter(pa.array(ours)))
-        votes[ours] = self.apply(selected, cardinality=MAX_CLASSES, on_error=_raise)
+        votes[ours] = self.apply(selected, cardinality=MAX_CLASSES, on_error=raise_error)
         return votes
 
     def votes_on(self, stream: str) -> bool:
@@ -275,5 +275,6 @@ def check_labels(lfs: Iterable[LabelingFunction], cardinality: int) -> None:
             )
 
 
-def _raise(_position: int, error: Exception) -> None:
+def raise_error(_position: int, error: Exception) -> None:
+    """Let the first row that fails end the whole evaluation."""
     raise error

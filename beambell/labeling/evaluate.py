@@ -17,6 +17,7 @@ from beambell.labeling.core import ABSTAIN, MAX_CLASSES, LabelingFunction, check
 from beambell.labeling.fingerprint import fingerprint
 from beambell.labeling.python import adopt
 from beambell.labeling.row import Columns
+from beambell.labeling.time_limit import Stopped, time_limit, too_slow
 
 VoteMatrix = np.ndarray[tuple[int, int], np.dtype[np.int8]]
 
@@ -77,6 +78,7 @@ def evaluate(
     cardinality: int,
     stream: str,
     fingerprints: Mapping[str, str] | None = None,
+    time_limit_s: float | None = None,
 ) -> Evaluation:
     """Apply labeling functions to rows of one stream; a row that one of them fails on loses only that vote.
 
@@ -92,6 +94,9 @@ def evaluate(
         The stream's name.
     fingerprints
         By name, where known; computed otherwise when first needed.
+    time_limit_s
+        Seconds that one labeling function may take for these rows; then it is stopped, and the rows that it has not
+        voted on are failures. See `beambell.labeling.time_limit` for what cannot be stopped.
 
     Raises
     ------
@@ -110,8 +115,14 @@ def evaluate(
     for column, lf in enumerate(lfs):
         failures = _Failures(lf, columns, (fingerprints or {}).get(lf.name))
         if lf.votes_on(stream):
-            votes[:, column] = lf.apply(columns, cardinality=cardinality, on_error=failures.record)
-        letters += failures.letters
+            try:
+                with time_limit(time_limit_s):
+                    votes[:, column] = lf.apply(columns, cardinality=cardinality, on_error=failures.record)
+            except Stopped as stop:  # in what does not count rows, such as one slow pattern
+                votes[:, column], error = ABSTAIN, too_slow(stop)
+                for position in range(table.num_rows):
+                    failures.record(position, error)
+        letters += failures.letters.values()
         n_errors[lf.name] = len(failures.letters)
     for lf in lfs:
         lf.release()
@@ -126,7 +137,7 @@ class _Failures:
         self._columns = columns
         self._fingerprint = known
         self._seen: set[tuple[str, str]] = set()
-        self.letters: list[DeadLetter] = []
+        self.letters: dict[int, DeadLetter] = {}  # by row, for a row can fail only once
 
     def record(self, position: int, error: Exception) -> None:
         if self._fingerprint is None:
@@ -135,15 +146,13 @@ class _Failures:
         # The message may quote the row, so it does not tell errors apart.
         repeated = (kind, trace) in self._seen
         self._seen.add((kind, trace))
-        self.letters.append(
-            DeadLetter(
-                row_id=self._row_id(position),
-                lf=self._lf.name,
-                fingerprint=self._fingerprint,
-                error=kind,
-                message=_message(error),
-                traceback="" if repeated else trace,
-            )
+        self.letters[position] = DeadLetter(
+            row_id=self._row_id(position),
+            lf=self._lf.name,
+            fingerprint=self._fingerprint,
+            error=kind,
+            message=_message(error),
+            traceback="" if repeated else trace,
         )
 
     def _row_id(self, position: int) -> str:

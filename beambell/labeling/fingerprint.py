@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from beambell.labeling.conditions import AllOf, AnyOf, Combination, Condition, Not, spell
 from beambell.labeling.core import LabelingFunction, meaning
 from beambell.labeling.files import Resource
 from beambell.labeling.kinds import Declarative, Lexicon, Lookup
@@ -42,7 +43,7 @@ from beambell.labeling.normal_form import (
     source_lines,
     text_of,
 )
-from beambell.labeling.python import PythonFunction, SnorkelFunction, adopt
+from beambell.labeling.python import Decorated, SnorkelFunction, adopt
 
 _SCHEME = "beambell-1"
 _OURS = frozenset({"beambell", "beam_jobs", "snorkel"})
@@ -50,6 +51,7 @@ _INSTALLED = frozenset({"site-packages", "dist-packages"})
 _PLAIN = (bool, int, float, complex, str, type(None), type(...), type(NotImplemented), range, slice)
 _CONTAINERS = (tuple, list, set, frozenset, Mapping)
 _STANDARD = frozenset({"builtins", "collections", "types"})
+_LINE = 100
 _LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"})
 
 
@@ -78,7 +80,7 @@ def source(lf: LabelingFunction) -> str:
         helpers and by the values of its constants.
     """
     lf = adopt(lf)
-    if isinstance(lf, Declarative):
+    if isinstance(lf, Declarative | Combination):
         return _expression(lf)
     return "\n\n\n".join(_Walk.of(lf).texts) + "\n"
 
@@ -192,10 +194,36 @@ class _Walk:
             parts = {"function": original._f, "resources": original._resources, "pre": original._pre}
         else:
             parts = {}
-        parameters = {name: value for name, value in meaning(lf).items() if name != "original"}
+        parameters = {name: value for name, value in meaning(lf).items() if name not in ("original", "condition")}
         if "any_of" in parameters:
             parameters["any_of"] = frozenset(parameters["any_of"])
-        return [lf.kind, [[name, self.value(value)] for name, value in sorted({**parameters, **parts}.items())]]
+        forms = [[name, self.value(value)] for name, value in sorted({**parameters, **parts}.items())]
+        return [
+            lf.kind,
+            [*forms, *([["condition", self._condition(lf.condition)]] if isinstance(lf, Combination) else [])],
+        ]
+
+    def _condition(self, condition: Condition) -> Form:
+        """Describe what a combination votes on; of an operand, where it votes counts, and not for which class."""
+        match condition:
+            case Not(part):
+                return ["not", self._condition(part)]
+            case AllOf(parts) | AnyOf(parts):
+                # Both are commutative, associative and idempotent.
+                same, forms = type(condition), {}
+                todo = list(parts)
+                while todo:
+                    part = todo.pop()
+                    if isinstance(part, same):
+                        todo += part.parts
+                    else:
+                        form = self._condition(part)
+                        forms[_canonical(form)] = form
+                distinct = [form for _, form in sorted(forms.items())]
+                return distinct[0] if len(distinct) == 1 else ["all" if same is AllOf else "any", distinct]
+        (leaf,) = condition.leaves
+        kind, parameters = self._labeling_function(leaf)
+        return [kind, [[name, form] for name, form in parameters if name not in ("label", "streams")]]
 
     # --- definitions -------------------------------------------------------------------------------------------
 
@@ -346,7 +374,7 @@ _CONSTANT_FORMS = frozenset({
 
 def _package_of(lf: LabelingFunction) -> str:
     function: Any = lf
-    if isinstance(lf, PythonFunction):
+    if isinstance(lf, Decorated):
         function = inspect.unwrap(lf.function)
     elif isinstance(lf, SnorkelFunction):
         function = inspect.unwrap(lf.original._f)
@@ -425,18 +453,28 @@ def _shortened(value: Any, longest: int = 2000) -> str:
     return text if len(text) <= longest else f"{text[:longest]}... ({len(text)} characters)"
 
 
-def _expression(lf: Declarative) -> str:
-    """Write the call that makes a declarative labeling function, defaults left out."""
+def _expression(lf: Declarative | Combination) -> str:
+    """Write the code that makes a declarative labeling function."""
+    if isinstance(lf, Declarative):
+        line = _call(lf.kind, lf)
+        return (line if len(line) <= _LINE else _call(lf.kind, lf, wrapped=True)) + "\n"
+    words = [_call(part.kind, part) if isinstance(part, LabelingFunction) else part for part in spell(lf.condition)]
+    condition = "".join(words)
+    return _call(f"({condition}).named" if condition.startswith("~") else f"{condition}.named", lf) + "\n"
+
+
+def _call(function: str, lf: LabelingFunction, *, wrapped: bool = False) -> str:
+    """Write the call of a constructor, defaults left out."""
     arguments = [repr(lf.name)]
     for f in dataclasses.fields(lf):
         value = getattr(lf, f.name)
-        if f.name == "name" or value == f.default:
-            continue
-        arguments.append(f"{f.name}={_argument(lf, value)}")
-    return f"{lf.kind}({', '.join(arguments)})\n"
+        if f.name not in ("name", "condition") and value != f.default:
+            arguments.append(f"{f.name}={_argument(lf, value)}")
+    inside = "".join(f"\n    {argument}," for argument in arguments) + "\n" if wrapped else ", ".join(arguments)
+    return f"{function}({inside})"
 
 
-def _argument(lf: Declarative, value: Any) -> str:
+def _argument(lf: LabelingFunction, value: Any) -> str:
     if isinstance(lf, Lexicon) and value is lf.weights:
         return repr(dict(lf.weights))
     if isinstance(lf, Lookup) and value is lf.values:

@@ -34,7 +34,8 @@ import numpy as np
 import pyarrow as pa
 
 from beambell.errors import LabelingFunctionError
-from beambell.labeling.core import ABSTAIN, About, LabelingFunction, OnError, Votes, about
+from beambell.labeling.conditions import Condition, Truths
+from beambell.labeling.core import ABSTAIN, MAX_CLASSES, About, LabelingFunction, OnError, Votes, about, raise_error
 from beambell.labeling.files import read_lines
 from beambell.labeling.row import Columns, Row
 
@@ -44,7 +45,7 @@ Unit = Literal["chars", "words"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Declarative(LabelingFunction):
+class Declarative(LabelingFunction, Condition):
     """A predicate on one field.
 
     Attributes
@@ -105,6 +106,22 @@ class Declarative(LabelingFunction):
         values = columns.values(self.field)
         votes = (label if value is not None and holds(value) else ABSTAIN for value in values)
         return np.fromiter(votes, dtype=np.int8, count=columns.n_rows)
+
+    @property
+    def leaves(self) -> tuple[LabelingFunction, ...]:
+        """As a condition, it is made of itself alone."""
+        return (self,)
+
+    def truth(self, row: Row) -> bool | None:
+        """As a condition, hold where it votes; null and NaN are unknown."""
+        value = row[self.field]
+        unknown = value is None or value != value  # noqa: PLR0124  # NaN
+        return None if unknown else self._vote(row) != ABSTAIN
+
+    def truths(self, columns: Columns) -> Truths:
+        """As a condition, hold where it votes; null and NaN are unknown."""
+        holds = self.apply(columns, cardinality=MAX_CLASSES, on_error=raise_error) != ABSTAIN
+        return holds, columns.known(self.field) & ~holds
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from beambell.errors import LabelingFunctionError
 from beambell.labeling.core import ABSTAIN, MAX_CLASSES, About, LabelingFunction, OnError, Votes
 from beambell.labeling.files import Resource
 from beambell.labeling.row import Columns, Row
+from beambell.labeling.time_limit import Stopped, too_slow
 
 Function = Callable[..., Any]
 
@@ -38,14 +39,25 @@ class Scripted(LabelingFunction):
         """Vote row by row over the columns it reads, int8 [n]."""
         call, checked = self.call, self._checked
         votes = np.full(columns.n_rows, ABSTAIN, dtype=np.int8)
-        for position, row in enumerate(columns.rows(self.fields)):
-            try:
-                vote = checked(call(row), cardinality)
-            except Exception as error:  # noqa: BLE001  # any failure of a user's code is that row's alone
-                on_error(position, error)
-            else:
-                votes[position] = vote
+        position = 0
+        try:
+            for position, row in enumerate(columns.rows(self.fields)):
+                try:
+                    vote = checked(call(row), cardinality)
+                except Exception as error:  # noqa: BLE001  # a failure of a user's code is that row's alone
+                    on_error(position, error)
+                else:
+                    votes[position] = vote
+        except Stopped as stop:
+            self._give_up(votes, position, stop, on_error)
         return votes
+
+    @staticmethod
+    def _give_up(votes: Votes, position: int, stop: Stopped, on_error: OnError) -> None:
+        """Abstain from a row on: the time is up."""
+        votes[position:], error = ABSTAIN, too_slow(stop)
+        for rest in range(position, len(votes)):
+            on_error(rest, error)
 
     def _checked(self, vote: Any, cardinality: int) -> int:
         """Return a vote as an int, or raise; the common case, a plain int, comes first."""
@@ -73,10 +85,8 @@ class Scripted(LabelingFunction):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PythonFunction(Scripted):
-    """Any function of a row. See `labeling_function`."""
-
-    kind = "python"
+class Decorated(Scripted):
+    """A function of the user's own, with the columns it reads and what else it is given."""
 
     function: Function = dataclasses.field(repr=False)
     reads: tuple[str, ...] = ("text",)
@@ -85,7 +95,7 @@ class PythonFunction(Scripted):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not callable(self.function):
-            self.fail(f"needs a function of a row, not {self.function!r}")
+            self.fail(f"needs a function, not {self.function!r}")
         self._set("reads", tuple(dict.fromkeys(self.strings("fields", self.reads))))
         self._set("given", dict(self.given))
         self.strings("names of resources", self.given)
@@ -101,11 +111,18 @@ class PythonFunction(Scripted):
         return self.given
 
     @cached_property
-    def call(self) -> Callable[[Row], Any]:
+    def call(self) -> Callable[[Any], Any]:
         """The function, with its resources loaded."""
         function = self.function
         given = {name: r.value if isinstance(r, Resource) else r for name, r in self.given.items()}
         return (lambda row: function(row, **given)) if given else function
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PythonFunction(Decorated):
+    """Any function of a row. See `labeling_function`."""
+
+    kind = "python"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -214,15 +231,27 @@ def labeling_function(
     """
 
     def decorate(function: Function) -> PythonFunction:
-        documented = (getattr(function, "__doc__", None) or "").strip()
-        options: Any = {"description": documented.partition("\n")[0], **more}
-        own_name = name if isinstance(name, str) else getattr(function, "__name__", "")
-        return PythonFunction(
-            own_name, function=function, reads=_as_given(fields), label=label, given=resources or {}, **options
-        )
+        return PythonFunction(**decoration(function, name, fields, label, resources, more))
 
     return decorate(name) if callable(name) else decorate
 
 
-def _as_given(fields: Any) -> Any:
-    return fields
+def decoration(
+    function: Function,
+    name: object,
+    fields: Sequence[str],
+    label: int | None,
+    resources: Mapping[str, Any] | None,
+    more: About,
+) -> dict[str, Any]:
+    """Return the parameters that a decorator gives; name and description are the function's own by default."""
+    documented = (getattr(function, "__doc__", None) or "").strip()
+    return {
+        "name": name if isinstance(name, str) else getattr(function, "__name__", ""),
+        "function": function,
+        "reads": fields,
+        "label": label,
+        "given": resources or {},
+        "description": documented.partition("\n")[0],
+        **more,
+    }

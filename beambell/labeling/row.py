@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any, NoReturn
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 ROW_COLUMNS = ("id", "ts", "stream")
@@ -129,6 +131,12 @@ class Columns:
         """Return the column as Arrow holds it."""
         return self._table.column(name)
 
+    def known(self, name: str) -> npt.NDArray[np.bool_]:
+        """Return where the column has a value, neither null nor NaN: bool [n]."""
+        column = self._table.column(name)
+        missing: npt.NDArray[np.bool_] = column.is_null(nan_is_null=pa.types.is_floating(column.type)).to_numpy()
+        return ~missing
+
     def values(self, name: str) -> Sequence[Any]:
         """Return the column as Python values, ``None`` for null."""
         if name == "stream" and self._stream is not None:
@@ -140,6 +148,18 @@ class Columns:
         if not pa.types.is_nested(column.type):  # a list could be changed by one labeling function under another
             self._values[name] = values
         return values
+
+    def table(self, fields: Sequence[str]) -> pa.Table:
+        """Return these columns as Arrow holds them, and id, time and stream where known."""
+        types = self.types
+        names = dict.fromkeys([*fields, *(name for name in ROW_COLUMNS if name in types)])
+        columns = {name: self._column(name) for name in names}
+        return pa.table(columns) if columns else self._table.select([])
+
+    def _column(self, name: str) -> pa.Array | pa.ChunkedArray:
+        if name == "stream" and self._stream is not None:
+            return pa.repeat(self._stream, self.n_rows)
+        return self._table.column(name)
 
     def rows(self, fields: Sequence[str] | None) -> Iterator[Row]:
         """Iterate over fresh rows with these fields (``None`` for all), and id, time and stream where known."""

@@ -19,7 +19,8 @@ ROWS_OF_METRICS = {
 }
 
 
-def _table(title: str, *columns: str) -> Table:
+def make_table(title: str, *columns: str) -> Table:
+    """Make a table with the first column to the left and the others to the right."""
     from rich import box
     from rich.table import Table
 
@@ -61,7 +62,7 @@ def _next(summary: Summary) -> Iterable[str]:
 
 def _streams(summary: Summary) -> Table:
     columns = ("stream", "partitions", "from", "to", "rows", "duplicates", "quarantined", "coverage", "conflict")
-    table = _table(f"project {summary.project}", *columns)
+    table = make_table(f"project {summary.project}", *columns)
     for view in summary.streams:
         table.add_row(
             view.stream,
@@ -84,7 +85,7 @@ def _gate(gate: GateView) -> str:
 
 
 def _quality(summary: Summary) -> Table:
-    table = _table(
+    table = make_table(
         "quality against gold labels", "what", "rows", "accuracy", "macro F1", "log loss", "calibration error"
     )
     for name, spoken in ROWS_OF_METRICS.items():
@@ -105,7 +106,9 @@ def lfs_text(views: Iterable[LFView]) -> Table:
     """Render labeling functions as a table."""
     from rich.markup import escape
 
-    table = _table("labeling functions", "name", "kind", "label", "fingerprint", "coverage", "errors", "description")
+    table = make_table(
+        "labeling functions", "name", "kind", "label", "fingerprint", "coverage", "errors", "description"
+    )
     table.columns[-1].justify = "left"
     for view in views:
         table.add_row(
@@ -122,7 +125,7 @@ def lfs_text(views: Iterable[LFView]) -> Table:
 
 def models_text(views: Iterable[ModelView]) -> Table:
     """Render registered model versions as a table."""
-    table = _table("registered models", "version", "partitions", "accuracy", "macro F1")
+    table = make_table("registered models", "version", "partitions", "accuracy", "macro F1")
     for view in views:
         figures = view.metrics.get("end_model", {})
         shown = [f"{figures[name]:.3f}" if name in figures else "-" for name in ("accuracy", "macro_f1")]

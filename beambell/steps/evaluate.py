@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -130,7 +130,7 @@ def _publish(project: Project) -> Manifest:
     scores = {name: Scored() for name in ("end_model", "end_model_gold_texts", "labels", "majority_vote")}
     model, sources = load_model(project), find_sources(project)
     n_rows = n_covered = 0
-    for gold in _read_gold(project):
+    for gold in read_gold(project):
         if "text" in gold.column_names:
             _score_own_rows(gold, model, scores["end_model_gold_texts"])
             continue
@@ -158,7 +158,14 @@ def _all_predictions(scores: Mapping[str, Scored], classes: tuple[str, ...]) -> 
     return pa.concat_tables([scores[name].table(classes) for name in ("end_model", "end_model_gold_texts")])
 
 
-def _read_gold(project: Project) -> Iterator[pa.Table]:
+def read_gold(project: Project) -> Iterator[pa.Table]:
+    """Read the files of gold labels, rows of unknown class left out.
+
+    Raises
+    ------
+    InputError
+        If a file is not Parquet, or has not the columns and classes that gold labels have.
+    """
     cardinality = project.params.cardinality
     for name, (url, _) in gold_files(project).items():
         try:
@@ -197,16 +204,42 @@ def _gold_rows(project: Project, partition: Partition, sources: Sources, gold: p
     """Rows of one partition that have gold, with published labels and a column ``gold``."""
     labels = sources.labels[partition].files["labels"]
     rows = labelled_rows(project, partition, labels, sources.rows[partition])
+    found = match_gold(rows, partition.stream, gold)
+    rows = rows.append_column("gold", pa.array(found))
+    return rows.filter(pa.array(found != NO_GOLD))
+
+
+def gold_of(project: Project) -> Callable[[Any], npt.NDArray[np.int64]]:
+    """Return what finds the gold labels of some rows of a partition (``.rows`` and ``.partition``): int64 [n]."""
+    files = [gold for gold in read_gold(project) if "text" not in gold.column_names]
+
+    def find(part: Any) -> npt.NDArray[np.int64]:
+        found = np.full(part.rows.num_rows, NO_GOLD, dtype=np.int64)
+        for gold in files:
+            mine = match_gold(part.rows, part.partition.stream, gold)
+            found = np.where(mine == NO_GOLD, found, mine)
+        return found
+
+    return find
+
+
+def match_gold(rows: pa.Table, stream: str, gold: pa.Table) -> npt.NDArray[np.int64]:
+    """Find the gold labels of rows of one stream, by id or by file and line.
+
+    Returns
+    -------
+    int64 [n]
+        -1 where there is none.
+    """
     if "stream" in gold.column_names:
-        gold = gold.filter(pc.equal(gold["stream"], partition.stream))
+        gold = gold.filter(pc.equal(gold["stream"], stream))
     found = np.full(rows.num_rows, NO_GOLD, dtype=np.int64)
     y = gold["label"].to_numpy().astype(np.int64)
     for mine, theirs in (_places(rows, gold), (_id(rows), _id(gold))):
         if mine is not None and theirs is not None and len(theirs):
             at = pc.fill_null(pc.index_in(mine, value_set=theirs, skip_nulls=True), -1).to_numpy()
             found = np.where(at >= 0, y[at], found)
-    rows = rows.append_column("gold", pa.array(found))
-    return rows.filter(pa.array(found != NO_GOLD))
+    return found
 
 
 def _places(rows: pa.Table, gold: pa.Table) -> tuple[pa.Array | None, pa.Array | None]:

@@ -1,0 +1,128 @@
+"""``beambell lf``: the loop of whoever writes labeling functions. Write, try, compare, look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from beambell.cli.console import Console
+from beambell.cli.options import End, Folder, Json, Sample, Start, Streams, open_project
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+lf_app = typer.Typer(help="Write labeling functions, try them, and see what they do.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="Name of a labeling function.")]
+AnyName = Annotated[str | None, typer.Argument(help="Name of a labeling function; all if left out.")]
+
+
+@lf_app.command("list")
+def lf_list(project: Folder = Path(), json: Json = False) -> None:
+    """List the labeling functions, their fingerprints, and what they did so far."""
+    from beambell.report.text import lfs_text
+    from beambell.report.views import list_lfs
+
+    views = list_lfs(open_project(project))
+    _show(json, views, [lfs_text(views)])
+
+
+@lf_app.command("show")
+def lf_show(name: Name, project: Folder = Path(), json: Json = False) -> None:
+    """Show one labeling function: what it is, where it is defined, what it did."""
+    from beambell.report.lf_text import detail_text
+    from beambell.report.lf_views import show_lf
+
+    view = show_lf(open_project(project), name)
+    _show(json, view, detail_text(view))
+
+
+@lf_app.command("stats")
+def lf_stats(
+    name: AnyName = None,
+    project: Folder = Path(),
+    stream: Streams = None,
+    start: Start = None,
+    end: End = None,
+    json: Json = False,
+    over_time: Annotated[bool, typer.Option("--over-time", help="Partition by partition, too.")] = False,
+) -> None:
+    """Coverage, overlaps, conflicts and polarity over all stored votes."""
+    from beambell.report import lf_views
+    from beambell.report.lf_text import stats_text
+
+    opened = open_project(project)
+    view = lf_views.lf_stats(opened, opened.select(stream, start, end), name, over_time=over_time)
+    _show(json, view, stats_text(view))
+
+
+@lf_app.command("test")
+def lf_test(
+    name: Name,
+    project: Folder = Path(),
+    stream: Streams = None,
+    start: Start = None,
+    end: End = None,
+    sample: Sample = 10_000,
+    json: Json = False,
+) -> None:
+    """Try one on stored rows, before it is applied: votes, conflicts, precision, examples, speed."""
+    from beambell.report.lf_text import trial_text
+    from beambell.report.lf_trial import try_lf
+    from beambell.steps.evaluate import gold_of
+
+    opened = open_project(project)
+    view = try_lf(opened, name, opened.select(stream, start, end), sample, gold=gold_of(opened))
+    _show(json, view, trial_text(view))
+
+
+@lf_app.command("diff")
+def lf_diff(
+    name: AnyName = None,
+    project: Folder = Path(),
+    stream: Streams = None,
+    start: Start = None,
+    end: End = None,
+    sample: Sample = 10_000,
+    json: Json = False,
+) -> None:
+    """Compare with the votes that are stored: which rows would get another vote."""
+    from beambell.report.lf_text import changes_text
+    from beambell.report.lf_trial import diff_lfs
+
+    opened = open_project(project)
+    views = diff_lfs(opened, name, opened.select(stream, start, end), sample)
+    _show(json, views, changes_text(views))
+
+
+@lf_app.command("new")
+def lf_new(
+    name: Name,
+    kind: Annotated[
+        str, typer.Option("--kind", help="keyword, regex, count, length, numeric, lookup, lexicon, python, batch.")
+    ],
+    project: Folder = Path(),
+    module: Annotated[str | None, typer.Option("--module", help="One of lfs.modules; the first by default.")] = None,
+    json: Json = False,
+) -> None:
+    """Append a new one to your module, to be filled in."""
+    from beambell.report.lf_text import new_text
+    from beambell.steps.scaffold import new_lf
+
+    made = new_lf(open_project(project), name, kind, module)
+    _show(json, made, new_text(made.place, made.name, made.code))
+
+
+def _show(as_json: bool, view: Any, text: Iterable[RenderableType]) -> None:
+    from dataclasses import asdict
+
+    console = Console(as_json=as_json)
+    if as_json:
+        console.json([asdict(one) for one in view] if isinstance(view, list) else asdict(view))
+        return
+    out = console.out
+    for part in text:
+        out.print(part)

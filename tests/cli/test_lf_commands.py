@@ -1,0 +1,150 @@
+"""The loop of an author of labeling functions, as a user types it: new, test, diff, stats, show."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+from projects import REPOSITORY, change_params, run_stages, small_project
+
+from beambell import Project
+from beambell.cli import main
+from beambell.steps.scaffold import KINDS
+
+MODULE = "labeling_functions/embedded.py"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = small_project(tmp_path_factory.mktemp("lf"), days=1)
+    run_stages(made, "ingest", "apply")
+    return made
+
+
+@pytest.fixture
+def lf(folder, capsys):
+    """Run ``beambell lf WORDS`` in this process; gives exit code, stdout and stderr. Edits are undone afterwards."""
+    before = {path: path.read_text() for path in (folder / MODULE, folder / "params.yaml")}
+
+    def lf(*words):
+        try:
+            main(["lf", *words, "--project", str(folder)])
+        except SystemExit as exit_:
+            code = exit_.code or 0
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    yield lf
+    for path, text in before.items():
+        path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["show", "hype"], ["lexicon", "trust and safety", "embedded.py:", "'guaranteed': 2.0", "votes on"]),
+        (["stats"], ["hype", "polarity", "have a vote"]),
+        (["stats", "hype", "--over-time", "--stream", "messages"], ["messages/2026-01-01", "of 1 partitions"]),
+        (["test", "free_stuff", "--sample", "200"], ["200 rows of 2 partitions", "precision", "µs per row", "spam"]),
+        (["diff"], ["nothing changed"]),
+        (["diff", "hype"], ["is what was applied"]),
+    ],
+)
+def test_what_people_read(lf, words, shown):
+    code, out, err = lf(*words)
+    assert (code, err) == (0, "")
+    for text in shown:
+        assert text in out
+    code, out, err = lf(*words, "--json")
+    assert code == 0
+    json.loads(out)
+
+
+def test_text_from_data_is_not_markup(lf, folder):
+    path = folder / MODULE
+    path.write_text(
+        path.read_text().replace(
+            '"""Mention something from the title of the video."""', "return row.text[:0] + '[bold]'"
+        )
+    )
+    code, out, _ = lf("test", "on_topic", "--sample", "20")
+    assert code == 0
+    assert "returned '[bold]' (str)" in out
+    assert "+    return row.text[:0] + '[bold]'" in lf("diff", "on_topic", "--sample", "20")[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["show", "hipe"], "did you mean hype"),
+        (["test", "nobody"], "there is no labeling function 'nobody'"),
+        (["diff", "hipe"], "did you mean hype"),
+        (["stats", "hype", "--stream", "mails"], "there is no stream 'mails'"),
+        (["test", "hype", "--from", "2030-01-01"], "no stored rows"),
+        (["test", "hype", "--sample", "0"], "Invalid value for '--sample'"),
+        (["new", "hype", "--kind", "keyword"], "there is a labeling function 'hype' already"),
+        (["new", "HAM", "--kind", "keyword"], "uses the name 'HAM' already"),
+        (["new", "class", "--kind", "keyword"], "'class' cannot be a name"),
+        (["new", "a-b", "--kind", "keyword"], "'a-b' cannot be a name"),
+        (["new", "a", "--kind", "keywords"], "there is no kind 'keywords'"),
+        (["new", "a", "--kind", "keyword", "--module", "mine"], "'mine' is not one of lfs.modules"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_changes_nothing(lf, folder, words, message):
+    before = (folder / MODULE).read_text()
+    code, _, err = lf(*words)
+    assert code == 2
+    assert message in err
+    assert (folder / MODULE).read_text() == before
+
+
+def test_every_template_loads_applies_and_votes_for_nothing(lf, folder):
+    before = (folder / MODULE).read_text()
+    for kind in KINDS:
+        code, out, err = lf("new", f"my_{kind}", "--kind", kind)
+        assert (code, err) == (0, "")
+        assert f"beambell lf test my_{kind}" in out
+    assert (folder / MODULE).read_text().endswith("the vote is the label\n")
+    project = Project(folder)
+    assert {lf.kind for lf in project.catalogue if lf.name.startswith("my_")} == set(KINDS)
+    code, out, _ = lf("diff", "--json")
+    assert code == 0
+    added = {view["name"]: (view["change"], view["changed"]) for view in json.loads(out)}
+    assert {change for change, _ in added.values()} == {"added"}
+    assert sum(changed for _, changed in added.values()) == 0
+    assert project.catalogue["my_numeric"].streams is not None
+    assert project.catalogue["my_lookup"].fields == ("author",)
+    assert {lf.label for lf in project.catalogue if lf.name.startswith("my_")} == {1}
+    text = (folder / MODULE).read_text()
+    assert "from beambell.labeling import batch_labeling_function\n" in text
+    assert text.count("import labeling_function") == before.count("import labeling_function")
+    checked = [sys.executable, "-m", "ruff", "check", "--select=F,E,B", "--config", str(REPOSITORY / "pyproject.toml")]
+    subprocess.run([*checked, str(folder / MODULE)], check=True, capture_output=True)
+
+
+def test_a_module_of_ones_own(lf, folder):
+    (folder / "mine.py").write_text('"""Mine."""')
+    change_params(folder, lfs={"modules": ["labeling_functions.embedded", "mine"]})
+    code, out, _ = lf("new", "greeting", "--kind", "regex", "--module", "mine", "--json")
+    assert code == 0
+    assert json.loads(out)["place"] == "mine.py:6"
+    assert (
+        (folder / "mine.py")
+        .read_text()
+        .startswith('"""Mine."""\n\nfrom beambell.labeling import regex\n\n\ngreeting = ')
+    )
+    assert "label=1" in (folder / "mine.py").read_text()
+
+
+def test_new_needs_a_python_module(lf, folder):
+    (folder / "lfs.yaml").write_text("- {kind: length, name: brief, max: 5, label: ham}\n")
+    change_params(folder, lfs={"modules": [], "files": ["lfs.yaml"]})
+    code, _, err = lf("new", "greeting", "--kind", "regex")
+    assert code == 2
+    assert "names no Python module" in err
+    code, out, _ = lf("show", "brief")
+    assert "lfs.yaml:1" in out
+    code, out, _ = lf("diff", "brief", "--json")
+    assert json.loads(out)[0]["change"] == "added"

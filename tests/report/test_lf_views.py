@@ -1,0 +1,220 @@
+"""What the author of a labeling function sees, each figure against its definition on all rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from projects import change_params, run_stages, small_project
+
+from beambell import Project
+from beambell.errors import ArtefactError, UsageError
+from beambell.labeling.analysis import analyse
+from beambell.model.evaluation import wilson_interval
+from beambell.report.lf_trial import diff_lfs, try_lf
+from beambell.report.lf_views import lf_stats, show_lf
+from beambell.report.sample import draw, excerpt
+from beambell.steps.evaluate import gold_of
+from beambell.store import Selection
+
+ALL = Selection()
+EVERY_ROW = 10**9
+LFS = "labeling_functions/embedded.py"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = small_project(tmp_path_factory.mktemp("views"), days=2)
+    run_stages(made, "ingest", "apply")
+    return made
+
+
+@pytest.fixture
+def project(folder):
+    return Project(folder)
+
+
+@pytest.fixture
+def edit(folder):
+    """Change the project's labeling functions, and give it opened anew; the old ones come back afterwards."""
+    path = folder / LFS
+    before = path.read_text()
+
+    def edit(old, new):
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+        return Project(folder)
+
+    yield edit
+    path.write_text(before)
+
+
+def stored(project, stream=None):
+    """All rows, their votes (int8 [n, m]) and gold labels, read directly."""
+    rows, votes, gold = [], [], []
+    for part in draw(project, Selection(frozenset([stream] if stream else [])), EVERY_ROW):
+        rows += [(str(part.partition), row["id"], row["text"]) for row in part.rows.to_pylist()]
+        table = project.votes(part.partition.stream, part.partition.dt)
+        assert table["id"].tolist() == part.rows["id"].to_pylist()
+        assert (table[list(project.catalogue.names)].to_numpy() == part.stored.L).all()
+        votes.append(part.stored.L)
+        gold.append(gold_of(project)(part))
+    return rows, np.concatenate(votes), np.concatenate(gold)
+
+
+def test_a_sample_is_deterministic_proportional_and_has_its_own_votes(project):
+    parts = draw(project, ALL, 100)
+    again = draw(Project(project.path), ALL, 100)
+    assert [part.rows for part in parts] == [part.rows for part in again]
+    assert sum(part.rows.num_rows for part in parts) == 100
+    total = sum(part.rows.num_rows for part in draw(project, ALL, EVERY_ROW))
+    for part in parts:
+        every = project.rows(part.partition.stream, part.partition.dt)
+        assert part.rows.num_rows == pytest.approx(100 * len(every) / total, abs=1)
+        votes = project.votes(part.partition.stream, part.partition.dt).set_index("id")
+        assert (votes.loc[part.rows["id"].to_pylist()].to_numpy() == part.stored.L).all()
+    with pytest.raises(UsageError, match="no stored rows"):
+        draw(project, Selection(start="2030-01-01"), 10)
+
+
+def test_excerpts_are_one_harmless_line():
+    assert excerpt("a\nb\x1b[31mc\u202ed") == "a\\nb\\x1b[31mc\\u202ed"
+    assert excerpt("x" * 100) == "x" * 100
+    assert excerpt("x" * 101) == "x" * 97 + "..."
+    assert excerpt("naïve 💰") == "naïve 💰"
+
+
+def test_show(project):
+    view = show_lf(project, "hype")
+    votes = stored(project)[1][:, project.catalogue.names.index("hype")]
+    assert (view.kind, view.label, view.fields, view.streams) == ("lexicon", "spam", ("text",), None)
+    assert (view.votes, view.rows, view.partitions, view.errors) == ((votes >= 0).sum(), len(votes), 4, 0)
+    file, _, line = view.place.partition(":")
+    assert file == LFS
+    assert (project.path / LFS).read_text().splitlines()[int(line) - 1] == "hype = lexicon("
+    assert show_lf(project, "on_topic").source.startswith("@labeling_function(")
+    assert show_lf(project, "on_topic").streams == ("comments",)
+    assert show_lf(project, "warning").label is None
+    with pytest.raises(UsageError, match="did you mean hype"):
+        show_lf(project, "hyp")
+
+
+@pytest.mark.parametrize("stream", [None, "messages"])
+def test_stats_are_those_of_all_rows(project, stream):
+    _, L, _ = stored(project, stream)
+    names = project.catalogue.names
+    expected = analyse(L, np.ones(len(L), np.int64), names)
+    view = lf_stats(project, project.select([stream] if stream else None), over_time=True)
+    assert (view.rows, view.coverage, view.conflicts) == (len(L), expected.coverage, expected.conflict_rate)
+    assert [(lf.name, lf.votes, lf.coverage, lf.overlaps, lf.conflicts) for lf in view.lfs] == [
+        (lf.name, lf.votes, lf.coverage, lf.overlaps, lf.conflicts) for lf in expected.lfs
+    ]
+    assert {lf.name: lf.polarity for lf in view.lfs}["short"] == ("ham",)
+    assert sum(moment.rows for moment in view.over_time) == len(L)
+    alone = lf_stats(project, project.select([stream] if stream else None), "short", over_time=True)
+    assert alone.lfs == tuple(lf for lf in view.lfs if lf.name == "short")
+    votes = sum(moment.coverage * moment.rows for moment in alone.over_time)
+    assert votes == pytest.approx(alone.lfs[0].votes)
+
+
+def test_stats_are_of_todays_functions_alone(project, edit):
+    edited = edit('"giveaway", "gift card",', '"gift card",')
+    with pytest.raises(ArtefactError, match="no partition has votes of today"):
+        lf_stats(edited, ALL)
+
+
+def test_a_trial_on_all_rows_is_what_was_stored(project):
+    rows, L, gold = stored(project)
+    j = project.catalogue.names.index("free_stuff")
+    others = np.delete(L, j, axis=1)
+    mine = L[:, [j]]
+    both, against = (mine >= 0) & (others >= 0), (mine >= 0) & (others >= 0) & (mine != others)
+    view = try_lf(project, "free_stuff", ALL, EVERY_ROW, gold=gold_of(project))
+    assert (view.rows, view.partitions) == (len(L), 4)
+    assert view.votes == {"spam": (mine == 1).sum()}
+    assert view.coverage == (mine >= 0).mean()
+    assert (view.overlaps, view.conflicts) == (both.any(axis=1).mean(), against.any(axis=1).mean())
+    names = np.delete(np.array(project.catalogue.names), j)
+    met = {name: (both[:, k].sum(), against[:, k].sum()) for k, name in enumerate(names) if both[:, k].any()}
+    assert {one.name: (one.overlaps, one.conflicts) for one in view.neighbours} == met
+    assert [one.conflicts for one in view.neighbours] == sorted((c for _, c in met.values()), reverse=True)
+    known = (mine[:, 0] >= 0) & (gold >= 0)
+    right = int((mine[known, 0] == gold[known]).sum())
+    assert (view.precision.right, view.precision.rows) == (right, known.sum())
+    assert (view.precision.low, view.precision.high) == wilson_interval(right, int(known.sum()))
+    assert view.seconds_per_row > 0
+    texts = {(partition, row_id): text for partition, row_id, text in rows}
+    assert len(view.examples) == 10
+    assert sum(bool(one.against) for one in view.examples) == 5
+    assert all(one.text == excerpt(texts[one.partition, one.id]) for one in view.examples)
+
+
+def test_a_trial_of_a_function_that_fails_or_never_votes(project, edit):
+    edited = edit(
+        '"""Come from an account with a serial number; a year of birth is none."""', 'row.author.index("a_b[red]")'
+    )
+    view = try_lf(edited, "numbered_author", ALL, 50)
+    assert view.errors == view.rows == 50
+    assert view.messages == {"ValueError: substring not found": 50}
+    assert (view.votes, view.precision, view.examples, view.neighbours) == ({}, None, (), ())
+    with pytest.raises(UsageError, match="does not vote on the selected streams"):
+        try_lf(project, "broadcast", project.select(["comments"]))
+
+
+def test_nothing_changed(project):
+    assert diff_lfs(project, None, ALL, 100) == []
+    (view,) = diff_lfs(project, "hype", ALL, 100)
+    assert (view.change, view.rows) == ("unchanged", 0)
+    with pytest.raises(UsageError, match="did you mean hype"):
+        diff_lfs(project, "hipe", ALL, 100)
+
+
+def test_a_diff_shows_every_row_whose_vote_changed(project, edit):
+    before = dict(zip(project.catalogue.names, stored(project)[1].T, strict=True))
+    edit('HAM if any(word in text for word in ("beware",', 'SPAM if any(word in text for word in ("beware",')
+    edit('"borrow": 1,', "")
+    edited = edit("short = length(", "long = regex('long', pattern='.{60}', label=SPAM)\n_short = length(")
+    after = {
+        name: np.concatenate([
+            edited.catalogue[name].votes(part.rows.append_column("stream", [[part.partition.stream] * len(part.rows)]))
+            for part in draw(edited, ALL, EVERY_ROW)
+        ])
+        for name in ("warning", "practical", "long")
+    }  # fmt: skip
+    views = {view.name: view for view in diff_lfs(edited, None, ALL, EVERY_ROW)}
+    assert {name: view.change for name, view in views.items()} == {
+        "warning": "edited",
+        "practical": "edited",
+        "long": "added",
+        "short": "removed",
+    }
+    nothing = np.full(len(before["short"]), -1)
+    words = {-1: "abstain", 0: "ham", 1: "spam"}
+    for name, view in views.items():
+        old, new = before.get(name, nothing), after.get(name, nothing)
+        assert (view.rows, view.changed) == (len(old), (old != new).sum())
+        moves = Counter(zip(old.tolist(), new.tolist(), strict=True))
+        assert {(m.before, m.after): m.rows for m in view.moves} == {
+            (words[a], words[b]): rows for (a, b), rows in moves.items()
+        }
+        assert all(one.before != one.vote for one in view.examples)
+        assert len(view.examples) == min(10, view.changed)
+    assert views["warning"].changed > 0
+    assert "-    return HAM if" in views["warning"].source_diff
+    assert "'borrow'" in views["practical"].source_diff
+    assert views["warning"].before == project.catalogue.fingerprints["warning"]
+    assert views["warning"].after == edited.catalogue.fingerprints["warning"]
+    assert (views["short"].after, views["long"].before) == (None, None)
+    assert [view.name for view in diff_lfs(edited, "warning", ALL, 50)] == ["warning"]
+
+
+def test_votes_of_other_classes_are_not_compared(project, folder):
+    change_params(folder, classes=["ham", "spam", "other"])
+    try:
+        changed = Project(folder)
+        assert all(part.stored is None for part in draw(changed, ALL, 50))
+        assert try_lf(changed, "hype", ALL, 50).neighbours == ()
+    finally:
+        change_params(folder, classes=["ham", "spam"])
