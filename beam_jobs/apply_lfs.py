@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple
@@ -22,7 +23,7 @@ from beam_jobs.shards import Shard, join_shards, row_ranges
 from beambell.errors import CatalogueError
 from beambell.labeling import LabelingFunction
 from beambell.labeling import patterns as packed
-from beambell.labeling.evaluate import evaluate
+from beambell.labeling.compiler import CompiledLFs, compile_lfs
 from beambell.project import Project
 from beambell.state import PatternCounts
 from beambell.steps.apply import (
@@ -77,10 +78,13 @@ def build(project: Project, work: list[VotesWork], job: str) -> beam.Pipeline:
 class ApplyLFs(ProjectFn):
     """Evaluate the LFs that a range of rows lacks, and carry over the votes it has."""
 
+    _compiling = threading.Lock()
+
     def setup(self) -> None:
         """Open the project and load its labeling functions, once per worker."""
         super().setup()
         self._catalogue = self.catalogue()
+        self._compilations: dict[tuple[str, ...], CompiledLFs] = {}
 
     def work(self, item: Item) -> Iterator[Any]:
         """Yield (partition, (shard, dead letters)), and its counts on the side."""
@@ -111,10 +115,8 @@ class ApplyLFs(ProjectFn):
         if not fresh:
             return L, DEAD_LETTERS_SCHEMA.empty_table()
         lfs = [self._lf(work, j) for j in fresh]
-        table = self._read(work, start, stop, None)
-        result = evaluate(
-            lfs,
-            table,
+        result = self._compiled(lfs).evaluate(
+            self._read(work, start, stop, _columns(lfs)),
             cardinality=self.project.params.cardinality,
             stream=work.partition.stream,
             fingerprints=self._catalogue.fingerprints,
@@ -125,6 +127,14 @@ class ApplyLFs(ProjectFn):
             Metrics.counter("lf_errors", name).inc(errors)
         rows = [dict(zip(DEAD_LETTERS_SCHEMA.names, astuple(letter), strict=True)) for letter in result.dead_letters]
         return L, pa.Table.from_pylist(rows, schema=DEAD_LETTERS_SCHEMA)
+
+    def _compiled(self, lfs: list[LabelingFunction]) -> CompiledLFs:
+        """Compile a set of LFs once for all threads of this process."""
+        key = tuple(self._catalogue.fingerprints[lf.name] for lf in lfs)
+        with ApplyLFs._compiling:
+            if key not in self._compilations:
+                self._compilations[key] = compile_lfs(lfs, cache_dir=self.project.volatile / "compiled")
+            return self._compilations[key]
 
     def _lf(self, work: VotesWork, j: int) -> LabelingFunction:
         wanted = work.lfs[j]
@@ -140,6 +150,16 @@ class ApplyLFs(ProjectFn):
         return read_rows(
             self.project.store, Layout.of(Layout.PARTITIONS, work.partition), work.rows, start, stop, columns
         )
+
+
+def _columns(lfs: list[LabelingFunction]) -> list[str] | None:
+    """Columns that some LFs read, and what every row has; ``None`` for all, if one does not say."""
+    read = {"id": None, "ts": None}
+    for lf in lfs:
+        if lf.fields is None:
+            return None
+        read |= dict.fromkeys(field for field in lf.fields if field != "stream")
+    return list(read)
 
 
 class AddPatternCounts(beam.CombineFn):

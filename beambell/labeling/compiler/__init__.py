@@ -1,0 +1,13 @@
+"""The compiler of labeling functions: all of a run in one pass over each text, with the votes of the plain evaluation.
+
+Patterns become trees (`syntax`) over sets of characters (`charsets`), trees an automaton (`nfa`, `dfa`) over symbols
+(`alphabet`) whose tables compiled loops (`kernels`) run over Arrow's own buffers (`texts`). What a pattern cannot be
+found without (`factors`) tells how to compute each labeling function (`plan`, `program`).
+"""
+
+from __future__ import annotations
+
+from beambell.labeling.compiler.compiled import CompiledLFs, compile_lfs
+from beambell.labeling.compiler.plan import Plan
+
+__all__ = ["CompiledLFs", "Plan", "compile_lfs"]

@@ -1,0 +1,194 @@
+"""The parts of the compiler: sets of characters, trees, factors and automata, each against `re` itself."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from labeling.compiler.strategies import CHARACTERS, columns, expressions, texts
+
+from beambell.labeling.compiler.alphabet import Alphabet, TooManySymbols
+from beambell.labeling.compiler.charsets import ANY, category, charset, single
+from beambell.labeling.compiler.factors import factors
+from beambell.labeling.compiler.store import build
+from beambell.labeling.compiler.syntax import Chars, Choice, concat, essence, one_character, parse
+from beambell.labeling.compiler.texts import Texts
+
+many = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+EVERY = "".join(map(chr, range(0x110000)))
+
+
+def found(trees, column):
+    """Which of the trees an automaton of all of them finds in each text, or None if there is none."""
+    dfa = build(tuple((tree, 60 + number) for number, tree in enumerate(trees)), 3000)
+    if dfa is None:
+        return None
+    texts = Texts(pa.array(column, pa.string()))
+    hits = np.zeros((len(column), 2), dtype=np.uint64)
+    texts.scan(dfa, hits)
+    bits = np.unpackbits(hits.view(np.uint8), axis=1, bitorder="little").astype(bool)
+    return bits[:, 60 : 60 + len(trees)]
+
+
+def searched(expression, column):
+    pattern = re.compile(*expression)
+    return [text is not None and pattern.search(text) is not None for text in column]
+
+
+@many
+@given(st.lists(expressions, min_size=1, max_size=2), columns)
+@example([(r"\B", 0)], ["", "a", "ab", "a!", " "])
+@example([("$", 0), ("$", re.MULTILINE)], ["", "\n", "a\n", "\n\n", "a\nb"])
+@example([(r"a$\n", 0), (r"(?:a$\n?)+$", 0)], ["a", "a\n", "a\n\n", "a\na"])
+@example(
+    [("[^k]$", re.IGNORECASE), ("(?:k)(?!s)", re.IGNORECASE | re.ASCII)], ["\u212a", "K", "ks\u017f", "k\u017f", "k"]
+)
+@example([(r"(\w)\1{2}", 0)], ["aab", "aaa", "\u4e2d" * 3, "bb\u4e2d\u4e2d"])
+def test_automata_find_what_re_finds(expressions, column):
+    syntaxes = [parse(*expression) for expression in expressions]
+    for trees in ([s.tree for s in syntaxes], [essence(s.tree) for s in syntaxes]):
+        hits = found(trees, column)
+        if hits is None:
+            continue
+        for number, (expression, syntax) in enumerate(zip(expressions, syntaxes, strict=True)):
+            expected = np.array(searched(expression, column), dtype=bool)
+            wrong = np.flatnonzero(hits[:, number] != expected if syntax.exact else hits[:, number] < expected)
+            assert not len(wrong), (expression, column[wrong[0]], trees[number])
+
+
+@many
+@given(expressions, columns)
+@example((r"(?:ab|cd+)e|\d{3}-x", 0), ["abe", "cdde", "123-x", "ae"])
+def test_a_match_contains_a_factor(expression, column):
+    tree = parse(*expression).tree
+    for required in (factors(tree), factors(essence(tree))):
+        if required is not None:
+            windows = Choice(tuple(concat(map(Chars, window)) for window in required.alternatives))
+            hits = found([windows], column)
+            expected = np.array(searched(expression, column), dtype=bool)
+            assert hits is None or (hits[:, 0] >= expected).all(), (expression, required)
+
+
+@many
+@given(expressions, texts)
+@example((r"(\w)\1{3}", 0), "\u4e2d\u4e2d\u4e2d\u4e2d")
+def test_a_match_contains_a_run_of_equal_characters(expression, text):
+    match = re.search(*expression[:1], text, expression[1])
+    runs = max((len(run.group()) for run in re.finditer(r"(?s)(.)\1*", match.group() if match else "")), default=0)
+    assert match is None or runs >= parse(*expression).equal or parse(*expression).equal == 1
+
+
+@pytest.mark.parametrize(("pattern", "equal"), [(r"(\w)\1{2,}", 3), (r"x(.)\1", 2), (r"(ab)\1\1", 1), (r"(a)b\1", 1)])
+def test_equal_characters_are_noticed(pattern, equal):
+    assert parse(pattern, 0).equal == equal
+    assert parse(pattern, re.IGNORECASE).equal == 1
+
+
+EQUAL_TEXTS = [
+    "aaab",
+    "aab",
+    "",
+    "\xe9\xe9\xe9",
+    "\xe9\xe9",
+    "\U0001f600" * 3 + "x",
+    "\u20ac" * 2 + "a" * 2,
+    None,
+    "xyz" * 50 + "!!!",
+]
+
+
+@pytest.mark.parametrize("length", [3, 4])
+def test_runs_of_equal_characters(length):
+    texts = Texts(pa.array(EQUAL_TEXTS, pa.string()))
+    hits = np.zeros((len(EQUAL_TEXTS), 1), dtype=np.uint64)
+    texts.find_equal(length, np.ones(256, dtype=np.uint8), 3, hits)
+    run = re.compile(rf"(?s)(.)\1{{{length - 1}}}")
+    assert (hits[:, 0] == 8).tolist() == [text is not None and run.search(text) is not None for text in EQUAL_TEXTS]
+
+
+@many
+@given(expressions, texts)
+@example(("(?:k)+", re.IGNORECASE), "kK\u212a k")
+@example(("k+?", 0), "kkk")
+@example((r"(?a:\w)++", 0), "aa \xe9a")
+def test_counting_characters_is_counting_matches(expression, text):
+    what = one_character(*expression)
+    if what is not None:
+        members, run = what
+        inside = "".join("x" if ord(c) in members else " " for c in text)
+        n = len(inside.split()) if run else inside.count("x")
+        assert n == len(list(re.finditer(expression[0], text, expression[1])))
+
+
+ONE = [
+    r"\w",
+    r"\S",
+    "[^\\W_]",
+    "k",
+    "\u017f",
+    "[i-k]",
+    "[^\u0130s]",
+    "[\u0391-\u03c9]",
+    ".",
+    "\xdf",
+    "[^\\w\\s]",
+    "\u01c5",
+]
+
+
+@pytest.mark.parametrize("flags", [0, re.IGNORECASE, re.ASCII, re.IGNORECASE | re.ASCII, re.DOTALL])
+@pytest.mark.parametrize("pattern", ONE)
+def test_sets_of_characters_over_all_of_unicode(pattern, flags):
+    members = parse(pattern, flags).tree.members
+    expected = charset((m.start(), m.end() - 1) for m in re.finditer(f"(?:{pattern})+", EVERY, flags))
+    assert members is expected
+
+
+sets = st.lists(st.tuples(st.integers(0, 300), st.integers(0, 9)).map(lambda r: (r[0], r[0] + r[1])), max_size=6)
+
+
+@many
+@given(sets, sets)
+def test_sets_are_sets(first, second):
+    one, two = charset(first), charset(second)
+    python = [{code for low, high in ranges for code in range(low, high + 1)} for ranges in (first, second)]
+    for code in range(320):
+        assert (code in (one | two)) == (code in python[0] | python[1])
+        assert (code in (one - two)) == (code in python[0] - python[1])
+    assert ~~one is one
+    assert one | ~one is ANY
+
+
+@many
+@given(
+    st.lists(st.sampled_from([single(*map(ord, "ak")), category(r"\w"), category(r"\s"), ANY, charset([(200, 70000)])]))
+)
+def test_an_alphabet_tells_apart_what_the_sets_do_and_nothing_else(sets):
+    alphabet = Alphabet.of(sets)
+    membership, symbols = {}, [alphabet.symbols(members) for members in sets]
+    for code in [*map(ord, CHARACTERS), *range(300)]:
+        inside = tuple(code in members for members in sets)
+        assert inside == tuple(alphabet.symbol(code) in some for some in symbols)
+        assert membership.setdefault(inside, alphabet.symbol(code)) == alphabet.symbol(code)
+
+
+def test_an_alphabet_has_at_most_256_symbols():
+    assert Alphabet.of(single(code) for code in range(255)).size == 256
+    with pytest.raises(TooManySymbols):
+        Alphabet.of(single(code) for code in range(256))
+
+
+def test_automata_do_not_explode():
+    assert build(((parse("a.{60}b", 0).tree, 0),), 5000) is None
+    assert build(((parse("(?:a{99}){99}", 0).tree, 0),), 500) is None
+
+
+def test_the_same_patterns_give_the_same_tables():
+    patterns = tuple((parse(p, re.IGNORECASE).tree, n) for n, p in enumerate(["kiss", r"\bk\w+s\b", "[$€]\\d"]))
+    one, two = build.__wrapped__(patterns, 999), build.__wrapped__(patterns, 999)
+    assert one.table.tobytes() == two.table.tobytes()
+    assert one.emits.tobytes() == two.emits.tobytes()
