@@ -107,9 +107,10 @@ def lfs_text(views: Iterable[LFView]) -> Table:
     from rich.markup import escape
 
     table = make_table(
-        "labeling functions", "name", "kind", "label", "fingerprint", "coverage", "errors", "description"
+        "labeling functions", "name", "kind", "label", "fingerprint", "coverage", "errors", "runs as", "description"
     )
-    table.columns[-1].justify = "left"
+    for column in table.columns[-2:]:
+        column.justify = "left"
     for view in views:
         table.add_row(
             view.name,
@@ -118,6 +119,7 @@ def lfs_text(views: Iterable[LFView]) -> Table:
             view.fingerprint[:12],
             "-" if view.coverage is None else f"{view.coverage:.1%}",
             "-" if view.errors is None else str(view.errors),
+            f"{view.how} ({escape(view.why)})" if view.why else view.how,
             escape(view.description),
         )
     return table

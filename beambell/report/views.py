@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from beambell.labeling import compile_lfs
 from beambell.project import Project
 from beambell.registry import versions
 from beambell.store import Layout, Manifest, Partition
@@ -50,12 +51,16 @@ class LFView:
         What it is.
     label
         The class it votes for, by name; ``None`` if it may vote for several.
+    how, why
+        How its votes are computed, and why not faster, where there is a reason.
     votes, coverage, errors
         Over all partitions; ``None`` while it has not been applied.
     """
 
     name: str
     kind: str
+    how: str
+    why: str
     label: str | None
     fingerprint: str
     owner: str | None
@@ -212,6 +217,8 @@ def list_lfs(project: Project) -> list[LFView]:
             votes[key] += lf["votes"]
             errors[key] += lf["errors"]
             rows[key] += manifest.facts["rows"]
+    compiled = compile_lfs(project.catalogue.lfs, cache_dir=project.volatile / "compiled")
+    plans = {plan.lf: plan for plan in compiled.explain()}
     views = []
     for lf in project.catalogue:
         fingerprint = project.catalogue.fingerprints[lf.name]
@@ -220,6 +227,8 @@ def list_lfs(project: Project) -> list[LFView]:
             LFView(
                 name=lf.name,
                 kind=lf.kind,
+                how=plans[lf.name].how,
+                why=plans[lf.name].why,
                 label=None if lf.label is None else project.params.classes[lf.label],
                 fingerprint=fingerprint,
                 owner=lf.owner,

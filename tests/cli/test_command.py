@@ -74,6 +74,9 @@ def test_lists_are_json(project):
     lfs = json.loads(beambell("lf", "list", "--json", "--project", str(project)).stdout)
     assert len(lfs) >= 15
     assert all(len(lf["fingerprint"]) == 64 and lf["coverage"] is not None for lf in lfs)
+    ways = {lf["name"]: (lf["how"], lf["why"]) for lf in lfs}
+    assert ways["moderator"] == ("hash", "")
+    assert ways["on_topic"] == ("python", "it is Python code, run row by row")
     assert json.loads(beambell("models", "list", "--json", "--project", str(project)).stdout) == []
     assert "labeling functions" in beambell("lf", "list", "--project", str(project)).stdout
     summary = json.loads(beambell("summary", "--json", "--project", str(project)).stdout)

@@ -12,7 +12,7 @@ from beambell.labeling import count, keyword, length, lexicon, regex
 # The Kelvin sign is a k, the long s an s, dotted and dotless i are i to `re`; \x1c and \x85 are spaces, and so is the
 # no-break space; there are digits of other scripts, marks that combine, and characters of one to four bytes.
 CHARACTERS = [*"aAbkKsSiI zZ09_!?.-$\n\t", *"\x00\x1c\x85\xa0\u2028\u200d\u212a\u017f\u0130\u0131\xdf\u1e9e\xe9\u0301"]
-CHARACTERS += [*"\u03a3\u03c2\u0663\u4e2d\u20ac\uffff\U0001f600\U00010400\U0010ffff"]
+CHARACTERS += [*"\u03a3\u03c2\u0434\u0663\u4e2d\u20ac\uffff\U0001f600\U00010400\U0010ffff"]
 PIECES = [*CHARACTERS, "kiss", "KISS", "aaaa", "money back", "ki\u017fs", "10%", "\U0001f469\u200d\U0001f680"]
 texts = st.lists(st.sampled_from(PIECES), max_size=14).map("".join)
 columns = st.lists(st.none() | texts, max_size=24)

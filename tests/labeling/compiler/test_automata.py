@@ -91,6 +91,7 @@ def test_equal_characters_are_noticed(pattern, equal):
 EQUAL_TEXTS = [
     "aaab",
     "aab",
+    "aaabbcc",
     "",
     "\xe9\xe9\xe9",
     "\xe9\xe9",
