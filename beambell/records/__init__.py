@@ -1,6 +1,6 @@
 """Raw files in, typed rows out: no good record is lost, no bad one is silent."""
 
-from beambell.records.partitioning import delivery_dt, format_dt, parse_dt, partition_of
+from beambell.records.partitioning import delivery_dt, parse_dt, partition_of
 from beambell.records.reader import detect_format, read_records
 from beambell.records.schema import QUARANTINE_SCHEMA, Batch, Code, row_schema
 
@@ -10,7 +10,6 @@ __all__ = [
     "Code",
     "delivery_dt",
     "detect_format",
-    "format_dt",
     "parse_dt",
     "partition_of",
     "read_records",

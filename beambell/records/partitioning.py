@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -11,23 +10,14 @@ import pyarrow as pa
 
 from beambell.config import Grain
 from beambell.errors import UsageError
+from beambell.store.partition import format_dt, read_dt
 
 TIMESTAMP: Final = pa.timestamp("us", tz="UTC")
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _HOUR: Final = 3_600_000_000
 _DAY: Final = 24 * _HOUR
-_DT: Final = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2})(?:T(\d{2}))?)?", re.ASCII)
 _EXAMPLES: Final[dict[Grain, str]] = {"hour": "2026-01-03T07", "day": "2026-01-03", "month": "2026-01"}
-
-
-def format_dt(moment: datetime, grain: Grain) -> str:
-    """Name the partition of a moment, which must be in UTC."""
-    month = f"{moment.year:04d}-{moment.month:02d}"
-    if grain == "month":
-        return month
-    day = f"{month}-{moment.day:02d}"
-    return day if grain == "day" else f"{day}T{moment.hour:02d}"
 
 
 def parse_dt(text: str, grain: Grain, *, where: str | None = None) -> datetime:
@@ -52,7 +42,7 @@ def parse_dt(text: str, grain: Grain, *, where: str | None = None) -> datetime:
     UsageError
         When the text is anything else: a path, another grain, a day the calendar lacks.
     """
-    moment = _parse(text)
+    moment = read_dt(text)
     if moment is None or format_dt(moment, grain) != text:
         raise UsageError(
             f"{text!r} is not a partition of grain {grain}",
@@ -70,7 +60,7 @@ def delivery_dt(text: str, grain: Grain) -> str:
     UsageError
         When the text is no date of any grain.
     """
-    moment = _parse(text)
+    moment = read_dt(text)
     if moment is None:
         raise UsageError(f"{text!r} is not a date of delivery", fix=f"name the delivery like {_EXAMPLES['day']} (UTC)")
     return format_dt(moment, grain)
@@ -97,16 +87,3 @@ def partition_of(ts: pa.Array, grain: Grain) -> pa.Array:
     names = [format_dt(EPOCH + timedelta(microseconds=int(start) * unit), grain) for start in starts]
     chosen = pa.array(indices.reshape(-1), pa.int64(), mask=np.asarray(ts.is_null()))
     return pa.array(names, pa.string()).take(chosen)
-
-
-def _parse(text: str) -> datetime | None:
-    match = _DT.fullmatch(text)
-    if match is None:
-        return None
-    year, month, day, hour = (int(part) if part else None for part in match.groups())
-    assert year is not None
-    assert month is not None
-    try:
-        return datetime(year, month, 1 if day is None else day, hour or 0, tzinfo=UTC)
-    except ValueError:
-        return None

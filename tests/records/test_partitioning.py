@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beambell.errors import UsageError
-from beambell.records import delivery_dt, format_dt, parse_dt, partition_of
+from beambell.records import delivery_dt, parse_dt, partition_of
 from beambell.records.partitioning import TIMESTAMP
+from beambell.store.partition import format_dt
 
 GRAINS = ("hour", "day", "month")
 MOMENTS = st.datetimes(timezones=st.just(UTC))
