@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import astuple
-from typing import Any
 
 import apache_beam as beam
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from apache_beam.metrics import Metrics
+from apache_beam.transforms.combiners import ToListCombineFn, TupleCombineFn
 
 from beam_jobs.main import main
-from beam_jobs.pipeline import ProjectFn, pipeline_options, run_pipeline
-from beam_jobs.shards import Shard, join_shards, row_ranges
+from beam_jobs.pipeline import ProjectFn, Spread, pipeline_options, run_pipeline
+from beam_jobs.shards import Shard, join_shards, row_ranges, stage_shard
 from beambell.errors import CatalogueError
 from beambell.labeling import LabelingFunction
 from beambell.labeling import patterns as packed
@@ -37,7 +37,7 @@ from beambell.steps.apply import (
 )
 from beambell.steps.stage import Outcome
 from beambell.store import Layout, Partition, Selection
-from beambell.store.tables import read_rows, stage_table
+from beambell.store.tables import read_rows
 
 Item = tuple[VotesWork, int, int, int]
 
@@ -54,22 +54,18 @@ def run(project: Project, selection: Selection) -> Outcome:
 
 
 def build(project: Project, work: list[VotesWork], job: str) -> beam.Pipeline:
-    """Build the pipeline: row ranges to shards and counts, both joined per partition, partitions published."""
+    """Build the pipeline: row ranges to shards and their counts, both gathered per partition, partitions published."""
     folder = str(project.path)
     items: list[Item] = [
         (item, *place) for item in work for place in row_ranges(item.rows.rows, project.params.beam.rows_per_item)
     ]
+    gather = TupleCombineFn(AddPatternCounts(), ToListCombineFn())
     pipeline = beam.Pipeline(options=pipeline_options(project.params.beam))
-    voted = (
-        pipeline
-        | "RowRanges" >> beam.Create(items)
-        | "SpreadRanges" >> beam.Reshuffle()
-        | "ApplyLFs" >> beam.ParDo(ApplyLFs(folder, job)).with_outputs("counts", main="shards")
-    )
-    counts = voted.counts | "AddPatternCounts" >> beam.CombinePerKey(AddPatternCounts())
     (
-        {"shards": voted.shards, "counts": counts}
-        | "ByPartition" >> beam.CoGroupByKey()
+        pipeline
+        | "RowRanges" >> Spread(items)
+        | "ApplyLFs" >> beam.ParDo(ApplyLFs(folder, job))
+        | "ByPartition" >> beam.CombinePerKey(gather)
         | "PublishVotes" >> beam.ParDo(PublishVotes(folder, job, {str(item.partition): item for item in work}))
     )
     return pipeline
@@ -86,47 +82,48 @@ class ApplyLFs(ProjectFn):
         self._catalogue = self.catalogue()
         self._compilations: dict[tuple[str, ...], CompiledLFs] = {}
 
-    def work(self, item: Item) -> Iterator[Any]:
-        """Yield (partition, (shard, dead letters)), and its counts on the side."""
+    def work(self, item: Item) -> Iterator[tuple[str, tuple[PatternCounts, tuple[Shard, pa.Table]]]]:
+        """Yield (partition, (pattern counts, (shard, dead letters)))."""
         work, index, start, stop = item
-        L, letters = self._votes(work, start, stop)
-        names = tuple(lf.name for lf in work.lfs)
-        ids = self._read(work, start, stop, ["id"])["id"]
-        codes = packed.pack(L, self.project.params.cardinality)
-        shard = Shard(index, f"{self._job}/{work.partition}/{index:06d}.parquet", len(ids))
-        stage_table(self.project.store, shard.path, pa.table({"id": ids, "pattern": packed.to_arrow(codes)}))
-        key = str(work.partition)
-        yield beam.pvalue.TaggedOutput(
-            "counts", (key, PatternCounts.from_votes(L, self.project.params.cardinality, names))
-        )
-        yield key, (shard, letters)
-
-    def _votes(self, work: VotesWork, start: int, stop: int) -> tuple[npt.NDArray[np.int8], pa.Table]:
+        lfs = {j: self._lf(work, j) for j, column in enumerate(work.reuse) if column == REUSE_NONE}
+        rows = self._read(work, start, stop, _columns(lfs.values()))
         L = np.empty((stop - start, len(work.lfs)), dtype=np.int8)
-        fresh = [j for j, column in enumerate(work.reuse) if column == REUSE_NONE]
+        self._carry_over(work, start, stop, L)
+        letters = self._vote(work, lfs, rows, L)
+        codes = packed.pack(L, self.project.params.cardinality)
+        votes = pa.table({"id": rows["id"], "pattern": packed.to_arrow(codes)})
+        shard = stage_shard(self.project.store, f"{self._job}/{work.partition}", index, votes)
+        counts = PatternCounts.from_packed(codes, self.project.params.cardinality, [lf.name for lf in work.lfs])
+        yield str(work.partition), (counts, (shard, letters))
+
+    def _carry_over(self, work: VotesWork, start: int, stop: int, L: npt.NDArray[np.int8]) -> None:
+        """Fill in the votes of the LFs that are unchanged."""
         kept = [j for j, column in enumerate(work.reuse) if column != REUSE_NONE]
-        if kept and work.previous:
-            folder = Layout.of(Layout.VOTES, work.partition)
-            before = read_rows(self.project.store, folder, work.previous, start, stop, ["pattern"])
-            old = packed.unpack(
-                packed.from_arrow(before["pattern"]), work.previous_lfs, self.project.params.cardinality
-            )
-            L[:, kept] = old[:, [work.reuse[j] for j in kept]]
-        if not fresh:
-            return L, DEAD_LETTERS_SCHEMA.empty_table()
-        lfs = [self._lf(work, j) for j in fresh]
-        result = self._compiled(lfs).evaluate(
-            self._read(work, start, stop, _columns(lfs)),
+        if not kept or not work.previous:
+            return
+        folder = Layout.of(Layout.VOTES, work.partition)
+        before = read_rows(self.project.store, folder, work.previous, start, stop, ["pattern"])
+        old = packed.unpack(packed.from_arrow(before["pattern"]), work.previous_lfs, self.project.params.cardinality)
+        L[:, kept] = old[:, [work.reuse[j] for j in kept]]
+
+    def _vote(
+        self, work: VotesWork, lfs: Mapping[int, LabelingFunction], rows: pa.Table, L: npt.NDArray[np.int8]
+    ) -> pa.Table:
+        """Fill in the votes of the other LFs; return their dead letters."""
+        if not lfs:
+            return DEAD_LETTERS_SCHEMA.empty_table()
+        result = self._compiled(list(lfs.values())).evaluate(
+            rows,
             cardinality=self.project.params.cardinality,
             stream=work.partition.stream,
             fingerprints=self._catalogue.fingerprints,
             time_limit_s=self.project.params.lfs.time_limit_s,
         )
-        L[:, fresh] = result.votes
+        L[:, list(lfs)] = result.votes
         for name, errors in result.n_errors.items():
             Metrics.counter("lf_errors", name).inc(errors)
-        rows = [dict(zip(DEAD_LETTERS_SCHEMA.names, astuple(letter), strict=True)) for letter in result.dead_letters]
-        return L, pa.Table.from_pylist(rows, schema=DEAD_LETTERS_SCHEMA)
+        letters = [dict(zip(DEAD_LETTERS_SCHEMA.names, astuple(letter), strict=True)) for letter in result.dead_letters]
+        return pa.Table.from_pylist(letters, schema=DEAD_LETTERS_SCHEMA)
 
     def _compiled(self, lfs: list[LabelingFunction]) -> CompiledLFs:
         """Compile a set of LFs once for all threads of this process."""
@@ -152,9 +149,9 @@ class ApplyLFs(ProjectFn):
         )
 
 
-def _columns(lfs: list[LabelingFunction]) -> list[str] | None:
+def _columns(lfs: Collection[LabelingFunction]) -> list[str] | None:
     """Columns that some LFs read, and what every row has; ``None`` for all, if one does not say."""
-    read = {"id": None, "ts": None}
+    read = dict.fromkeys(["id", "ts"])
     for lf in lfs:
         if lf.fields is None:
             return None
@@ -190,17 +187,16 @@ class PublishVotes(ProjectFn):
         super().__init__(folder, job)
         self._work = work
 
-    def work(self, element: tuple[str, dict[str, Any]]) -> None:
+    def work(self, element: tuple[str, tuple[PatternCounts, list[tuple[Shard, pa.Table]]]]) -> None:
         """Publish one partition."""
-        key, groups = element
-        work, (counts,) = self._work[key], groups["counts"]
-        pairs = list(groups["shards"])
+        key, (counts, pairs) = element
+        work = self._work[key]
         schema = pa.schema(
             [("id", pa.string()), ("pattern", pa.binary(packed.packed_width(len(work.lfs), counts.cardinality)))]
         )
         folder = Layout.of(Layout.VOTES, work.partition)
         votes = join_shards(self.project.store, folder, "votes", schema, [shard for shard, _ in pairs])
-        letters = pa.concat_tables([letters for _, letters in pairs])
+        letters = pa.concat_tables(letters for _, letters in pairs)
         publish_votes(self.project, work, votes, counts, letters)
 
 

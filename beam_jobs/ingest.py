@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_jobs.main import main
-from beam_jobs.pipeline import ProjectFn, pipeline_options, read_reports, run_pipeline, write_report
+from beam_jobs.pipeline import ProjectFn, Spread, pipeline_options, read_reports, run_pipeline, write_report
 from beambell.project import Project
 from beambell.records import QUARANTINE_SCHEMA, read_records
 from beambell.steps.ingest import (
@@ -52,13 +52,10 @@ def build(project: Project, work: IngestWork, job: str) -> beam.Pipeline:
     folder, read = str(project.path), frozenset(file.name for file in work.files)
     pipeline = beam.Pipeline(options=pipeline_options(project.params.beam))
     fragments = (
-        pipeline
-        | "Files" >> beam.Create(list(enumerate(work.files)))
-        | "SpreadFiles" >> beam.Reshuffle()
-        | "ReadRecords" >> beam.ParDo(ReadRecords(folder, job))
+        pipeline | "Files" >> Spread(enumerate(work.files)) | "ReadRecords" >> beam.ParDo(ReadRecords(folder, job))
     )
     # A partition that is rebuilt must be visited even when no file has records for it any more.
-    rebuilt = pipeline | "Rebuilt" >> beam.Create([(str(partition), None) for partition in work.rebuild])
+    rebuilt = pipeline | "Rebuilt" >> Spread((str(partition), None) for partition in work.rebuild)
     (
         (fragments, rebuilt)
         | beam.Flatten()
@@ -85,7 +82,7 @@ class ReadRecords(ProjectFn):
                 quarantined.append(batch.quarantined)
                 for dt, rows in _by_partition(batch.rows):
                     rows_per_dt[dt] += rows.num_rows
-                    path = f"{self._job}/{index:06d}-{number:06d}-{dt}.parquet"
+                    path = f"{self._job}/{index:06d}-{number:06d}-{dt}.arrow"
                     yield f"{file.stream}/{dt}", self._stage(path, file, rows)
         bad = pa.concat_tables([QUARANTINE_SCHEMA.empty_table(), *quarantined])
         write_report(

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 
 from beam_jobs.main import main
-from beam_jobs.pipeline import ProjectFn, pipeline_options, run_pipeline
-from beam_jobs.shards import Shard, join_shards, row_ranges
+from beam_jobs.pipeline import ProjectFn, Spread, pipeline_options, run_pipeline
+from beam_jobs.shards import Shard, join_shards, row_ranges, stage_shard
 from beambell.labeling import patterns as packed
 from beambell.project import Project
 from beambell.steps.label import (
@@ -27,7 +27,7 @@ from beambell.steps.label import (
 )
 from beambell.steps.stage import Outcome
 from beambell.store import Layout, Selection
-from beambell.store.tables import read_rows, stage_table
+from beambell.store.tables import read_rows
 
 Item = tuple[LabelWork, int, int, int]
 
@@ -51,8 +51,7 @@ def build(project: Project, work: list[LabelWork], job: str) -> beam.Pipeline:
     pipeline = beam.Pipeline(options=pipeline_options(project.params.beam))
     (
         pipeline
-        | "RowRanges" >> beam.Create(items)
-        | "SpreadRanges" >> beam.Reshuffle()
+        | "RowRanges" >> Spread(items)
         | "Label" >> beam.ParDo(Label(folder, job))
         | "ByPartition" >> beam.GroupByKey()
         | "PublishCandidate" >> beam.ParDo(PublishCandidate(folder, job, {str(item.partition): item for item in work}))
@@ -77,9 +76,7 @@ class Label(LabellingFn):
         work, index, start, stop = item
         votes = read_rows(self.project.store, Layout.of(Layout.VOTES, work.partition), work.votes, start, stop)
         labels = labels_table(votes["id"], packed.from_arrow(votes["pattern"]), self.posteriors)
-        path = f"{self._job}/{work.partition}/{index:06d}.parquet"
-        stage_table(self.project.store, path, labels)
-        yield str(work.partition), Shard(index, path, labels.num_rows)
+        yield str(work.partition), stage_shard(self.project.store, f"{self._job}/{work.partition}", index, labels)
 
 
 class PublishCandidate(LabellingFn):

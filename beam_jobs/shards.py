@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from beambell.store import FileRef, Layout, Store
-from beambell.store.tables import iter_tables, write_tables
+from beambell.store import FileRef, Store
+from beambell.store.tables import read_staged, stage_table, write_tables
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,11 @@ class Shard:
     index
         Its place among the pieces.
     path
-        Staged Parquet file below the staging folder.
-    rows
-        How many rows it has.
+        Staged file below the staging folder.
     """
 
     index: int
     path: str
-    rows: int
 
 
 def row_ranges(rows: int, per_item: int) -> Iterator[tuple[int, int, int]]:
@@ -36,14 +33,16 @@ def row_ranges(rows: int, per_item: int) -> Iterator[tuple[int, int, int]]:
         yield index, start, min(start + per_item, rows)
 
 
+def stage_shard(store: Store, folder: str, index: int, table: pa.Table) -> Shard:
+    """Stage one piece in a folder of its job and partition."""
+    path = f"{folder}/{index:06d}.arrow"
+    stage_table(store, path, table)
+    return Shard(index, path)
+
+
 def join_shards(store: Store, folder: str, role: str, schema: pa.Schema, shards: Iterable[Shard]) -> FileRef:
-    """Write staged shards as one data file, a row group at a time."""
+    """Write staged shards as one data file, in their order."""
     ordered = sorted(shards, key=lambda shard: shard.index)
     with store.seal(folder, role) as sealed:
-        tables = (
-            table
-            for shard in ordered
-            for table in iter_tables(store, Layout.STAGING, FileRef(shard.path, "", 0, shard.rows))
-        )
-        write_tables(sealed, schema, tables)
+        write_tables(sealed, schema, (read_staged(store, shard.path) for shard in ordered))
     return sealed.ref

@@ -23,7 +23,7 @@ from beambell.steps.outside import FileDigests, glob_files
 from beambell.steps.stage import Plan, Task
 from beambell.store import FileRef, Layout, Manifest, Partition, Selection, digest, parse_dt
 from beambell.store.partition import DT_PATTERN
-from beambell.store.tables import read_table, write_table
+from beambell.store.tables import read_staged, read_table, write_table
 
 STAGE = "ingest"
 
@@ -268,7 +268,7 @@ def _conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
 
 
 def _read_fragment(project: Project, fragment: Fragment) -> pa.Table:
-    return read_table(project.store, Layout.STAGING, FileRef(fragment.path, "", 0, fragment.rows))
+    return read_staged(project.store, fragment.path)
 
 
 @dataclass(frozen=True)

@@ -42,10 +42,20 @@ def write_table(store: Store, folder: str, role: str, table: pa.Table) -> FileRe
 
 
 def stage_table(store: Store, path: str, table: pa.Table) -> None:
-    """Write one table below the staging folder, for a later step of the same job."""
+    """Write one table below the staging folder, for a later step of the same job.
+
+    As Arrow holds it: it is read once and thrown away, so neither encoding nor compression would pay.
+    """
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, **_WRITE_OPTIONS)
-    store.files.write(f"{Layout.STAGING}/{path}", sink.getvalue())
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=ROW_GROUP_ROWS)
+    store.files.stage(path, sink.getvalue())
+
+
+def read_staged(store: Store, path: str) -> pa.Table:
+    """Read a staged table."""
+    with store.files.open(f"{Layout.STAGING}/{path}") as file:
+        return pa.ipc.open_file(file).read_all()
 
 
 def read_table(store: Store, folder: str, ref: FileRef, columns: list[str] | None = None) -> pa.Table:
