@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from beambell.labeling.core import ABSTAIN, MAX_CLASSES, About, OnError, Votes, about
-from beambell.labeling.python import Decorated, Function, decoration
+from beambell.labeling.python import HALTS, Decorated, Function, decoration, ordinary
 from beambell.labeling.row import ROW_COLUMNS, Columns, Row
 from beambell.labeling.time_limit import Stopped
 
@@ -49,15 +49,18 @@ class BatchFunction(Decorated):
                 batch = table.slice(start, self.batch_size)
                 votes[start : start + batch.num_rows] = self._batch(batch, start, cardinality, on_error)
         except Stopped as stop:
-            self._give_up(votes, start, stop, on_error)
+            return self._given_up(votes, start, stop, on_error)
         return votes
 
     def _batch(self, batch: pa.Table, start: int, cardinality: int, on_error: OnError) -> Votes | int:
         try:
             returned = self._returned(batch, batch.num_rows)
-        except Exception as error:  # noqa: BLE001  # any failure of a user's code is that batch's alone
+        except HALTS:
+            raise
+        except BaseException as error:  # noqa: BLE001  # any failure of a user's code is that batch's alone
+            failure = ordinary(error)
             for position in range(start, start + batch.num_rows):
-                on_error(position, error)
+                on_error(position, failure)
             return ABSTAIN
         return self._accepted(returned, start, cardinality, on_error)
 

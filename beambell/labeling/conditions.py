@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn, Unpack
 
@@ -82,6 +82,14 @@ class _Junction(Condition):
         """Those of all parts."""
         return tuple(leaf for part in self.parts for leaf in part.leaves)
 
+    def truths(self, columns: Columns) -> Truths:
+        """Join those of the parts."""
+        return self.join([part.truths(columns) for part in self.parts])
+
+    @abstractmethod
+    def join(self, truths: Sequence[Truths]) -> Truths:
+        """Tell where it holds and fails from where each part does."""
+
 
 @dataclass(frozen=True)
 class AllOf(_Junction):
@@ -94,9 +102,9 @@ class AllOf(_Junction):
         truths = [part.truth(row) for part in self.parts]
         return False if False in truths else None if None in truths else True
 
-    def truths(self, columns: Columns) -> Truths:
+    def join(self, truths: Sequence[Truths]) -> Truths:
         """Fail where a part fails, hold where all hold."""
-        holds, fails = zip(*(part.truths(columns) for part in self.parts), strict=True)
+        holds, fails = zip(*truths, strict=True)
         return np.logical_and.reduce(holds), np.logical_or.reduce(fails)
 
 
@@ -111,9 +119,9 @@ class AnyOf(_Junction):
         truths = [part.truth(row) for part in self.parts]
         return True if True in truths else None if None in truths else False
 
-    def truths(self, columns: Columns) -> Truths:
+    def join(self, truths: Sequence[Truths]) -> Truths:
         """Hold where a part holds, fail where all fail."""
-        holds, fails = zip(*(part.truths(columns) for part in self.parts), strict=True)
+        holds, fails = zip(*truths, strict=True)
         return np.logical_or.reduce(holds), np.logical_and.reduce(fails)
 
 
@@ -190,6 +198,27 @@ class Combination(LabelingFunction, Condition):
     def apply(self, columns: Columns, *, cardinality: int, on_error: OnError) -> Votes:  # noqa: ARG002
         """Vote on every row, int8 [n]; a value of the right type never fails."""
         return np.where(self.truths(columns)[0], np.int8(self.label or 0), np.int8(ABSTAIN))
+
+
+def truths(condition: Condition, of_leaf: Callable[[LabelingFunction], Truths]) -> Truths:
+    """Tell where a condition holds and fails, whatever way the truths of its leaves are found.
+
+    Parameters
+    ----------
+    condition
+        Made of labeling functions.
+    of_leaf
+        Returns where one of these holds and fails; called for each, from left to right.
+    """
+    match condition:
+        case Not(part):
+            holds, fails = truths(part, of_leaf)
+            return fails, holds
+        case _Junction(parts):
+            return condition.join([truths(part, of_leaf) for part in parts])
+        case LabelingFunction():
+            return of_leaf(condition)
+    raise TypeError(f"{type(condition).__name__} is made of unknown parts")
 
 
 def spell(condition: Condition) -> Iterator[LabelingFunction | str]:

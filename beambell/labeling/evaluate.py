@@ -103,11 +103,7 @@ def evaluate(
     LabelingFunctionError
         Before anything runs: a column is missing or of a wrong type, a label is not a class.
     """
-    lfs = tuple(map(adopt, lfs))
-    if not 1 <= cardinality <= MAX_CLASSES:
-        raise ValueError(f"cardinality must be 1..{MAX_CLASSES}, not {cardinality}")
-    check_fields(lfs, table.schema, stream)
-    check_labels(lfs, cardinality)
+    lfs = prepare(lfs, table, cardinality=cardinality, stream=stream)
     columns = Columns(table, stream=stream)
     votes = np.full((table.num_rows, len(lfs)), ABSTAIN, dtype=np.int8)
     letters: list[DeadLetter] = []
@@ -127,6 +123,27 @@ def evaluate(
     for lf in lfs:
         lf.release()
     return Evaluation(votes, tuple(letters), n_errors)
+
+
+def prepare(lfs: Iterable[Any], table: pa.Table, *, cardinality: int, stream: str) -> tuple[LabelingFunction, ...]:
+    """Check before anything runs that labeling functions (snorkel's too) can vote on rows of a stream; return them.
+
+    Parameters
+    ----------
+    lfs, table, cardinality, stream
+        See `evaluate`.
+
+    Raises
+    ------
+    LabelingFunctionError
+        If a column is missing or of a wrong type, or a label is not a class.
+    """
+    adopted = tuple(map(adopt, lfs))
+    if not 1 <= cardinality <= MAX_CLASSES:
+        raise ValueError(f"cardinality must be 1..{MAX_CLASSES}, not {cardinality}")
+    check_fields(adopted, table.schema, stream)
+    check_labels(adopted, cardinality)
+    return adopted
 
 
 class _Failures:

@@ -268,7 +268,7 @@ class Numeric(Declarative):
         column = columns.arrow(self.field).combine_chunks()
         if pa.types.is_floating(column.type):
             numbers = column.cast(pa.float64()).fill_null(math.nan)
-            low, high = _nearest_float(self.min, math.inf), _nearest_float(self.max, -math.inf)
+            low, high = nearest_float(self.min, math.inf), nearest_float(self.max, -math.inf)
         elif pa.types.is_integer(column.type):
             # A whole number is at least 2.5 if it is at least 3: rounded bounds keep int64 out of float64.
             numbers, low, high = column.fill_null(0), _rounded(math.ceil, self.min), _rounded(math.floor, self.max)
@@ -676,7 +676,7 @@ def _measure(unit: str) -> Callable[[str], int]:
     return len if unit == "chars" else lambda text: len(text.split())
 
 
-def _nearest_float(bound: Number | None, towards: float) -> float | None:
+def nearest_float(bound: Number | None, towards: float) -> float | None:
     """Return the first float at a bound or beyond it, in the direction of what is allowed."""
     if bound is None:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import operator
 import sys
 from abc import abstractmethod
@@ -23,6 +24,16 @@ Function = Callable[..., Any]
 
 _TRUTH = (bool, np.bool_)
 
+HALTS = (KeyboardInterrupt, Stopped)
+"""What ends more than the row it was raised on."""
+
+
+def ordinary(error: BaseException) -> Exception:
+    """Return an exception to record: of one that would end the program, such as `SystemExit`, an ordinary one."""
+    if isinstance(error, Exception):
+        return error
+    return RuntimeError(f"{type(error).__name__}: {error}").with_traceback(error.__traceback__)
+
 
 class Scripted(LabelingFunction):
     """A labeling function whose vote is whatever some code returns, checked row by row."""
@@ -37,30 +48,36 @@ class Scripted(LabelingFunction):
 
     def apply(self, columns: Columns, *, cardinality: int, on_error: OnError) -> Votes:
         """Vote row by row over the columns it reads, int8 [n]."""
-        call, checked = self.call, self._checked
-        votes = np.full(columns.n_rows, ABSTAIN, dtype=np.int8)
+        call, checked, plain = self.call, self._checked, self._accepted_votes(cardinality)
+        votes = [ABSTAIN] * columns.n_rows  # a list: setting one item of an array takes longer
         position = 0
         try:
             for position, row in enumerate(columns.rows(self.fields)):
                 try:
-                    vote = checked(call(row), cardinality)
-                except Exception as error:  # noqa: BLE001  # a failure of a user's code is that row's alone
-                    on_error(position, error)
-                else:
-                    votes[position] = vote
+                    vote = call(row)
+                    votes[position] = vote if type(vote) is int and vote in plain else checked(vote, cardinality)
+                except HALTS:
+                    raise
+                except BaseException as error:  # noqa: BLE001  # a failure of a user's code is that row's alone
+                    on_error(position, ordinary(error))
+            return np.array(votes, dtype=np.int8)
         except Stopped as stop:
-            self._give_up(votes, position, stop, on_error)
-        return votes
+            return self._given_up(np.array(votes, dtype=np.int8), position, stop, on_error)
 
     @staticmethod
-    def _give_up(votes: Votes, position: int, stop: Stopped, on_error: OnError) -> None:
+    def _given_up(votes: Votes, position: int, stop: Stopped, on_error: OnError) -> Votes:
         """Abstain from a row on: the time is up."""
         votes[position:], error = ABSTAIN, too_slow(stop)
         for rest in range(position, len(votes)):
             on_error(rest, error)
+        return votes
+
+    def _accepted_votes(self, cardinality: int) -> frozenset[int]:
+        classes = range(cardinality)
+        return frozenset({ABSTAIN, *(classes if self.label is None else {self.label}.intersection(classes))})
 
     def _checked(self, vote: Any, cardinality: int) -> int:
-        """Return a vote as an int, or raise; the common case, a plain int, comes first."""
+        """Return a vote as an int, or raise."""
         if type(vote) is not int:
             if self.label is not None and isinstance(vote, _TRUTH):
                 return self.label if vote else ABSTAIN
@@ -96,6 +113,10 @@ class Decorated(Scripted):
         super().__post_init__()
         if not callable(self.function):
             self.fail(f"needs a function, not {self.function!r}")
+        if _never_returns_a_vote(self.function):
+            self.fail(
+                "is a generator or asynchronous: calling it gives no vote", fix="return the vote from a plain def"
+            )
         self._set("reads", tuple(dict.fromkeys(self.strings("fields", self.reads))))
         self._set("given", dict(self.given))
         self.strings("names of resources", self.given)
@@ -154,6 +175,13 @@ class SnorkelFunction(Scripted):
         """Empty the caches of memoizing preprocessors, which remember every row they have seen for ever."""
         for mapper in preprocessors(self.original):
             mapper.reset_cache()
+
+
+def _never_returns_a_vote(function: Function) -> bool:
+    return any(
+        check(function)
+        for check in (inspect.isgeneratorfunction, inspect.iscoroutinefunction, inspect.isasyncgenfunction)
+    )
 
 
 def preprocessors(original: Any) -> Iterable[Any]:

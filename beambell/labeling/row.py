@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import repeat
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ import pyarrow as pa
 ROW_COLUMNS = ("id", "ts", "stream")
 """Columns every row offers, whatever fields a labeling function declares."""
 
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _put = object.__setattr__
 
 
@@ -96,6 +98,63 @@ class MutableRow(Row):
         self.__dict__.pop(name)
 
 
+class _Record(Row):
+    """A row of a table: its values are the tuple they came in, and its class knows their names.
+
+    Making one takes a quarter of the time of a row with a dictionary of its own. In all else it is a `Row`.
+    """
+
+    __slots__ = ("__values",)  # private names, for the others belong to the columns
+    __places: ClassVar[Mapping[str, int]]
+
+    def __new__(cls, values: Mapping[str, Any]) -> Row:  # type: ignore[misc]  # as when called by type(row)(...)
+        return Row(values)
+
+    @staticmethod
+    @lru_cache(maxsize=256)
+    def of_names(names: tuple[str, ...]) -> type[_Record]:
+        """Return the class of the records with these fields, each of them a property."""
+        places = {name: place for place, name in enumerate(names)}
+        fields = {name: _Record.__field(place) for name, place in places.items() if not _is_special(name)}
+        return type(
+            Row.__name__, (_Record,), {**fields, "__slots__": (), "__module__": __name__, "_Record__places": places}
+        )
+
+    @staticmethod
+    def __field(place: int) -> property:
+        return property(lambda self: self.__values[place])
+
+    @classmethod
+    def each(cls, tuples: Iterable[tuple[Any, ...]]) -> Iterator[Row]:
+        """Make a row of every tuple of values."""
+        make, put = object.__new__, cls.__values.__set__  # type: ignore[attr-defined]  # a slot's
+        for values in tuples:
+            row = make(cls)
+            put(row, values)
+            yield row
+
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        """Field name to value: a copy, so ``vars(row)`` is no way to change the row."""
+        return dict(zip(self.__places, self.__values, strict=True))
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return self.__values[self.__places[name]]
+        except KeyError:
+            raise KeyError(_absent(self, name)) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.__places)
+
+    def __len__(self) -> int:
+        return len(self.__places)
+
+
+def _is_special(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__")
+
+
 def _absent(row: Row, name: str) -> str:
     return f"the row has no field {name!r}; it has {', '.join(sorted(row.__dict__))}: declare it in fields=(...)"
 
@@ -166,18 +225,14 @@ class Columns:
         types = self.types
         wanted = types if fields is None else [*fields, *(name for name in ROW_COLUMNS if name in types)]
         names = tuple(dict.fromkeys(wanted))
-        values = zip(*map(self.values, names), strict=True) if names else repeat((), self.n_rows)
-        make = Row.__new__
-        for record in values:
-            row = make(Row)
-            _put(row, "__dict__", dict(zip(names, record, strict=False)))  # not being strict is a tenth faster
-            yield row
+        tuples = zip(*map(self.values, names), strict=True) if names else repeat((), self.n_rows)
+        return _Record.of_names(names).each(tuples)
 
 
 def _python_values(column: pa.ChunkedArray) -> list[Any]:
     if column.type == pa.timestamp("us", tz="UTC"):
-        # Arrow looks up the time zone for every single value, forty times slower than this.
-        naive = column.cast(pa.timestamp("us")).to_numpy().tolist()
-        return [None if moment is None else moment.replace(tzinfo=dt.UTC) for moment in naive]
+        # Arrow looks up the time zone for every single value, fifty times slower than this.
+        since = column.cast(pa.timestamp("us")).to_numpy() - np.datetime64(0, "us")
+        return [None if passed is None else _EPOCH + passed for passed in since.tolist()]
     values: list[Any] = column.to_pylist()
     return values

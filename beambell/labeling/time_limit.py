@@ -1,9 +1,13 @@
 """Stop Python code that takes too long, in the thread it runs in.
 
 A timer asks the interpreter to raise `Stopped` in the evaluating thread. That reaches any Python code, an endless loop
-included, whatever ``except Exception`` is around it. It does not reach C code that never returns to the interpreter,
-such as one catastrophic ``re.search``: it is raised once that call is over. Code that catches `BaseException` and
-goes on is not stopped either.
+included, whatever ``except Exception`` is around it. Code that catches `BaseException` and goes on is not stopped.
+
+It does not reach C code that never returns to the interpreter, such as one catastrophic ``re.search``: it is raised
+once that call is over. Nothing within the process could do better. ``re`` keeps the interpreter's lock for the whole
+search, so that not even the timer runs meanwhile; what it does look out for is signals, but Python handles these in the
+main thread only, where no worker of Beam is (and where Ctrl-C does end the search); and a thread that is killed would
+leave its locks held for ever. The remedy is the ``regex`` kind: where it is compiled, a text is read once.
 """
 
 from __future__ import annotations

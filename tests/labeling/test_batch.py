@@ -65,6 +65,68 @@ def test_pandas_on_request_and_a_frame_of_its_own():
     assert result.dead_letters == ()
 
 
+def test_what_is_done_to_a_batch_is_seen_by_nobody_else():
+    table = pa.table({"id": ["a", "b"], "text": ["x", "y"], "n": [1, 2], "words": [["x"], ["y"]], "ns": [[1], [2]]})
+    before = table.to_pylist()
+    fields = ("text", "n", "words", "ns")
+    pokes = [
+        lambda frame: frame.__delitem__("text"),
+        lambda frame: frame.__setitem__("text", "spoiled"),
+        lambda frame: frame["text"].to_numpy().__setitem__(0, "spoiled"),
+        lambda frame: frame["n"].to_numpy().__setitem__(0, 9),
+        lambda frame: frame["words"][0].__setitem__(0, "spoiled"),
+        lambda frame: frame["ns"][0].__setitem__(0, 9),
+        lambda frame: frame["text"].array.__setitem__(0, "spoiled"),
+    ]
+
+    def poking(poke):
+        def lf(frame):
+            poke(frame)
+            return [1, 1]
+
+        return lf
+
+    batch = batch_labeling_function
+    spoilers = [
+        batch(f"p{n}", fields=fields, form="pandas")(poking(poke)) for n, poke in enumerate(pokes)
+    ]  # some are refused by pandas, the others change a frame of their own
+    seen = []
+    witnesses = [
+        batch("table", fields=fields)(lambda table: seen.append(table.to_pylist()) or [1, 1]),
+        batch("frame", fields=fields, form="pandas")(lambda frame: seen.append(frame.to_dict("records")) or [1, 1]),
+        labeling_function("row", fields=fields)(lambda row: seen.append(dict(row)) or 1),
+    ]
+    result = run(*spoilers, *witnesses, table=table)
+    assert result.votes[:, -3:].tolist() == [[1, 1, 1]] * 2
+    rows = [{**row, "stream": "mail"} for row in before]
+    assert seen[0] == [{**row, "words": [*row["words"]], "ns": [*row["ns"]]} for row in seen[1]] == rows
+    assert seen[2:] == rows
+    assert table.to_pylist() == before
+
+
+def test_a_batch_that_leaves_the_program_fails_and_an_interrupt_ends_everything():
+    def raising(error):
+        def lf(table):
+            raise error
+
+        return batch_labeling_function("lf", batch_size=4)(lf)
+
+    result = run(raising(SystemExit(3)), GOOD)
+    assert result.votes[0].tolist() == [-1, 0]
+    assert {(letter.error, letter.message) for letter in result.dead_letters} == {("RuntimeError", "SystemExit: 3")}
+    assert result.n_errors == {"lf": 6, "good": 0}
+    with pytest.raises(KeyboardInterrupt):
+        run(raising(KeyboardInterrupt()))
+
+
+def test_a_generator_is_refused():
+    def one_by_one(table):
+        yield from [1] * len(table)
+
+    with pytest.raises(LabelingFunctionError, match=r"'one_by_one'.*is a generator or asynchronous"):
+        batch_labeling_function(one_by_one)
+
+
 def test_an_exception_fails_its_batch_and_no_other():
     @batch_labeling_function(batch_size=2)
     def lf(table):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 import datetime as dt
+import enum
+import functools
 import pickle
 import subprocess
 import sys
+from contextlib import suppress
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +19,7 @@ import pytest
 from beambell.errors import LabelingFunctionError
 from beambell.labeling import ABSTAIN, Resource, Row, evaluate, keyword, labeling_function
 from beambell.labeling.python import adopt
+from beambell.labeling.row import Columns
 
 TABLE = pa.table({
     "id": ["a", "b", "c"],
@@ -79,6 +83,86 @@ def test_anything_else_is_an_error_naming_function_and_value(value):
         labeling_function("p")(lambda row: value).vote({})
 
 
+class Label(enum.IntEnum):
+    HAM = 0
+    SPAM = 1
+
+
+@pytest.mark.parametrize("label", [None, 1])
+def test_every_vote_of_a_table_is_judged_as_the_vote_on_one_row(label):
+    values = [1, 0, -1, 2, 127, -2, 10**30, True, False, np.True_, np.int64(1), np.uint8(0), Label.SPAM, Label.HAM]
+    values += [1.0, 0.0, np.float32(1), float("nan"), None, "1", b"1", [1], {}, object, np.array(1), np.array([1, 0])]
+    lf = labeling_function("lf", fields=(), label=label)(lambda row: values[row.id])
+    table = pa.table({"id": range(len(values))})
+    result = evaluate([lf], table, cardinality=2, stream="mail")
+    messages = {int(letter.row_id): letter.message for letter in result.dead_letters}
+    for place in range(len(values)):
+        expected, message = ABSTAIN, None
+        try:
+            expected = lf.vote({"id": place})
+        except LabelingFunctionError as error:
+            message = error.message
+        if type(values[place]) is int and values[place] == 2:  # one row alone does not tell how many classes there are
+            expected, message = ABSTAIN, "returned 2, which is not a class"
+        assert result.votes[place, 0] == expected
+        assert (place in messages) == (message is not None)
+        assert (message or "").partition(":")[0] in messages.get(place, "")
+
+
+class PanicError(BaseException):
+    """As the exceptions of libraries written in Rust."""
+
+
+def test_a_function_that_leaves_the_program_fails_on_that_row_only():
+    errors = {"a": SystemExit(3), "b": PanicError("index out of bounds"), "c": StopIteration("over")}
+
+    @labeling_function
+    def leaves(row):
+        raise errors[row.id]
+
+    last = labeling_function("last", label=1)(lambda row: row.id == "c" or sys.exit("no"))
+    result = evaluate([leaves, last], TABLE, cardinality=2, stream="mail")
+    assert result.votes.tolist() == [[-1, -1], [-1, -1], [-1, 1]]
+    assert [(letter.row_id, letter.error, letter.message) for letter in result.dead_letters] == [
+        ("a", "RuntimeError", "SystemExit: 3"),
+        ("b", "RuntimeError", "PanicError: index out of bounds"),
+        ("c", "StopIteration", "over"),
+        ("a", "RuntimeError", "SystemExit: no"),
+        ("b", "RuntimeError", "SystemExit: no"),
+    ]
+    assert "in leaves\n    raise errors[row.id]" in result.dead_letters[0].traceback
+
+
+def test_an_interrupt_of_the_user_ends_everything():
+    @labeling_function
+    def interrupted(row):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate([interrupted], TABLE, cardinality=2, stream="mail")
+
+
+async def asynchronous(row):
+    return 1
+
+
+def generator(row):
+    yield 1
+
+
+async def both(row):
+    yield 1
+
+
+@pytest.mark.parametrize("function", [asynchronous, generator, both])
+def test_what_cannot_return_a_vote_is_refused(function):
+    with pytest.raises(LabelingFunctionError, match="is a generator or asynchronous") as caught:
+        labeling_function(function)
+    assert caught.value.where == f"labeling function {function.__name__!r}"
+    with pytest.raises(LabelingFunctionError, match="is a generator or asynchronous"):
+        labeling_function("wrapped", label=1)(functools.partial(function))
+
+
 def test_a_row_is_read_only_and_others_see_it_unchanged():
     @labeling_function(fields=("text", "words"))
     def by_attribute(row):
@@ -109,15 +193,88 @@ def test_a_row_is_read_only_and_others_see_it_unchanged():
     ]
 
 
+def rows_of(table, fields=("text",)):
+    return list(Columns(table, stream="mail").rows(fields))
+
+
+def test_a_row_of_a_table_is_a_row_in_every_respect():
+    fields = {"text": "Free MONEY", "author": "ann"}
+    moment = dt.datetime(2026, 1, 3, tzinfo=dt.UTC)
+    same = Row({**fields, "id": "a", "ts": moment, "stream": "mail"})
+    row, *others = rows_of(TABLE, ("text", "author"))
+    assert isinstance(row, Row)
+    assert row == same == dict(row)
+    assert same == row != others[0]
+    assert (hash(row), repr(row), list(row), len(row)) == (hash(same), repr(same), list(same), len(same))
+    assert (row.get("text"), row.get("none", 7), "text" in row, "none" in row) == ("Free MONEY", 7, True, False)
+    assert [*row.items()] == [*same.items()]
+    assert "%(author)s in %(stream)s" % row == "ann in mail"  # noqa: UP031  # a tuple would not do
+    assert "%s" % row == str(same)  # noqa: UP031
+    assert set(fields) <= set(dir(row))
+    assert type(row)({"text": "x"}) == Row({"text": "x"})
+    for fails in (lambda r: r.amount, lambda r: r["amount"], lambda r: r.update(x=1), lambda r: delattr(r, "text")):
+        errors = []
+        for one in (row, same):
+            with pytest.raises((AttributeError, KeyError)) as caught:
+                fails(one)
+            errors.append((type(caught.value), str(caught.value)))
+        assert errors[0] == errors[1]
+    with pytest.raises(AttributeError, match="it has author, id, stream, text, ts: declare it in fields"):
+        row.amount  # noqa: B018
+
+
+@pytest.mark.parametrize("change", [
+    lambda row: setattr(row, "text", "y"),
+    lambda row: row.__setitem__("text", "y"),
+    lambda row: delattr(row, "text"),
+    lambda row: row.__delitem__("text"),
+    lambda row: vars(row).update(text="y"),
+    lambda row: object.__setattr__(row, "text", "y"),
+])  # fmt: skip
+def test_nothing_changes_a_row_of_a_table(change):
+    (row, *_) = rows_of(TABLE)
+    before = dict(row)
+    with suppress(AttributeError, TypeError):
+        change(row)
+    assert (dict(row), row.text) == (before, "Free MONEY")
+
+
+def test_names_of_columns_cannot_break_a_row_of_a_table():
+    names = ["get", "two words", "_values", "__values", "__len__", "__class__", "__dict__", "index"]
+    (row,) = rows_of(pa.table({name: [place] for place, name in enumerate(names)}), names)
+    assert [row[name] for name in names] == [*range(len(names))]
+    assert [getattr(row, name) for name in names if not name.startswith("__")] == [0, 1, 2, 7]
+    assert (len(row), list(row)) == (len(names) + 1, [*names, "stream"])
+    assert isinstance(row, Row)
+
+
+def test_times_are_those_of_arrow():
+    day = dt.timedelta(days=1)
+    moments = [dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + n * 12345.678901 * day for n in range(-50, 200)]
+    moments += [None, dt.datetime(1, 1, 1, tzinfo=dt.UTC), dt.datetime.max.replace(tzinfo=dt.UTC)]
+    for unit, zone in (("us", "UTC"), ("ms", "UTC"), ("us", None), ("us", "Europe/Berlin")):
+        column = pa.array(moments[:200], pa.timestamp("us", "UTC")).cast(pa.timestamp(unit, zone), safe=False)
+        assert [row.ts for row in rows_of(pa.table({"ts": column}), ())] == column.to_pylist()
+    found = [row.ts for row in rows_of(pa.table({"ts": pa.array(moments, pa.timestamp("us", "UTC"))}), ())]
+    assert found == moments
+    assert {moment.tzinfo for moment in found if moment} == {dt.UTC}
+
+
+def test_a_table_of_no_columns_has_rows():
+    table = pa.table({"n": [1, 2]}).select([])
+    assert list(Columns(table.append_column("n", pa.array([1, 2]))).rows(())) == [{}, {}]
+
+
 @pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, lambda row: pickle.loads(pickle.dumps(row))])
 def test_a_copy_of_a_row_is_ones_own(clone):
-    row = Row({"text": "x", "words": ["x"]})
-    mine = clone(row)
-    assert mine == row
-    mine.text, mine["more"] = "y", 1
-    assert (row.text, "more" in row, mine.text, mine.more) == ("x", False, "y", 1)
-    del mine.more
-    assert "more" not in mine
+    table = pa.table({"text": ["x"], "words": [["x"]]})
+    for row in (Row({"text": "x", "words": ["x"]}), *rows_of(table, ("text", "words"))):
+        mine = clone(row)
+        assert mine == row
+        mine.text, mine["more"] = "y", 1
+        assert (row.text, "more" in row, mine.text, mine.more) == ("x", False, "y", 1)
+        del mine.more
+        assert "more" not in mine
 
 
 def test_equal_rows_have_equal_hashes():

@@ -90,6 +90,20 @@ def test_a_slow_pattern_is_stopped_between_rows():
     assert set(result.votes[:, 0].tolist()) == {-1}
 
 
+def test_one_long_call_into_c_is_a_failure_once_it_is_over():
+    """The limit of the limit: not even the timer runs while ``re`` searches."""
+    start = time.monotonic()
+    assert re.search("(a+)+b", "a" * 22) is None
+    one_call = time.monotonic() - start
+    table = pa.table({"id": ["a", "b"], "text": ["a" * 22, "a"]})
+    searches = labeling_function("searches", label=1)(lambda row: bool(re.search("(a+)+b", row.text)))
+    result = evaluate([searches], table, cardinality=2, stream="mail", time_limit_s=one_call / 10)
+    assert [(letter.row_id, letter.error) for letter in result.dead_letters] == [
+        ("a", "TimeoutError"),
+        ("b", "TimeoutError"),
+    ]
+
+
 def test_nothing_is_raised_after_the_block():
     """Blocks that end just when their time does: the exception is raised inside, or never."""
     stopped, interval = 0, sys.getswitchinterval()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -93,6 +93,71 @@ class Alphabet:
     def size(self) -> int:
         """Number of symbols."""
         return int(self.pages.max()) + 1
+
+    def joined(self, other: Alphabet) -> Alphabet:
+        """Return the smallest alphabet that tells apart what this one or the other does.
+
+        Raises
+        ------
+        TooManySymbols
+            If a byte cannot hold it.
+        """
+        pairs, page_of = np.unique(self.page_of.astype(np.int64) << 16 | other.page_of, return_inverse=True)
+        both = self.pages[pairs >> 16].astype(np.int64) << 8 | other.pages[pairs & 0xFFFF]
+        occurs = np.zeros(MAX_SYMBOLS**2, dtype=bool)
+        occurs[both] = True
+        size = int(np.count_nonzero(occurs))
+        if size > MAX_SYMBOLS:
+            raise TooManySymbols(size)
+        return Alphabet(page_of.astype(np.uint16), (np.cumsum(occurs) - 1)[both].astype(np.uint8))
+
+    def spelled(self, larger: Alphabet) -> Spelling:
+        """Tell how to read in this alphabet what is written in one that was `joined` from it."""
+        page, offset = np.divmod(larger._examples, PAGE)
+        own = np.zeros(MAX_SYMBOLS, dtype=np.uint8)
+        own[: larger.size] = self.pages[self.page_of[page], offset]
+        return Spelling(larger, self.ascii, own)
+
+
+@dataclass(frozen=True, eq=False)
+class Spelling:
+    """How a loop that knows one alphabet reads texts that are written in a larger one.
+
+    Attributes
+    ----------
+    written
+        The larger one.
+    ascii
+        uint8 [256], the loop's own symbol of each byte of a text that is ASCII.
+    own
+        uint8 [256], the loop's own symbol of each symbol that other texts are written in.
+    """
+
+    written: Alphabet
+    ascii: Array
+    own: Array
+
+
+def spell(alphabets: Sequence[Alphabet]) -> list[Spelling]:
+    """Find few larger alphabets for all of these, so that texts need to be written but a few times."""
+    larger: list[Alphabet] = []
+    chosen = []
+    for alphabet in alphabets:
+        place = next((p for p, candidate in enumerate(larger) if _join(larger, p, candidate, alphabet)), None)
+        if place is None:
+            place = len(larger)
+            larger.append(alphabet)
+        chosen.append(place)
+    return [alphabet.spelled(larger[place]) for alphabet, place in zip(alphabets, chosen, strict=True)]
+
+
+def _join(larger: list[Alphabet], place: int, candidate: Alphabet, alphabet: Alphabet) -> bool:
+    """Enlarge one alphabet by another if a byte can hold both."""
+    try:
+        larger[place] = candidate.joined(alphabet)
+    except TooManySymbols:
+        return False
+    return True
 
 
 def _bounds(members: CharSet) -> Array:

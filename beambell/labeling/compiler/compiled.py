@@ -3,51 +3,31 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from beambell.labeling.compiler.plan import Build, Plan, TextPlanner
-from beambell.labeling.compiler.program import Listed, LookupProgram, TextProgram, Vote
+from beambell.labeling.compiler.plan import Build, Plan, Planner
+from beambell.labeling.compiler.program import Found, Program
 from beambell.labeling.compiler.store import Folder, build
 from beambell.labeling.core import ABSTAIN, MAX_CLASSES, LabelingFunction, check_fields, check_labels, raise_error
-from beambell.labeling.evaluate import Evaluation, VoteMatrix, evaluate
-from beambell.labeling.kinds import Count, Declarative, Keyword, Length, Lexicon, Lookup, Numeric, Regex, Textual
-from beambell.labeling.python import Scripted, adopt
+from beambell.labeling.evaluate import Evaluation, VoteMatrix, evaluate, prepare
+from beambell.labeling.python import adopt
 from beambell.labeling.row import Columns
 
-BLOCK: Final = 32_768
+BLOCK: Final = 16_384
 """Rows voted on at a time: what is found in them stays in the cache."""
 
-_TEXTUAL = (Keyword, Regex, Count, Length, Lexicon)
 
+class _Compiled(NamedTuple):
+    """What runs on a table for some of the labeling functions, and the plan for each, by number."""
 
-@dataclass(frozen=True, eq=False)
-class _Program:
-    """What runs on a table: programs by column, and the labeling functions that vectorise themselves."""
-
-    columns: tuple[tuple[str, TextProgram | LookupProgram], ...]
-    vectors: tuple[tuple[int, Declarative], ...]
+    program: Program
     plans: dict[int, Plan]
-
-    @property
-    def compiled(self) -> list[int]:
-        """Numbers of the labeling functions that it votes for."""
-        return [number for number, plan in self.plans.items() if not plan.plain]
-
-    def run(self, batch: pa.RecordBatch, votes: np.ndarray[Any, Any]) -> None:
-        for name, program in self.columns:
-            column = batch.column(name)
-            if not pa.types.is_null(column.type):
-                program.run(column, votes)
-        if self.vectors:
-            columns = Columns(pa.Table.from_batches([batch]))
-            for number, lf in self.vectors:
-                votes[:, number] = lf.apply(columns, cardinality=MAX_CLASSES, on_error=raise_error)
 
 
 class CompiledLFs:
@@ -64,7 +44,7 @@ class CompiledLFs:
         self._cardinality = MAX_CLASSES if cardinality is None else cardinality
         check_labels(self.lfs, self._cardinality)
         self._build = build
-        self._programs: dict[tuple[int, ...], _Program] = {}
+        self._programs: dict[tuple[int, ...], _Compiled] = {}
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -136,10 +116,7 @@ class CompiledLFs:
             Before anything runs: a column is missing or of a wrong type, a label is not a class.
         """
         table = _as_table(table)
-        if not 1 <= cardinality <= MAX_CLASSES:
-            raise ValueError(f"cardinality must be 1..{MAX_CLASSES}, not {cardinality}")
-        check_fields(self.lfs, table.schema, stream)
-        check_labels(self.lfs, cardinality)
+        prepare(self.lfs, table, cardinality=cardinality, stream=stream)
         votes, others = self._compiled_votes(table, stream)
         plain = evaluate(
             [self.lfs[number] for number in others],
@@ -155,7 +132,7 @@ class CompiledLFs:
 
     def explain(self, stream: str | None = None) -> list[Plan]:
         """Tell how each labeling function (of a stream) is computed, and why not faster; in their order."""
-        return list(self._program(stream).plans.values())
+        return list(self._compiled(stream).plans.values())
 
     def _votes_by_row(self, table: pa.Table) -> VoteMatrix:
         for lf in self.lfs:
@@ -172,20 +149,19 @@ class CompiledLFs:
 
     def _compiled_votes(self, table: pa.Table, stream: str | None) -> tuple[VoteMatrix, list[int]]:
         """Return all votes but those left to the plain evaluation, and the numbers of these."""
-        program = self._program(stream)
+        program, plans = self._compiled(stream)
         votes = np.full((table.num_rows, len(self.lfs)), ABSTAIN, dtype=np.int8)
         start = 0
         for batch in _blocks(table, program, stream):
             program.run(batch, votes[start : start + batch.num_rows])
             start += batch.num_rows
-        compiled = set(program.compiled)
-        return votes, [number for number in range(len(self.lfs)) if number not in compiled]
+        return votes, [n for n in range(len(self.lfs)) if n not in plans or plans[n].plain]
 
-    def _program(self, stream: str | None) -> _Program:
+    def _compiled(self, stream: str | None) -> _Compiled:
         key = tuple(number for number, lf in enumerate(self.lfs) if stream is None or lf.votes_on(stream))
         with self._lock:
             if key not in self._programs:
-                self._programs[key] = _compile([(number, self.lfs[number]) for number in key], self._build)
+                self._programs[key] = _compile({number: self.lfs[number] for number in key}, self._build)
             return self._programs[key]
 
 
@@ -220,37 +196,22 @@ def compile_lfs(
     )
 
 
-def _compile(lfs: Sequence[tuple[int, LabelingFunction]], build: Build) -> _Program:
-    texts: dict[str, TextPlanner] = {}
-    lookups: dict[str, list[Listed]] = {}
-    vectors: list[tuple[int, Declarative]] = []
-    plans: dict[int, Plan] = {}
-    for number, lf in lfs:
-        # A subclass may mean something else.
-        if type(lf) is Lookup:
-            lookups.setdefault(lf.field, []).append(Listed.of(Vote(number, lf.label), lf))
-            plans[number] = Plan(lf.name, "hash")
-        elif type(lf) is Numeric:
-            vectors.append((number, lf))
-            plans[number] = Plan(lf.name, "vector")
-        elif isinstance(lf, Textual) and type(lf) in _TEXTUAL:
-            texts.setdefault(lf.field, TextPlanner(build)).add(Vote(number, lf.label), lf)
-        elif isinstance(lf, Scripted):
-            plans[number] = Plan(lf.name, "python", "it is Python code, run row by row")
-        else:
-            plans[number] = Plan(lf.name, "plain", f"the compiler does not know the kind {lf.kind!r}")
-    columns: list[tuple[str, TextProgram | LookupProgram]] = []
-    for field, planner in texts.items():
-        program, decided = planner.finish()
-        columns.append((field, program))
-        plans |= decided
-    columns += [(field, LookupProgram(tuple(several))) for field, several in lookups.items()]
-    return _Program(tuple(columns), tuple(vectors), dict(sorted(plans.items())))
+def _compile(lfs: Mapping[int, LabelingFunction], build: Build) -> _Compiled:
+    planner = Planner(build)
+    outputs = {number: planner.add(lf) for number, lf in lfs.items()}
+    columns, combined, planned = planner.finish()
+    plans = {number: replace(planned[output], lf=lfs[number].name) for number, output in outputs.items()}
+    votes = [
+        (output, label, number)
+        for number, output in outputs.items()
+        if not plans[number].plain and (label := lfs[number].label) is not None
+    ]
+    return _Compiled(Program(planner.width, columns, combined, Found.of(votes, planner.width)), plans)
 
 
-def _blocks(table: pa.Table, program: _Program, stream: str | None) -> Iterator[pa.RecordBatch]:
+def _blocks(table: pa.Table, program: Program, stream: str | None) -> Iterator[pa.RecordBatch]:
     """Yield the columns that are read, some rows at a time; every row is of the stream, if one is given."""
-    read = dict.fromkeys([*(name for name, _ in program.columns), *(lf.field for _, lf in program.vectors)])
+    read = dict.fromkeys(name for name, _ in program.columns)
     if read:
         given = {} if stream is None else {"stream": pa.repeat(stream, table.num_rows)}
         columns = {name: given[name] if name in given else table.column(name) for name in read}

@@ -122,9 +122,15 @@ class _Construction:
     def rows(self) -> list[list[int]]:
         """Return the next states of every state, by symbol, exploring them in the order of their discovery."""
         rows: list[list[int]] = []
+        first: dict[tuple[Nodes, int], int] = {}  # what was emitted on entering a state does not matter for its row
         self._id(_NONE, EDGE, _NONE)
         while len(rows) < len(self.states):
             nodes, before, _ = self.states[len(rows)]
+            same = first.setdefault((nodes, before), len(rows))
+            if same < len(rows):
+                rows.append(rows[same])
+                self.ends.append(self.ends[same])
+                continue
             rows.append(self._row(nodes, before))
             outputs = self._closure(nodes, before, EDGE)[1] | self._fresh(before, EDGE).outputs
             self.ends.append(sorted(outputs))

@@ -34,34 +34,46 @@ def classify(data, starts, ends, kinds):  # type: ignore[no-untyped-def]
             kinds[i] = OTHER if every & np.uint8(128) else ASCII
 
 
+# What a byte adds to the code point, and what it keeps of it: nothing where it begins a character.
+_ADDS, _KEEPS = np.full(256, 0x07, dtype=np.uint32), np.zeros(256, dtype=np.uint32)
+_ADDS[:0x80], _ADDS[0x80:0xC0], _ADDS[0xC0:0xE0], _ADDS[0xE0:0xF0] = 0x7F, 0x3F, 0x1F, 0x0F
+_ADDS &= np.arange(256, dtype=np.uint32)
+_KEEPS[0x80:0xC0] = 0x1FFFFF
+
+
 @_compiled
-def to_symbols(data, starts, ends, page_of, pages, symbols, new_starts, new_ends):  # type: ignore[no-untyped-def]
-    """Write each character of UTF-8 texts as one symbol, texts one after the other."""
-    end = np.uint64(0)
-    for i in range(len(starts)):
-        new_starts[i] = end
-        p, stop = np.uint64(starts[i]), np.uint64(ends[i])
+def to_symbols(data, starts, ends, rows, of_ascii, page_of, pages, symbols, new_starts, new_ends):  # type: ignore[no-untyped-def]
+    """Write each character of UTF-8 texts as one symbol, texts one after the other, a free byte before each.
+
+    Scripts mix, and a branch for each length of a character would often be guessed wrong. There is none: every byte
+    writes the symbol of what is known of the character so far, and the last one is right. What is no UTF-8, and
+    begins with the rest of a character, gets into the free byte.
+    """
+    last, one, six = np.uint64(0), np.uint64(1), np.uint32(6)
+    for i in range(len(rows)):
+        p, stop, row = np.uint64(starts[i]), np.uint64(ends[i]), np.uint64(rows[i])
+        new_starts[row] = last + one
+        code = np.uint32(0)
         while p < stop:
-            byte = np.uint32(data[p])
-            p += np.uint64(1)
-            more = np.uint64(0)
-            code = byte
-            if byte >= 0xF0:
-                code, more = byte & np.uint32(0x07), np.uint64(3)
-            elif byte >= 0xE0:
-                code, more = byte & np.uint32(0x0F), np.uint64(2)
-            elif byte >= 0xC0:
-                code, more = byte & np.uint32(0x1F), np.uint64(1)
-            more = min(more, stop - p)  # stay inside a text that is not UTF-8
-            for _ in range(more):
-                code = code << np.uint32(6) | (np.uint32(data[p]) & np.uint32(0x3F))
-                p += np.uint64(1)
-            code = min(code, np.uint32(0x10FFFF))
-            page = np.uint64(page_of[code >> np.uint32(8)])
-            symbols[end] = pages[page, np.uint64(code & np.uint32(0xFF))]
-            end += np.uint64(1)
-        new_ends[i] = end
-    return end
+            end = min(stop, p + np.uint64(16))
+            every = np.uint8(0)
+            for j in range(p, end):
+                every |= data[j]
+            if every < np.uint8(128):
+                for j in range(p, end):
+                    symbols[last + one + (j - p)] = of_ascii[data[j]]
+                last += end - p
+            else:
+                for j in range(p, end):
+                    byte = data[j]
+                    code = (code << six) & _KEEPS[byte] | _ADDS[byte]
+                    last += np.uint64(_KEEPS[byte] == 0)
+                    known = min(code, np.uint32(0x10FFFF))
+                    page = np.uint64(page_of[known >> np.uint32(8)])
+                    symbols[last] = pages[page, np.uint64(known & np.uint32(0xFF))]
+            p = end
+        last += one
+        new_ends[row] = last
 
 
 @_compiled
@@ -198,7 +210,7 @@ def tally(data, starts, ends, rows, packed, runs, counts):  # type: ignore[no-un
     """Count up to eight sets of characters at once: one in each byte of a word.
 
     ``packed[byte]`` has a one in the bytes of the sets that it is in; ``runs`` has ones in the bytes of those whose
-    unbroken runs are counted instead of their characters. Adds to ``counts``, int32 [n, 8].
+    unbroken runs are counted instead of their characters. Adds to ``counts``, int64 [sets, n].
     """
     for i in range(len(rows)):
         p, stop, row = np.uint64(starts[i]), np.uint64(ends[i]), np.uint64(rows[i])
@@ -210,9 +222,36 @@ def tally(data, starts, ends, rows, packed, runs, counts):  # type: ignore[no-un
                 now = packed[data[j]]
                 sums += now & ~(before & runs)
                 before = now
-            for k in range(8):
-                counts[row, k] += np.int32(sums >> np.uint64(8 * k) & np.uint64(255))
+            for k in range(counts.shape[0]):
+                counts[k, row] += np.int64(sums >> np.uint64(8 * k) & np.uint64(255))
             p = end
+
+
+@_compiled
+def mark(holds, output, hits):  # type: ignore[no-untyped-def]
+    """Set an output in the rows where something holds, bool [n]."""
+    word, bit = np.uint64(output >> 6), np.uint64(output & 63)
+    for row in range(len(holds)):
+        hits[row, word] |= np.uint64(holds[row]) << bit
+
+
+@_compiled
+def within(values, known, lows, highs, outputs, hits):  # type: ignore[no-untyped-def]
+    """Set ``outputs[k]`` where a value is known, at least ``lows[k]`` and at most ``highs[k]``."""
+    for k in range(len(outputs)):
+        word, bit, low, high = np.uint64(outputs[k] >> 6), np.uint64(outputs[k] & 63), lows[k], highs[k]
+        for row in range(len(values)):
+            value = values[row]
+            hits[row, word] |= np.uint64(known[row] & (low <= value) & (value <= high)) << bit
+
+
+@_compiled
+def add_words(places, words, hits):  # type: ignore[no-untyped-def]
+    """Add a row of ``words``, uint64 [k, w], to each row of ``hits``: that at its place, none where it is negative."""
+    for row in range(len(places)):
+        if places[row] >= 0:
+            for word in range(hits.shape[1]):
+                hits[row, word] |= words[places[row], word]
 
 
 @_compiled
@@ -222,10 +261,13 @@ def _lowest(word):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def weigh(hits, mask, weights, scores):  # type: ignore[no-untyped-def]
-    """Add up ``weights[output]`` of the outputs that are set and in the mask, uint64 [w]; float64 [n]."""
+def weigh(hits, mask, words, weights, scores):  # type: ignore[no-untyped-def]
+    """Add up ``weights[output]`` of the outputs that are set and in the mask, uint64 [w]; float64 [n].
+
+    Only some ``words`` of the mask have any, int64.
+    """
     for row in range(hits.shape[0]):
-        for word in range(hits.shape[1]):
+        for word in words:
             left = hits[row, word] & mask[word]
             while left:
                 scores[row] += weights[np.uint64(word) << np.uint64(6) | _lowest(left)]

@@ -5,26 +5,30 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from beambell.labeling.compiler.alphabet import Alphabet
+from beambell.labeling.compiler.alphabet import Alphabet, Spelling, spell
 from beambell.labeling.compiler.charsets import ANY, CharSet, category
 from beambell.labeling.compiler.dfa import MOST_STATES, Dfa
 from beambell.labeling.compiler.factors import factors, heat
 from beambell.labeling.compiler.program import (
     Check,
+    ColumnProgram,
+    Combined,
     Confirm,
     EqualRun,
-    Found,
+    LookupProgram,
+    NumericProgram,
     Range,
+    Scan,
     Score,
     Tally,
     TextProgram,
-    Vote,
+    Within,
 )
 from beambell.labeling.compiler.store import Patterns
 from beambell.labeling.compiler.syntax import (
@@ -41,7 +45,10 @@ from beambell.labeling.compiler.syntax import (
     parse,
     words,
 )
-from beambell.labeling.kinds import Count, Keyword, Length, Lexicon, Regex, Textual
+from beambell.labeling.conditions import Combination
+from beambell.labeling.core import LabelingFunction, meaning
+from beambell.labeling.kinds import Count, Keyword, Length, Lexicon, Lookup, Numeric, Regex, Textual
+from beambell.labeling.python import Scripted
 
 Build = Callable[[Patterns, int], Dfa | None]
 
@@ -76,8 +83,9 @@ class Plan:
         Its name.
     how
         ``"scan"`` (in the automaton of its column), ``"scan, then automaton"``, ``"own scan"``, ``"scan, then re"``,
-        ``"count"``, ``"hash"``, ``"vector"``; or by the plain evaluation: ``"re"`` (Python searches every text),
-        ``"python"`` (its own code for every row), ``"plain"`` (whatever its kind does).
+        ``"count"``, ``"hash"``, ``"vector"``, ``"logic"`` (of what its operands find); or by the plain evaluation:
+        ``"re"`` (Python searches every text), ``"python"`` (its own code for every row), ``"plain"`` (whatever its
+        kind does).
     why
         In words for its author; empty where there is nothing to add.
     """
@@ -92,25 +100,8 @@ class Plan:
         return self.how in ("re", "python", "plain")
 
 
-class _Search(NamedTuple):
-    """What becomes of one pattern: emitted as ``output``, after ``confirm`` or a question to `re` if need be."""
-
-    how: str
-    why: str
-    output: int | None = None
-    candidate: int | None = None
-    confirm: Dfa | None = None
-    sure_of_ascii: bool = False
-
-
-class _Asked(NamedTuple):
-    vote: Vote
-    lf: Textual
-    search: _Search
-
-
-class TextPlanner:
-    """Plans the labeling functions of one column of texts.
+class Planner:
+    """Plans labeling functions: each gets an output, and so does each condition that one of them combines.
 
     Parameters
     ----------
@@ -121,6 +112,108 @@ class TextPlanner:
     def __init__(self, build: Build) -> None:
         self._build = build
         self._outputs = itertools.count()
+        self._texts: dict[str, TextPlanner] = {}
+        self._lookups: dict[str, dict[int, Lookup]] = {}
+        self._numbers: dict[str, dict[int, Numeric]] = {}
+        self._combinations: dict[int, tuple[Combination, tuple[tuple[int, str], ...]]] = {}
+        self._operands: dict[Hashable, int] = {}
+        self._plans: dict[int, Plan] = {}
+        self.width = 1
+        """Words of 64 outputs."""
+
+    def add(self, lf: LabelingFunction) -> int:
+        """Add a labeling function; return its output."""
+        output = next(self._outputs)
+        # A subclass may mean something else.
+        if type(lf) is Lookup:
+            self._lookups.setdefault(lf.field, {})[output] = lf
+            self._plans[output] = Plan(lf.name, "hash")
+        elif type(lf) is Numeric:
+            self._numbers.setdefault(lf.field, {})[output] = lf
+            self._plans[output] = Plan(lf.name, "vector")
+        elif isinstance(lf, Textual) and type(lf) in _TEXTUAL:
+            if lf.field not in self._texts:
+                self._texts[lf.field] = TextPlanner(self._build, self._outputs)
+            self._texts[lf.field].add(lf, output)
+        elif type(lf) is Combination:
+            self._combinations[output] = lf, tuple(map(self._operand, lf.leaves))
+        elif isinstance(lf, Scripted):
+            self._plans[output] = Plan(lf.name, "python", "it is Python code, run row by row")
+        else:
+            self._plans[output] = Plan(lf.name, "plain", f"the compiler does not know the kind {lf.kind!r}")
+        return output
+
+    def finish(self) -> tuple[tuple[tuple[str, ColumnProgram], ...], tuple[Combined, ...], dict[int, Plan]]:
+        """Return what reads the columns, what combines the answers, and the plan for each output."""
+        self.width = 1 + next(self._outputs) // 64
+        columns: list[tuple[str, ColumnProgram]] = []
+        for field, planner in self._texts.items():
+            program, plans = planner.finish(self.width)
+            columns.append((field, program))
+            self._plans |= plans
+        columns += [(field, LookupProgram.of(lookups, self.width)) for field, lookups in self._lookups.items()]
+        columns += [(field, NumericProgram.of(numbers)) for field, numbers in self._numbers.items()]
+        return tuple(columns), tuple(self._combined()), self._plans
+
+    def _operand(self, lf: LabelingFunction) -> tuple[int, str]:
+        """Return the output of an operand, one for all that mean the same, and the column that it reads."""
+        if type(lf) not in (*_TEXTUAL, Lookup, Numeric):
+            return self.add(lf), ""
+        what = {name: value for name, value in meaning(lf).items() if name not in _NO_CONDITION}
+        key = type(lf), tuple(what.items())
+        if key not in self._operands:
+            self._operands[key] = self.add(lf)
+        return self._operands[key], what["field"]
+
+    def _combined(self) -> Iterator[Combined]:
+        for output, (lf, operands) in self._combinations.items():
+            slow = next((self._plans[operand] for operand, _ in operands if self._plans[operand].plain), None)
+            if slow is None:
+                self._plans[output] = Plan(lf.name, "logic")
+                yield Combined(output, lf.condition, operands)
+            else:
+                self._plans[output] = Plan(lf.name, "plain", f"its operand {slow.lf!r}: {slow.why}")
+
+
+_TEXTUAL = (Keyword, Regex, Count, Length, Lexicon)
+_NO_CONDITION = ("label", "version", "streams")
+
+
+class _Search(NamedTuple):
+    """How one pattern is looked for: emitted at once, or after ``confirm`` or `re` was asked about a candidate."""
+
+    how: str
+    why: str
+    candidate: int | None = None
+    confirm: Dfa | None = None
+    sure_of_ascii: bool = False
+
+
+class _Asked(NamedTuple):
+    output: int
+    lf: Textual
+    search: _Search
+
+
+class _Counted(NamedTuple):
+    what: tuple[CharSet, bool]
+    range: Range
+
+
+class TextPlanner:
+    """Plans what is asked about one column of texts.
+
+    Parameters
+    ----------
+    build
+        Builds an automaton, or finds that it would be too big.
+    outputs
+        Numbers that nobody else uses.
+    """
+
+    def __init__(self, build: Build, outputs: Iterator[int]) -> None:
+        self._build = build
+        self._outputs = outputs
         self._factors: dict[tuple[tuple[CharSet, ...], ...], int] = {}
         self._equal_runs: dict[tuple[int, CharSet | None], EqualRun] = {}
         self._words: dict[tuple[str, bool], int] = {}
@@ -128,73 +221,86 @@ class TextPlanner:
         self._regexes: list[tuple[Tree, int]] = []
         self._apart: list[tuple[Tree, int]] = []
         self._asked: list[_Asked] = []
-        self._lexicons: list[tuple[Vote, Lexicon, dict[int, float]]] = []
-        self._counts: list[tuple[Vote, str, tuple[CharSet, bool], int | None, int | None]] = []
+        self._lexicons: list[tuple[int, Lexicon, dict[int, float]]] = []
+        self._counts: list[_Counted] = []
+        self._plans: dict[int, Plan] = {}
 
-    def add(self, vote: Vote, lf: Textual) -> None:
-        """Add a labeling function."""
+    def add(self, lf: Textual, output: int) -> None:
+        """Add a labeling function, to be answered by an output."""
         if isinstance(lf, Keyword):
-            self._add_keyword(vote, lf)
+            self._add_keyword(lf, output)
         elif isinstance(lf, Lexicon):
-            self._add_lexicon(vote, lf)
+            self._add_lexicon(lf, output)
         elif isinstance(lf, Length):
-            self._counts.append((vote, lf.name, _UNITS[lf.unit], lf.min, lf.max))
+            self._add_counted(lf, _UNITS[lf.unit], output)
         elif isinstance(lf, Count):
-            self._add_count(vote, lf)
+            self._add_count(lf, output)
         elif isinstance(lf, Regex):
-            self._asked.append(_Asked(vote, lf, self._search(lf.pattern, lf.flags, only_whether=True)))
+            self._asked.append(_Asked(output, lf, self._search(lf.pattern, lf.flags, output, only_whether=True)))
         else:
-            self._asked.append(_Asked(vote, lf, _Search("re", f"the compiler does not know the kind {lf.kind!r}")))
+            why = f"the compiler does not know the kind {lf.kind!r}"
+            self._asked.append(_Asked(output, lf, _Search("re", why)))
 
-    def finish(self) -> tuple[TextProgram, dict[int, Plan]]:
-        """Build the automata of all that was added; those planned as ``"re"`` are left to the plain evaluation."""
+    def finish(self, width: int) -> tuple[TextProgram, dict[int, Plan]]:
+        """Build the automata of all that was added, and tell the plan for each output.
+
+        Parameters
+        ----------
+        width
+            Words of 64 outputs. What is planned as ``"re"`` is not among them.
+        """
         automata, failed = self._pack([*self._shared, *self._regexes], MOST_STATES)
         more, also_failed = self._pack(self._apart, ALONE)
         failed |= also_failed
-        width = -(-next(self._outputs) // 64) or 1
-        direct: dict[int, Vote] = {}
-        confirms: list[Confirm] = []
-        checks: list[Check] = []
-        plans: dict[int, Plan] = {}
-        for vote, lf, search in self._asked:
-            how, why, output, candidate, confirm, sure = search
-            if failed & {output, candidate}:
-                how, why, output, candidate = "re", "no automaton can hold it", None, None
-            if candidate is not None and output is None:
-                checks.append(Check(vote, candidate, sure, lf.predicate, _without_a_match(lf)))
-            elif output is not None:
-                direct[output] = vote
-                if candidate is not None and confirm is not None:
-                    confirms.append(Confirm(candidate, confirm))
-            plans[vote.column] = Plan(lf.name, how, why)
-        scores = []
-        for vote, lexicon, weights in self._lexicons:
-            if failed & weights.keys() or not math.isfinite(math.fsum(map(abs, weights.values()))):
-                plans[vote.column] = Plan(lexicon.name, "re", "no automaton can hold its words")
-            else:
-                scores.append(Score.of(vote, weights, lexicon.threshold, width))
-                plans[vote.column] = Plan(lexicon.name, "scan")
-        tallies = _tallies(self._counts)
-        plans |= {vote.column: Plan(name, "count") for vote, name, _, _, _ in self._counts}
+        automata += more
+        asked = [self._asked_at_last(question, failed) for question in self._asked]
+        confirms = [
+            (search.candidate, search.confirm)
+            for _, _, search in asked
+            if search.candidate is not None and search.confirm is not None
+        ]
+        tallied = list(_tallied(self._counts))
+        letters = [Alphabet.of(members for members, _ in whats) for whats in tallied]
+        automatic = [*automata, *(dfa for _, dfa in confirms)]
+        spellings = iter(spell([*(dfa.alphabet for dfa in automatic), *letters]))
+        scans = tuple(Scan(dfa, next(spellings)) for dfa in automata)
+        confirming = tuple(Confirm(candidate, Scan(dfa, next(spellings))) for candidate, dfa in confirms)
         return TextProgram(
-            width,
-            (*automata, *more),
+            scans,
             tuple(self._equal_runs.values()),
-            tuple(confirms),
-            _found(direct, width),
-            tuple(scores),
-            tallies,
-            tuple(checks),
-        ), plans
+            confirming,
+            tuple(self._scores(failed, width)),
+            tuple(map(_tally, tallied, spellings, letters)),
+            tuple(
+                Check(output, search.candidate, search.sure_of_ascii, lf.predicate, _without_a_match(lf))
+                for output, lf, search in asked
+                if search.candidate is not None and search.confirm is None
+            ),
+        ), self._plans
 
-    def _add_keyword(self, vote: Vote, lf: Keyword) -> None:
-        output = next(self._outputs)
+    def _asked_at_last(self, asked: _Asked, failed: set[int | None]) -> _Asked:
+        """Return how a pattern is looked for now that it is known what no automaton can hold."""
+        output, lf, search = asked
+        if failed & {output, search.candidate}:
+            search = _Search("re", "no automaton can hold it")
+        self._plans[output] = Plan(lf.name, search.how, search.why)
+        return _Asked(output, lf, search)
+
+    def _scores(self, failed: set[int | None], width: int) -> Iterator[Score]:
+        for output, lexicon, weights in self._lexicons:
+            if failed & weights.keys() or not math.isfinite(math.fsum(map(abs, weights.values()))):
+                self._plans[output] = Plan(lexicon.name, "re", "no automaton can hold its words")
+            else:
+                self._plans[output] = Plan(lexicon.name, "scan")
+                yield Score.of(output, weights, lexicon.threshold, width)
+
+    def _add_keyword(self, lf: Keyword, output: int) -> None:
         for word in lf.any_of:
             tree = words([word], whole_words=lf.whole_words, ignore_case=lf.ignore_case)
             self._shared.append((essence(tree), output))
-        self._asked.append(_Asked(vote, lf, _Search("scan", "", output)))
+        self._asked.append(_Asked(output, lf, _Search("scan", "")))
 
-    def _add_lexicon(self, vote: Vote, lf: Lexicon) -> None:
+    def _add_lexicon(self, lf: Lexicon, output: int) -> None:
         outputs = {}
         for word, weight in lf.weights:
             key = word, lf.ignore_case
@@ -203,23 +309,29 @@ class TextPlanner:
                 tree = words([word], whole_words=True, ignore_case=lf.ignore_case)
                 self._shared.append((tree, self._words[key]))
             outputs[self._words[key]] = weight
-        self._lexicons.append((vote, lf, outputs))
+        self._lexicons.append((output, lf, outputs))
 
-    def _add_count(self, vote: Vote, lf: Count) -> None:
+    def _add_count(self, lf: Count, output: int) -> None:
         what = _UNITS.get(lf.of) or one_character(lf.of, lf.flags)
         if what is not None:
-            self._counts.append((vote, lf.name, what, lf.min, lf.max))
+            self._add_counted(lf, what, output)
         else:
-            self._asked.append(_Asked(vote, lf, self._search(lf.of, lf.flags, only_whether=False)))
+            self._asked.append(_Asked(output, lf, self._search(lf.of, lf.flags, output, only_whether=False)))
 
-    def _search(self, pattern: str, flags: int, *, only_whether: bool) -> _Search:
+    def _add_counted(self, lf: Count | Length, what: tuple[CharSet, bool], output: int) -> None:
+        self._counts.append(_Counted(what, Range(output, lf.min, lf.max)))
+        self._plans[output] = Plan(lf.name, "count")
+
+    def _search(self, pattern: str, flags: int, output: int, *, only_whether: bool) -> _Search:
         """Choose how to look for a regular expression; `only_whether` it is found, or how often as well."""
         try:
-            return self._search_tree(parse(pattern, flags), only_whether=only_whether)
+            return self._search_tree(parse(pattern, flags), output, only_whether=only_whether)
         except RecursionError:
             return _Search("re", "its groups are nested too deeply")
 
-    def _search_tree(self, syntax: Syntax, *, only_whether: bool) -> _Search:  # noqa: PLR0911  # one for each way
+    def _search_tree(  # noqa: PLR0911  # one for each way
+        self, syntax: Syntax, output: int, *, only_whether: bool
+    ) -> _Search:
         tree = essence(syntax.tree)
         required = factors(tree)
         frequency = required.frequency if required else math.inf
@@ -227,24 +339,21 @@ class TextPlanner:
         exact = syntax.exact and only_whether
         alone = self._build(((tree, 0),), ALONE) if exact and not unlimited else None
         if alone is not None and alone.n_states <= SMALL and _is_calm(tree):
-            output = next(self._outputs)
             self._regexes.append((tree, output))
-            return _Search("scan", "", output)
+            return _Search("scan", "")
         if required is not None and frequency <= SELDOM:
             candidate = self._candidate(required.alternatives)
             if alone is None:
                 why = "too many states" if exact else _INEXACT if only_whether else _COUNTED
-                return _Search("scan, then re", why, None, candidate)
-            output = next(self._outputs)
+                return _Search("scan, then re", why, candidate)
             confirm = dataclasses.replace(alone, emits=alone.emits + output, ends=alone.ends + output)
-            return _Search("scan, then automaton", "", output, candidate, confirm)
+            return _Search("scan, then automaton", "", candidate, confirm)
         if alone is not None:
-            output = next(self._outputs)
             self._apart.append((tree, output))
-            return _Search("own scan", "it contains nothing rare to look for first", output)
+            return _Search("own scan", "it contains nothing rare to look for first")
         if syntax.equal >= EQUAL:
             sure = only_whether and syntax.equal_only is not None
-            return _Search("scan, then re", _INEXACT, None, self._equal_run(syntax), sure_of_ascii=sure)
+            return _Search("scan, then re", _INEXACT, self._equal_run(syntax), sure_of_ascii=sure)
         if unlimited and exact:
             return _Search("re", "it is found in nearly every text")
         why = "too many states" if exact else _INEXACT if only_whether else _COUNTED
@@ -292,36 +401,25 @@ def _without_a_match(lf: Textual) -> bool:
     return isinstance(lf, Count) and (lf.min is None or lf.min <= 0) and (lf.max is None or lf.max >= 0)
 
 
-def _found(direct: dict[int, Vote], width: int) -> Found:
-    mask = np.zeros(width, dtype=np.uint64)
-    labels, columns = np.zeros(64 * width, dtype=np.int8), np.zeros(64 * width, dtype=np.int64)
-    for output, vote in direct.items():
-        mask[output // 64] |= np.uint64(1 << output % 64)
-        labels[output], columns[output] = vote.label, vote.column
-    return Found(mask, labels, columns)
+_Whats = dict[tuple[CharSet, bool], list[Range]]
 
 
-def _tallies(
-    counts: Iterable[tuple[Vote, str, tuple[CharSet, bool], int | None, int | None]],
-) -> tuple[Tally, ...]:
-    ranges: dict[tuple[CharSet, bool], list[tuple[Vote, int | None, int | None]]] = {}
-    for vote, _, what, low, high in counts:
-        ranges.setdefault(what, []).append((vote, low, high))
+def _tallied(counts: Iterable[_Counted]) -> Iterator[_Whats]:
+    """Divide what is counted into lots that one pass can count, with the ranges of each."""
+    ranges: _Whats = {}
+    for what, range_ in counts:
+        ranges.setdefault(what, []).append(range_)
     whats = list(ranges)
-    return tuple(_tally(whats[i : i + LANES], ranges) for i in range(0, len(whats), LANES))
+    for start in range(0, len(whats), LANES):
+        yield {what: ranges[what] for what in whats[start : start + LANES]}
 
 
-def _tally(
-    whats: Sequence[tuple[CharSet, bool]],
-    ranges: dict[tuple[CharSet, bool], list[tuple[Vote, int | None, int | None]]],
-) -> Tally:
-    alphabet = Alphabet.of(members for members, _ in whats)
+def _tally(whats: _Whats, spelling: Spelling, alphabet: Alphabet) -> Tally:
     packed = np.zeros(256, dtype=np.uint64)
     for lane, (members, _) in enumerate(whats):
         packed[alphabet.symbols(members)] |= np.uint64(1 << 8 * lane)
     runs = sum(1 << 8 * lane for lane, (_, run) in enumerate(whats) if run)
-    steps = (Range(vote, lane, low, high) for lane, what in enumerate(whats) for vote, low, high in ranges[what])
-    return Tally(alphabet, packed, runs, tuple(steps))
+    return Tally(spelling, packed, runs, tuple(map(Within.whole, whats.values())))
 
 
 def _size(tree: Tree) -> int:

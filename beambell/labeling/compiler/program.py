@@ -1,56 +1,72 @@
-"""What runs: the steps by which the labeling functions of one column vote on a block of rows."""
+"""What runs: the steps by which everything that labeling functions ask about a block of rows is found out.
+
+Each answer is an output, one bit in the words of a row. Steps set the bits of columns, further steps combine them, and
+in the end some of them become votes.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from beambell.labeling.compiler import kernels
-from beambell.labeling.compiler.alphabet import Alphabet, Array
+from beambell.labeling.compiler.alphabet import Array, Spelling
 from beambell.labeling.compiler.dfa import Dfa
-from beambell.labeling.compiler.texts import Texts
-from beambell.labeling.core import ABSTAIN
-from beambell.labeling.kinds import Lookup
+from beambell.labeling.compiler.texts import Texts, read_only
+from beambell.labeling.conditions import Condition, Truths, truths
+from beambell.labeling.core import ABSTAIN, MAX_CLASSES, LabelingFunction, raise_error
+from beambell.labeling.kinds import Lookup, Number, Numeric, nearest_float
+from beambell.labeling.row import Columns
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
+LEAST: Final = -(2**63)
+MOST: Final = 2**63 - 1
 
-class Vote(NamedTuple):
-    """Which vote goes where.
 
-    Attributes
-    ----------
-    column
-        Of the vote matrix.
-    label
-        The class voted for.
-    """
+class ColumnProgram(Protocol):
+    """Finds out all that is asked about one column."""
 
-    column: int
-    label: int
+    def run(self, column: pa.Array, hits: Array) -> Mask:
+        """Set outputs for a block of values; return where there is a value at all, neither null nor NaN.
 
-    def put(self, votes: Array, holds: Mask) -> None:
-        """Vote where something holds, and abstain elsewhere."""
-        votes[:, self.column] = np.where(holds, np.int8(self.label), np.int8(ABSTAIN))
+        Parameters
+        ----------
+        column
+            n values.
+        hits
+            uint64 [n, w].
+
+        Returns
+        -------
+        bool [n]
+        """
+
+
+class Scan(NamedTuple):
+    """An automaton, and how it reads texts."""
+
+    dfa: Dfa
+    spelling: Spelling
 
 
 class Confirm(NamedTuple):
     """Runs an automaton over the candidates: the rows where an output was emitted before."""
 
     candidate: int
-    dfa: Dfa
+    scan: Scan
 
 
 class Check(NamedTuple):
     """Asks Python about the candidates, or only those not in ASCII; all other texts get the same answer."""
 
-    vote: Vote
+    output: int
     candidate: int
     sure_of_ascii: bool
     predicate: Callable[[str], object]
@@ -67,27 +83,37 @@ class EqualRun(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Votes that are outputs themselves, each a bit of ``mask``, uint64 [w].
+    """Makes votes of outputs, each a bit of ``mask``, uint64 [w].
 
-    ``labels`` (int8) and ``columns`` (int64) are indexed by output.
+    ``labels`` (int8) and ``columns`` (int64, of the vote matrix) are indexed by output.
     """
 
     mask: Array
     labels: Array
     columns: Array
 
+    @classmethod
+    def of(cls, votes: Iterable[tuple[int, int, int]], width: int) -> Found:
+        """Make one of outputs, and the label and column of each."""
+        labels, columns = np.zeros(64 * width, dtype=np.int8), np.zeros(64 * width, dtype=np.int64)
+        outputs = []
+        for output, label, column in votes:
+            labels[output], columns[output] = label, column
+            outputs.append(output)
+        return cls(bits(outputs, width), labels, columns)
+
     def run(self, hits: Array, votes: Array) -> None:
-        """Vote where the outputs are set."""
+        """Vote where the outputs are set, into int8 [n, m] that holds abstentions."""
         kernels.spread(hits, self.mask, self.labels, self.columns, votes)
 
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """Votes where the weights of the outputs that are set add up to a threshold, as ``math.fsum`` adds.
+    """Finds where the weights of the outputs that are set add up to a threshold, as ``math.fsum`` adds.
 
     Attributes
     ----------
-    vote
+    output
         Of the lexicon.
     weights
         By output, for those in ``mask``.
@@ -97,34 +123,32 @@ class Score:
         How far a sum of floats can be from the exact one; 0 if all sums are exact.
     """
 
-    vote: Vote
+    output: int
     mask: Array
     weights: Array
     threshold: float
     doubt: float
 
     @classmethod
-    def of(cls, vote: Vote, outputs: dict[int, float], threshold: float, width: int) -> Score:
+    def of(cls, output: int, weighted: dict[int, float], threshold: float, width: int) -> Score:
         """Make one from the weight of each output."""
-        mask, weights = np.zeros(width, dtype=np.uint64), np.zeros(64 * width)
-        for output, weight in outputs.items():
-            mask[output // 64] |= np.uint64(1 << output % 64)
-            weights[output] = weight
+        weights = np.zeros(64 * width)
+        weights[list(weighted)] = list(weighted.values())
         # Multiples of 2^-20 that stay below 2^32 need 52 bits: their sums are exact in any order.
-        total = math.fsum(map(abs, outputs.values()))
-        exact = total < 2**32 and all(float(weight * 2**20).is_integer() for weight in outputs.values())
-        doubt = 0.0 if exact else 4 * (len(outputs) + 1) * np.finfo(np.float64).eps * (total + abs(threshold))
-        return cls(vote, mask, weights, threshold, doubt)
+        total = math.fsum(map(abs, weighted.values()))
+        exact = total < 2**32 and all(float(weight * 2**20).is_integer() for weight in weighted.values())
+        doubt = 0.0 if exact else 4 * (len(weighted) + 1) * np.finfo(np.float64).eps * (total + abs(threshold))
+        return cls(output, bits(weighted, width), weights, threshold, doubt)
 
-    def run(self, hits: Array, valid: Mask, votes: Array) -> None:
-        """Add up, and vote."""
+    def run(self, hits: Array, valid: Mask) -> None:
+        """Add up, and compare."""
         scores = np.zeros(len(hits))
-        kernels.weigh(hits, self.mask, self.weights, scores)
+        kernels.weigh(hits, self.mask, np.flatnonzero(self.mask), self.weights, scores)
         holds = scores >= self.threshold
         if self.doubt:
             for row in np.flatnonzero(np.abs(scores - self.threshold) <= self.doubt):
                 holds[row] = self._exact(hits[row]) >= self.threshold
-        self.vote.put(votes, holds & valid)
+        kernels.mark(holds & valid, self.output, hits)
 
     def _exact(self, hits: Array) -> float:
         present = np.unpackbits((hits & self.mask).view(np.uint8), bitorder="little")
@@ -132,139 +156,209 @@ class Score:
 
 
 class Range(NamedTuple):
-    """Votes where a count is within bounds."""
+    """An output for what is at least ``low`` and at most ``high``."""
 
-    vote: Vote
-    lane: int
-    low: int | None
-    high: int | None
+    output: int
+    low: Number | None
+    high: Number | None
+
+
+@dataclass(frozen=True, eq=False)
+class Within:
+    """Ranges of numbers, prepared for `kernels.within`: lows, highs and outputs."""
+
+    lows: Array
+    highs: Array
+    outputs: Array
+
+    @classmethod
+    def whole(cls, ranges: Sequence[Range]) -> Within:
+        """Make one for int64."""
+        lows, highs = np.array([_whole(low, high) for _, low, high in ranges], dtype=np.int64).T.copy()
+        return cls(lows, highs, _outputs(ranges))
+
+    @classmethod
+    def real(cls, ranges: Sequence[Range]) -> Within:
+        """Make one for float64."""
+        lows = np.array([_float(low, -math.inf, math.inf) for _, low, _ in ranges], dtype=np.float64)
+        highs = np.array([_float(high, math.inf, -math.inf) for _, _, high in ranges], dtype=np.float64)
+        return cls(lows, highs, _outputs(ranges))
+
+    def run(self, values: Array, known: Mask, hits: Array) -> None:
+        """Compare all known values with all bounds."""
+        kernels.within(values, known, self.lows, self.highs, self.outputs, hits)
 
 
 @dataclass(frozen=True, eq=False)
 class Tally:
     """Counts up to eight sets of characters, or their runs, in one pass. See `kernels.tally`."""
 
-    alphabet: Alphabet
+    spelling: Spelling
     packed: Array
     runs: int
-    ranges: tuple[Range, ...]
+    ranges: tuple[Within, ...]
 
-    def run(self, texts: Texts, votes: Array) -> None:
-        """Count, and vote."""
-        counts = texts.tally(self.alphabet, self.packed, self.runs)
-        for vote, lane, low, high in self.ranges:
-            holds = texts.valid.copy()
-            # Bounds are Python's integers, of any size, and so must the comparison be.
-            if low is not None:
-                holds &= counts[:, lane] >= low
-            if high is not None:
-                holds &= counts[:, lane] <= high
-            vote.put(votes, holds)
+    def run(self, texts: Texts, hits: Array) -> None:
+        """Count, and compare."""
+        counts = read_only(texts.tally(self.spelling, self.packed, self.runs, len(self.ranges)))
+        for count, ranges in zip(counts, self.ranges, strict=True):
+            ranges.run(count, texts.valid, hits)
 
 
 @dataclass(frozen=True, eq=False)
 class TextProgram:
-    """All that is done with the texts of one column.
+    """All that is asked about the texts of one column.
 
     Attributes
     ----------
-    width
-        Words of 64 outputs.
     automata
         Each reads every text.
     equal_runs
         These, too.
-    confirms, found, scores, tallies, checks
+    confirms, scores, tallies, checks
         Read what was found, in this order.
     """
 
-    width: int
-    automata: tuple[Dfa, ...]
+    automata: tuple[Scan, ...]
     equal_runs: tuple[EqualRun, ...]
     confirms: tuple[Confirm, ...]
-    found: Found
     scores: tuple[Score, ...]
     tallies: tuple[Tally, ...]
     checks: tuple[Check, ...]
 
-    def run(self, column: pa.Array, votes: Array) -> None:
-        """Vote on a block of texts, into int8 [n, m] that holds abstentions."""
+    def run(self, column: pa.Array, hits: Array) -> Mask:
+        """See `ColumnProgram`."""
         texts = Texts(column)
-        hits = np.zeros((texts.n_rows, self.width), dtype=np.uint64)
-        for dfa in self.automata:
-            texts.scan(dfa, hits)
+        for scan in self.automata:
+            texts.scan(*scan, hits)
         for equal in self.equal_runs:
             texts.find_equal(*equal, hits)
-        for candidate, dfa in self.confirms:
-            texts.scan(dfa, hits, _rows(hits, candidate))
-        self.found.run(hits, votes)
+        for candidate, scan in self.confirms:
+            texts.scan(*scan, hits, np.flatnonzero(_holds(hits, candidate)))
         for score in self.scores:
-            score.run(hits, texts.valid, votes)
+            score.run(hits, texts.valid)
         for tally in self.tallies:
-            tally.run(texts, votes)
-        self._check(texts, hits, votes)
+            tally.run(texts, hits)
+        self._check(texts, hits)
+        return texts.valid
 
-    def _check(self, texts: Texts, hits: Array, votes: Array) -> None:
-        for vote, candidate, sure_of_ascii, predicate, otherwise in self.checks:
-            rows = _rows(hits, candidate)
+    def _check(self, texts: Texts, hits: Array) -> None:
+        for output, candidate, sure_of_ascii, predicate, otherwise in self.checks:
+            rows = np.flatnonzero(_holds(hits, candidate))
             holds = texts.valid & otherwise
             if sure_of_ascii:
                 holds[rows] = True
                 rows = rows[texts.kinds[rows] != kernels.ASCII]
             holds[rows] = [bool(predicate(text)) for text in texts.strings(rows)]
-            vote.put(votes, holds)
+            kernels.mark(holds, output, hits)
 
 
 @dataclass(frozen=True, eq=False)
-class Listed:
-    """Votes where a value is on a list.
+class NumericProgram:
+    """All ranges of one column of numbers.
 
     Attributes
     ----------
-    vote
-        Of the look-up.
-    lookup
-        Answers for any single value.
-    values
-        What is on the list, as Arrow has it; ``None`` if equality is not what decides.
+    lfs
+        By output.
+    whole, real
+        The same for integers and for floats.
     """
 
-    vote: Vote
-    lookup: Lookup
-    values: pa.Array | None
+    lfs: Mapping[int, Numeric]
+    whole: Within
+    real: Within
 
     @classmethod
-    def of(cls, vote: Vote, lookup: Lookup) -> Listed:
-        """Make one of a labeling function."""
-        if lookup.ignore_case:
-            return cls(vote, lookup, None)
-        return cls(vote, lookup, pa.array(sorted(filter(_is_text, lookup.values)), pa.string()))
+    def of(cls, lfs: Mapping[int, Numeric]) -> NumericProgram:
+        """Make one from the labeling function of each output."""
+        ranges = [Range(output, lf.min, lf.max) for output, lf in lfs.items()]
+        return cls(lfs, Within.whole(ranges), Within.real(ranges))
 
-    def among(self, distinct: pa.Array) -> Mask:
-        """Tell which of some distinct values are on the list."""
-        if self.values is not None and (pa.types.is_string(distinct.type) or pa.types.is_large_string(distinct.type)):
-            return np.asarray(pc.is_in(distinct, value_set=self.values.cast(distinct.type)), dtype=bool)
-        holds = self.lookup.predicate
-        answers = (value is not None and bool(holds(value)) for value in distinct.to_pylist())
-        return np.fromiter(answers, dtype=bool, count=len(distinct))
+    def run(self, column: pa.Array, hits: Array) -> Mask:
+        """See `ColumnProgram`."""
+        known = _mask(column.is_valid())
+        if pa.types.is_floating(column.type):
+            values = read_only(column.cast(pa.float64()).fill_null(math.nan).to_numpy(zero_copy_only=False))
+            known &= ~np.isnan(values)
+            self.real.run(values, known, hits)
+        elif pa.types.is_integer(column.type) and not pa.types.is_uint64(column.type):
+            values = read_only(column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False))
+            self.whole.run(values, known, hits)
+        else:
+            columns = Columns(pa.table({lf.field: column for lf in self.lfs.values()}))
+            for output, lf in self.lfs.items():
+                votes = lf.apply(columns, cardinality=MAX_CLASSES, on_error=raise_error)
+                kernels.mark(votes != ABSTAIN, output, hits)
+        return known
 
 
 @dataclass(frozen=True, eq=False)
 class LookupProgram:
-    """All look-ups in one column: each is asked about the distinct values only."""
+    """All look-ups in one column, answered by one probe of a hash table for each value.
 
-    lists: tuple[Listed, ...]
+    Attributes
+    ----------
+    width
+        Words of a row.
+    listed
+        All values of the lists that equality decides about, string [k].
+    words
+        uint64 [k + 1, w], the outputs of each of these, and none for all other values.
+    lfs
+        By output, all look-ups.
+    """
 
-    def run(self, column: pa.Array, votes: Array) -> None:
-        """Vote on a block of values, into int8 [n, m]."""
+    width: int
+    listed: pa.Array
+    words: Array
+    lfs: Mapping[int, Lookup]
+
+    @classmethod
+    def of(cls, lfs: Mapping[int, Lookup], width: int) -> LookupProgram:
+        """Make one from the labeling function of each output."""
+        outputs: dict[str, list[int]] = {}
+        for output, lf in lfs.items():
+            for value in () if lf.ignore_case else filter(_is_text, lf.values):
+                outputs.setdefault(value, []).append(output)
+        values = sorted(outputs)
+        words = np.stack([*(bits(outputs[value], width) for value in values), bits((), width)])
+        return cls(width, pa.array(values, pa.string()), words, lfs)
+
+    def run(self, column: pa.Array, hits: Array) -> Mask:
+        """See `ColumnProgram`."""
         if pa.types.is_string_view(column.type):
             column = column.cast(pa.large_string())
-        encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-        indices = encoded.indices.fill_null(0).to_numpy(zero_copy_only=False)
-        valid = np.asarray(encoded.is_valid(), dtype=bool)
-        for listed in self.lists:
-            among = np.append(listed.among(encoded.dictionary), False)  # there may be no value at all
-            listed.vote.put(votes, among[indices] & valid)
+        if self._decides(column.type):
+            kernels.add_words(self._places(column), self.words, hits)
+        else:
+            encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+            kernels.add_words(_places(encoded.indices), self._of_each(encoded.dictionary), hits)
+        return _mask(column.is_valid())
+
+    def _decides(self, type_: pa.DataType) -> bool:
+        """Whether values of this type are on a list if they are equal to one there."""
+        string = pa.types.is_string(type_) or pa.types.is_large_string(type_)
+        return string and not any(lf.ignore_case for lf in self.lfs.values())
+
+    def _places(self, values: pa.Array) -> Array:
+        """Return the place of each value among those listed, -1 for all others."""
+        return _places(pc.index_in(values, value_set=self.listed.cast(values.type)))
+
+    def _of_each(self, distinct: pa.Array) -> Array:
+        """Return the outputs of distinct values, uint64 [d, w]."""
+        if self._decides(distinct.type):
+            found: Array = self.words[self._places(distinct)]
+            return found
+        words = np.zeros((len(distinct), self.width), dtype=np.uint64)
+        for row, value in enumerate(distinct.to_pylist()):
+            if value is not None:
+                words[row] = bits((output for output, lf in self.lfs.items() if lf.predicate(value)), self.width)
+        return words
+
+
+def _places(indices: pa.Array) -> Array:
+    return read_only(indices.cast(pa.int32()).fill_null(-1).to_numpy(zero_copy_only=False))
 
 
 def _is_text(value: str) -> bool:
@@ -272,5 +366,101 @@ def _is_text(value: str) -> bool:
     return not any("\ud800" <= c <= "\udfff" for c in value)
 
 
-def _rows(hits: Array, output: int) -> Array:
-    return np.flatnonzero(hits[:, output // 64] & np.uint64(1 << output % 64))
+@dataclass(frozen=True, eq=False)
+class Combined:
+    """Finds where a combination of conditions holds, from the outputs of its operands.
+
+    Attributes
+    ----------
+    output
+        Of the combination.
+    condition
+        What it asks.
+    operands
+        The output of each of its leaves, and the column that this one reads.
+    """
+
+    output: int
+    condition: Condition
+    operands: tuple[tuple[int, str], ...]
+
+    def run(self, hits: Array, known: Mapping[str, Mask]) -> None:
+        """Combine; ``known`` tells for each column where there is a value."""
+        operands = iter(self.operands)
+
+        def next_operand(_leaf: LabelingFunction) -> Truths:
+            output, field = next(operands)
+            holds = _holds(hits, output)
+            return holds, known[field] & ~holds
+
+        kernels.mark(truths(self.condition, next_operand)[0], self.output, hits)
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """All that is asked about a block of rows.
+
+    Attributes
+    ----------
+    width
+        Words of 64 outputs.
+    columns
+        By name, each with what reads it.
+    combined
+        Read what was found in them.
+    found
+        Makes votes of it.
+    """
+
+    width: int
+    columns: tuple[tuple[str, ColumnProgram], ...]
+    combined: tuple[Combined, ...]
+    found: Found
+
+    def run(self, batch: pa.RecordBatch, votes: Array) -> None:
+        """Vote on a block of rows, into int8 [n, m] that holds abstentions."""
+        hits = np.zeros((batch.num_rows, self.width), dtype=np.uint64)
+        known: dict[str, Mask] = {}
+        for name, program in self.columns:
+            column = batch.column(name)
+            nothing = pa.types.is_null(column.type)
+            known[name] = np.zeros(batch.num_rows, dtype=bool) if nothing else program.run(column, hits)
+        for combined in self.combined:
+            combined.run(hits, known)
+        self.found.run(hits, votes)
+
+
+def bits(outputs: Iterable[int], width: int) -> Array:
+    """Return words with the bits of some outputs set, uint64 [w]."""
+    words = np.zeros(width, dtype=np.uint64)
+    for output in outputs:
+        words[output >> 6] |= np.uint64(1 << (output & 63))
+    return words
+
+
+def _holds(hits: Array, output: int) -> Mask:
+    holds: Mask = (hits[:, output >> 6] & np.uint64(1 << (output & 63))) != 0
+    return holds
+
+
+def _mask(column: pa.Array) -> Mask:
+    return np.array(column, dtype=bool)
+
+
+def _outputs(ranges: Sequence[Range]) -> Array:
+    return np.array([output for output, _, _ in ranges], dtype=np.int64)
+
+
+def _whole(low: Number | None, high: Number | None) -> tuple[int, int]:
+    """Return bounds that int64 can hold and that no int64 tells from the given ones."""
+    if (low is not None and low > MOST) or (high is not None and high < LEAST):
+        return MOST, LEAST
+    return (
+        LEAST if low is None or low < LEAST else math.ceil(low),
+        MOST if high is None or high > MOST else math.floor(high),
+    )
+
+
+def _float(bound: Number | None, unbounded: float, towards: float) -> float:
+    nearest = nearest_float(bound, towards)
+    return unbounded if nearest is None else nearest

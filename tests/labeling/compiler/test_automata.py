@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from labeling.compiler.strategies import CHARACTERS, columns, expressions, texts
 
-from beambell.labeling.compiler.alphabet import Alphabet, TooManySymbols
+from beambell.labeling.compiler.alphabet import Alphabet, TooManySymbols, spell
 from beambell.labeling.compiler.charsets import ANY, category, charset, single
 from beambell.labeling.compiler.factors import factors
 from beambell.labeling.compiler.store import build
@@ -29,7 +29,7 @@ def found(trees, column):
         return None
     texts = Texts(pa.array(column, pa.string()))
     hits = np.zeros((len(column), 2), dtype=np.uint64)
-    texts.scan(dfa, hits)
+    texts.scan(dfa, *spell([dfa.alphabet]), hits)
     bits = np.unpackbits(hits.view(np.uint8), axis=1, bitorder="little").astype(bool)
     return bits[:, 60 : 60 + len(trees)]
 
@@ -175,6 +175,46 @@ def test_an_alphabet_tells_apart_what_the_sets_do_and_nothing_else(sets):
         inside = tuple(code in members for members in sets)
         assert inside == tuple(alphabet.symbol(code) in some for some in symbols)
         assert membership.setdefault(inside, alphabet.symbol(code)) == alphabet.symbol(code)
+
+
+some_sets = st.lists(
+    st.sampled_from([single(*map(ord, "ak\u0434")), category(r"\w"), category(r"\s"), ANY, charset([(200, 70000)])]),
+    max_size=3,
+)
+
+
+@many
+@given(st.lists(some_sets, min_size=1, max_size=4))
+def test_texts_written_once_are_read_in_every_alphabet(sets):
+    alphabets = [Alphabet.of(some) for some in sets]
+    spellings = spell(alphabets)
+    assert len({spelling.written for spelling in spellings}) == 1
+    for alphabet, spelling in zip(alphabets, spellings, strict=True):
+        for code in [*map(ord, CHARACTERS), *range(300)]:
+            assert spelling.own[spelling.written.symbol(code)] == alphabet.symbol(code)
+        assert spelling.ascii[:128].tolist() == [alphabet.symbol(code) for code in range(128)]
+
+
+def test_alphabets_too_different_are_written_apart():
+    first, second, third = (
+        Alphabet.of(single(code) for code in range(start, start + 200)) for start in (300, 900, 300)
+    )
+    spellings = spell([first, second, third])
+    assert spellings[0].written is spellings[2].written is not spellings[1].written
+    assert spellings[1].own[spellings[1].written.symbol(950)] == second.symbol(950)
+
+
+BROKEN = [b"\x80abc", b"a\xe2\x82", b"\xff\xff", b"\xf4\x90\x80\x80\xbf\xbf", b"ok \xc3\xa9"]
+
+
+def test_what_is_no_utf8_disturbs_nobody_else():
+    offsets = np.cumsum([0, *map(len, BROKEN)]).astype(np.int32)
+    buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(b"".join(BROKEN))]
+    texts = Texts(pa.Array.from_buffers(pa.string(), len(BROKEN), buffers))
+    dfa = build(((parse("ok \xe9$", 0).tree, 0),), 100)
+    hits = np.zeros((len(BROKEN), 1), dtype=np.uint64)
+    texts.scan(dfa, *spell([dfa.alphabet]), hits)
+    assert hits[:, 0].tolist() == [0, 0, 0, 0, 1]
 
 
 def test_an_alphabet_has_at_most_256_symbols():

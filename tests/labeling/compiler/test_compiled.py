@@ -9,6 +9,7 @@ import json
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -162,6 +163,104 @@ def test_lookup(type_, numbers, values, ignore_case):
 def test_numeric(numbers, low):
     for type_ in (pa.float32(), pa.float64()):
         assert_same([numeric("n", field="x", min=low, label=1)], pa.table({"x": pa.array(numbers, type_)}))
+
+
+EXTREMES = [0, 3, -(2**63), 2**63 - 1, None]
+LIMITS = [None, 0, 2.5, -2.5, 2**63, -(2**63) - 1, 10**400, -(10**400), float("inf"), float("-inf"), 1e300]
+
+
+@many
+@given(
+    st.sampled_from([pa.int8(), pa.int64(), pa.uint64(), pa.float32(), pa.float64(), pa.decimal128(25, 1)]),
+    st.lists(st.tuples(st.sampled_from(LIMITS), st.sampled_from(LIMITS)), min_size=1, max_size=5),
+)
+def test_numeric_bounds_beyond_all_numbers(type_, limits):
+    numbers = [0, 3, None, 5, 120] if type_ == pa.int8() else EXTREMES
+    numbers = [None if n is None else abs(n) for n in numbers] if type_ == pa.uint64() else numbers
+    limits = [(low, high) for low, high in limits if (low, high) != (None, None)]
+    limits = [(low, high) for low, high in limits if None in (low, high) or low <= high]
+    lfs = [numeric(f"n_{i}", field="x", min=low, max=high, label=i) for i, (low, high) in enumerate(limits)]
+    numbers = [0.0, 3.0, float("inf"), float("nan"), None] if pa.types.is_floating(type_) else numbers
+    assert_same(lfs, pa.table({"x": pa.array(numbers, type_)}))
+
+
+OPERANDS = [
+    *(lf for lf in EVERY_KIND if lf.name not in ("nothing", "no_s")),
+    lookup("author", field="author", values=["ann", "k"], label=0),
+    lookup("folded", field="author", values=["K"], label=0, ignore_case=True),
+    numeric("likes", field="likes", min=3, label=1),
+    numeric("few", field="likes", max=0, label=1),
+    keyword("signed", any_of=["ann"], field="author", label=1),
+]
+
+
+def larger(inner):
+    both = st.tuples(inner, inner)
+    return both.map(lambda p: p[0] & p[1]) | both.map(lambda p: p[0] | p[1]) | inner.map(lambda c: ~c)
+
+
+records = st.fixed_dictionaries({
+    "text": st.sampled_from(NASTY),
+    "author": st.sampled_from(["ann", "k", "\u212a", "", None]),
+    "likes": st.sampled_from([0.0, 3.0, float("nan"), None]),
+})  # fmt: skip
+RECORD = pa.schema([("text", pa.string()), ("author", pa.string()), ("likes", pa.float64())])
+
+
+@many
+@given(
+    st.lists(st.recursive(st.sampled_from(OPERANDS), larger, max_leaves=8), min_size=1, max_size=4),
+    st.lists(records, max_size=9),
+    st.sampled_from([None, "text", "author", "likes"]),
+)
+def test_combinations_vote_as_the_plain_ones(conditions, rows, nothing):
+    combinations = [condition.named(f"lf_{n}", label=n) for n, condition in enumerate(conditions)]
+    table = pa.Table.from_pylist(rows, schema=RECORD)
+    if nothing is not None:
+        table = table.set_column(table.schema.get_field_index(nothing), nothing, pa.nulls(len(rows)))
+    lfs = [OPERANDS[0], *combinations, OPERANDS[-1]]
+    assert {plan.how for plan in compile_lfs(combinations).explain()} <= {"logic"}
+    assert_same(lfs, table)
+
+
+@many
+@given(st.lists(functions, min_size=2, max_size=3), columns)
+def test_combinations_of_any_functions(lfs, column):
+    first, *others = numbered(lfs)
+    condition = ~first
+    for other in others:
+        condition = (condition | other) & ~(other & first)
+    assert_same([condition.named("c", label=1), first, (~condition).named("d", label=0)], texts_of(*column))
+
+
+def test_a_combination_is_as_slow_as_its_operands():
+    back = regex("back", pattern=r"(\w+) \1", label=1)
+    slow, fast = (back & ~EVERY_KIND[0]).named("slow", label=1), (EVERY_KIND[0] & EVERY_KIND[9]).named("fast", label=1)
+    plans = compile_lfs([slow, fast]).explain()
+    assert [(plan.lf, plan.how) for plan in plans] == [("slow", "plain"), ("fast", "logic")]
+    assert plans[0].why.startswith("its operand 'back': only `re` knows backreferences")
+    assert_same([slow, fast], texts_of("the the", "free", *NASTY))
+
+
+def test_combinations_by_stream():
+    here = keyword("here", any_of=["free"], label=0, streams=["a"])
+    lf = (here & ~EVERY_KIND[9]).named("c", label=1)
+    table = pa.table({"text": ["free for all", "free for all", "x"], "stream": ["a", "b", "a"]})
+    assert lf.streams == ("a",)
+    assert_same([lf, here], table)
+    for stream in ("a", "b"):
+        expected = evaluate([lf, here], table, cardinality=2, stream=stream).votes
+        assert (compile_lfs([lf, here]).votes(table, stream) == expected).all()
+
+
+def test_threads_share_what_is_compiled():
+    lfs = [*EVERY_KIND, (EVERY_KIND[0] | ~EVERY_KIND[9]).named("c", label=1)]
+    tables = [texts_of(*(f"{text} {number}" for text in NASTY)) for number in range(20)]
+    compiled = compile_lfs(lfs)
+    with ThreadPoolExecutor(4) as pool:
+        votes = list(pool.map(compiled.votes, tables))
+    for table, vote in zip(tables, votes, strict=True):
+        assert (vote == plain(lfs, table)).all()
 
 
 def test_a_thousand_functions():
