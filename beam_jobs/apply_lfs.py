@@ -18,10 +18,10 @@ from apache_beam.metrics import Metrics
 from apache_beam.transforms.combiners import ToListCombineFn, TupleCombineFn
 
 from beam_jobs.main import main
-from beam_jobs.pipeline import ProjectFn, Spread, pipeline_options, run_pipeline
+from beam_jobs.pipeline import ProjectFn, Spread, counters, pipeline_options, run_pipeline
 from beam_jobs.shards import Shard, join_shards, row_ranges, stage_shard
 from beambell.errors import CatalogueError
-from beambell.labeling import LabelingFunction
+from beambell.labeling import ABSTAIN, LabelingFunction
 from beambell.labeling import patterns as packed
 from beambell.labeling.compiler import CompiledLFs, compile_lfs
 from beambell.project import Project
@@ -41,16 +41,23 @@ from beambell.store.tables import read_rows
 
 Item = tuple[VotesWork, int, int, int]
 
+VOTES, ERRORS, MICROSECONDS = "lf_votes", "lf_errors", "lf_microseconds"
+"""Namespaces of the job's counters; each has one for every labeling function that ran, by its name."""
+
+SLOW_S = 10.0
+"""Seconds of the workers' time from which on one labeling function that takes most of a job is worth a warning."""
+
 
 def run(project: Project, selection: Selection) -> Outcome:
     """Vote on what is new or changed, and publish each partition's votes."""
+    metrics: dict[str, dict[str, int]] = {}
     with project.writing():
         work, current = find_work(project, selection)
         if work:
             record_sources(project)
             job = uuid.uuid4().hex
-            run_pipeline(project, job, build(project, work, job))
-    return _outcome(project, work, current)
+            metrics = counters(run_pipeline(project, job, build(project, work, job)))
+    return _outcome(project, work, current, metrics)
 
 
 def build(project: Project, work: list[VotesWork], job: str) -> beam.Pipeline:
@@ -120,8 +127,10 @@ class ApplyLFs(ProjectFn):
             time_limit_s=self.project.params.lfs.time_limit_s,
         )
         L[:, list(lfs)] = result.votes
-        for name, errors in result.n_errors.items():
-            Metrics.counter("lf_errors", name).inc(errors)
+        for column, lf in enumerate(lfs.values()):
+            Metrics.counter(VOTES, lf.name).inc(int(np.count_nonzero(result.votes[:, column] != ABSTAIN)))
+            Metrics.counter(ERRORS, lf.name).inc(result.n_errors[lf.name])
+            Metrics.counter(MICROSECONDS, lf.name).inc(round(result.seconds[lf.name] * 1e6))
         letters = [dict(zip(DEAD_LETTERS_SCHEMA.names, astuple(letter), strict=True)) for letter in result.dead_letters]
         return pa.Table.from_pylist(letters, schema=DEAD_LETTERS_SCHEMA)
 
@@ -200,7 +209,9 @@ class PublishVotes(ProjectFn):
         publish_votes(self.project, work, votes, counts, letters)
 
 
-def _outcome(project: Project, work: list[VotesWork], current: int) -> Outcome:
+def _outcome(
+    project: Project, work: list[VotesWork], current: int, metrics: Mapping[str, Mapping[str, int]]
+) -> Outcome:
     facts = [project.store.require(Layout.of(Layout.VOTES, item.partition), "run apply again").facts for item in work]
     figures = {name: sum(fact[name] for fact in facts) for name in ("rows", "covered", "conflicts", "dead_letters")}
     warnings = [
@@ -209,7 +220,29 @@ def _outcome(project: Project, work: list[VotesWork], current: int) -> Outcome:
         for lf in fact["lfs"]
         if lf["errors"]
     ]
-    return Outcome(STAGE, len(work), current, figures, tuple(warnings))
+    warnings += [*_searched_by_re(project, work), *_slow(metrics.get(MICROSECONDS, {}))]
+    kinds = {"votes": VOTES, "errors": ERRORS, "microseconds": MICROSECONDS}
+    lfs = {
+        name: {kind: metrics[space].get(name, 0) for kind, space in kinds.items()} for name in metrics.get(VOTES, {})
+    }
+    return Outcome(STAGE, len(work), current, figures, tuple(warnings), {"lfs": lfs})
+
+
+def _searched_by_re(project: Project, work: Iterable[VotesWork]) -> list[str]:
+    """Name the LFs that ran and that no automaton can hold: their regex is searched in every row by Python."""
+    ran = {work.lfs[j].name for work in work for j, column in enumerate(work.reuse) if column == REUSE_NONE}
+    lfs = [project.catalogue[name] for name in sorted(ran)]
+    plans = compile_lfs(lfs, cache_dir=project.volatile / "compiled").explain() if lfs else []
+    return [f"{plan.lf} is searched by `re` in every row: {plan.why}" for plan in plans if plan.how == "re"]
+
+
+def _slow(microseconds: Mapping[str, int]) -> list[str]:
+    total = sum(microseconds.values())
+    return [
+        f"{name} takes {share / total:.0%} of the time of all labeling functions (see `beambell lf list`)"
+        for name, share in microseconds.items()
+        if share > SLOW_S * 1e6 and share > total / 2
+    ]
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.runner import PipelineResult
 
 from beambell.config import BeamParams
 from beambell.errors import BeamBellError
@@ -29,7 +30,7 @@ def pipeline_options(params: BeamParams) -> PipelineOptions:
     return PipelineOptions(flags, save_main_session=False)
 
 
-def run_pipeline(project: Project, job: str, pipeline: beam.Pipeline) -> None:
+def run_pipeline(project: Project, job: str, pipeline: beam.Pipeline) -> PipelineResult:
     """Run to the end.
 
     Raises
@@ -41,13 +42,24 @@ def run_pipeline(project: Project, job: str, pipeline: beam.Pipeline) -> None:
     before = logger.level
     logger.setLevel(logging.CRITICAL)  # of a failure, Beam logs the same traceback many times over
     try:
-        pipeline.run().wait_until_finish()
+        result = pipeline.run()
+        result.wait_until_finish()
     except Exception:
         for report in read_reports(project, job, "errors"):
             raise BeamBellError.from_dict(report) from None
         raise
     finally:
         logger.setLevel(before)
+    return result
+
+
+def counters(result: PipelineResult) -> dict[str, dict[str, int]]:
+    """Counters of a job that has ended, by namespace and name."""
+    found: dict[str, dict[str, int]] = {}
+    for counter in result.metrics().query()["counters"]:
+        names = found.setdefault(counter.key.metric.namespace, {})
+        names[counter.key.metric.name] = names.get(counter.key.metric.name, 0) + (counter.result or 0)
+    return found
 
 
 class Spread(beam.PTransform):

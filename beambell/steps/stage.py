@@ -57,6 +57,8 @@ class Outcome:
         Flat figures for people and machines.
     warnings
         Sentences that a person should read.
+    details
+        What only machines read (``--json``), such as times: never part of an artefact.
     """
 
     stage: str
@@ -64,6 +66,7 @@ class Outcome:
     current: int = 0
     figures: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    details: dict[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -73,6 +76,7 @@ class Outcome:
             "current": self.current,
             "figures": self.figures,
             "warnings": list(self.warnings),
+            "details": self.details,
         }
 
 

@@ -82,3 +82,22 @@ def test_an_edit_of_yaml_runs_that_function_alone(folder):
     work, _ = find_work(Project(folder), Selection())
     assert {item.reason for item in work} == {"LFs: bare, link edited"}
     file.write_text(YAML)
+
+
+def test_the_job_counts_votes_errors_and_time_for_each(tmp_path):
+    made = small_project(tmp_path / "project", days=2)
+    (made / "mine.py").write_text(PYTHON)
+    (made / "mine.yaml").write_text(YAML + "- {kind: regex, name: twice, pattern: '(.)(.)\\1\\2', label: spam}\n")
+    change_params(made, lfs={"modules": ["mine"], "files": ["mine.yaml"], "time_limit_s": 0.5})
+    outcome = run_stages(made, "ingest", "apply")["apply"]
+    store = Project(made).store
+    facts = [manifest.facts["lfs"] for manifest in store.partitions("votes").values()]
+    counted = outcome.details["lfs"]
+    for kind in ("votes", "errors"):
+        assert {name: of[kind] for name, of in counted.items()} == {
+            name: sum(entry[kind] for entries in facts for entry in entries if entry["name"] == name)
+            for name in (*NAMES, "twice")
+        }
+    assert counted["hangs"]["errors"] > 0
+    assert counted["hangs"]["microseconds"] > 900_000 > counted["free"]["microseconds"] > 0
+    assert [line for line in outcome.warnings if line.startswith("twice is searched by `re` in every row: ")]
