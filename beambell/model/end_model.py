@@ -6,9 +6,7 @@ It is kept as two files, a JSON that a person can read and the weights; no pickl
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from beambell.errors import ArtefactError
 from beambell.model.features import HashedNgrams, Texts, as_list, tfidf
 from beambell.model.logistic import log_softmax
+from beambell.store.arrays import pack_arrays, unpack_arrays
 
 FORMAT: Literal["beambell-end-model/1"] = "beambell-end-model/1"
 DESCRIPTION, WEIGHTS = "model.json", "weights.npz"
@@ -97,17 +96,13 @@ class EndModel:
 
     def to_files(self) -> dict[str, bytes]:
         """Contents of the files that keep the model; the same model gives the same bytes."""
-        buffer = io.BytesIO()
-        # Uncompressed: deflate differs between builds of zlib. np.savez stamps its entries with 1980-01-01.
-        np.savez(
-            buffer,
-            allow_pickle=False,
-            columns=self.columns,
-            idf=self.idf,
-            coef=self.coef,
-            intercept=self.intercept,
-        )
-        weights = buffer.getvalue()
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "columns": self.columns,
+            "idf": self.idf,
+            "coef": self.coef,
+            "intercept": self.intercept,
+        }
+        weights = pack_arrays(arrays)
         description = _Description(
             format=FORMAT,
             classes=self.classes,
@@ -185,11 +180,11 @@ def _check_file(content: bytes, described: _File) -> None:
 
 
 def _read_weights(content: bytes) -> dict[str, npt.NDArray[Any]]:
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            return {name: archive[name] for name in ("columns", "idf", "coef", "intercept")}
-    except (KeyError, ValueError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise _unusable(f"not a file of weights ({error})") from error
+    arrays = unpack_arrays(content, WEIGHTS, FIX)
+    names = ("columns", "idf", "coef", "intercept")
+    if missing := [name for name in names if name not in arrays]:
+        raise _unusable(f"not a file of weights (no {missing[0]})")
+    return {name: arrays[name] for name in names}
 
 
 def _unusable(message: str) -> ArtefactError:

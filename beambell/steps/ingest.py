@@ -18,10 +18,10 @@ import pyarrow.compute as pc
 from beambell.config import StreamParams
 from beambell.errors import UsageError
 from beambell.project import Project
-from beambell.records import row_schema
+from beambell.records import delivery_dt, row_schema
 from beambell.steps.outside import FileDigests, glob_files
 from beambell.steps.stage import Plan, Task
-from beambell.store import FileRef, Layout, Manifest, Partition, Selection, digest, parse_dt
+from beambell.store import FileRef, Layout, Manifest, Partition, Selection, digest
 from beambell.store.partition import DT_PATTERN
 from beambell.store.tables import read_staged, read_table, write_table
 
@@ -166,8 +166,10 @@ def _delivery_of(name: str, pattern: str, params: StreamParams) -> str | None:
             where=name,
             fix=f"rename the file, or narrow the pattern {pattern!r} in params.yaml",
         )
-    parse_dt(match["dt"], params.grain)
-    return match["dt"]
+    try:
+        return delivery_dt(match["dt"], params.grain)
+    except UsageError as error:
+        raise UsageError(error.message, where=name, fix=error.fix) from None
 
 
 # -- records to partitions ---------------------------------------------------------------------------------------

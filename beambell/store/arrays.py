@@ -16,17 +16,22 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip format's own first day: no clock in an
 
 
 def pack_arrays(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
-    """Write arrays as an ``.npz`` that ``numpy.load`` reads, in name order and without a time."""
+    """Write arrays as an ``.npz`` that ``numpy.load`` reads, in name order and without a time.
+
+    Uncompressed: deflate differs between builds of zlib.
+    """
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:
         for name in sorted(arrays):
             member = io.BytesIO()
             np.lib.format.write_array(member, np.ascontiguousarray(arrays[name]), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _EPOCH), member.getvalue(), zipfile.ZIP_DEFLATED)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy", _EPOCH), member.getvalue())
     return buffer.getvalue()
 
 
-def unpack_arrays(data: bytes, where: str) -> dict[str, npt.NDArray[Any]]:
+def unpack_arrays(
+    data: bytes, where: str, fix: str = "run the stage that writes it again"
+) -> dict[str, npt.NDArray[Any]]:
     """Read arrays back.
 
     Raises
@@ -38,6 +43,4 @@ def unpack_arrays(data: bytes, where: str) -> dict[str, npt.NDArray[Any]]:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (ValueError, OSError, zipfile.BadZipFile, EOFError, KeyError) as error:
-        raise ArtefactError(
-            f"not a readable archive of arrays ({error})", where=where, fix="run the stage that writes it again"
-        ) from None
+        raise ArtefactError(f"not a readable archive of arrays ({error})", where=where, fix=fix) from None

@@ -162,7 +162,7 @@ def test_weights_that_cannot_be_a_model(model: EndModel) -> None:
         ({"intercept": np.full(2, -np.inf)}, "finite"),
         ({"columns": model.columns[::-1].copy()}, "ascend"),
         ({"columns": np.arange(F, dtype=np.int32) - 1}, "within"),
-        ({"columns": np.array([{}] * F)}, "not a file of weights"),  # a pickle: never loaded
+        ({"columns": np.array([{}] * F)}, "not a readable archive of arrays"),  # a pickle: never loaded
     ]:
         with pytest.raises(ArtefactError, match=message):
             EndModel.from_files(weighed(files, **arrays))

@@ -8,10 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from projects import run_stages, write_params
+from projects import change_params, run_stages, write_params
 
 from beambell import Project
-from beambell.errors import BeamBellError, CatalogueError, GateError, LabelingFunctionError
+from beambell.errors import BeamBellError, CatalogueError, GateError, LabelingFunctionError, UsageError
 from beambell.steps.ingest import balance
 from beambell.store import Layout
 from beambell.store.tables import read_table
@@ -216,3 +216,16 @@ def test_a_snorkel_lf_works_as_it_is(folder):
         "g2": -1,
         "g3": 1,
     }
+
+
+def test_a_daily_delivery_of_a_monthly_stream(folder):
+    change_params(folder, streams={"mails": {"grain": "month"}})
+    outcome = ingest(folder, "2026-01-02.csv", HEADER + GOOD)
+    assert outcome.done == 1
+    assert kept(folder, "2026-01") == ["g1", "g2"]
+
+
+def test_a_delivery_of_a_day_that_the_calendar_lacks_is_named(folder):
+    with pytest.raises(UsageError, match=r"2026-02-30.*\n.*name the delivery") as caught:
+        ingest(folder, "2026-02-30.csv", HEADER + GOOD)
+    assert caught.value.where == "raw/2026-02-30.csv"
