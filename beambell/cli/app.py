@@ -183,13 +183,8 @@ def _print_summary(console: Console, project: Project) -> None:
 @models_app.command("list")
 def models_list(project: Folder = Path(), json: Json = False) -> None:
     """List the registered model versions."""
-    from dataclasses import asdict
-
     from beambell.report.text import models_text
     from beambell.report.views import list_models
 
-    console, views = Console(as_json=json), list_models(open_project(project))
-    if json:
-        console.json([asdict(view) for view in views])
-    else:
-        console.out.print(models_text(views))
+    views = list_models(open_project(project))
+    Console(as_json=json).show(views, [models_text(views)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from beambell.errors import BeamBellError
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
+    from rich.console import RenderableType
 
     from beambell.steps.stage import Outcome, Plan
 
@@ -49,6 +50,17 @@ class Console:
     def json(self, value: Any) -> None:
         """Print one JSON document."""
         sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+    def show(self, view: Any, text: Iterable[RenderableType]) -> None:
+        """Print a view (a dataclass, or a list of them): as JSON, or as text made of it."""
+        from dataclasses import asdict
+
+        if self.as_json:
+            self.json([asdict(one) for one in view] if isinstance(view, list) else asdict(view))
+            return
+        out = self.out
+        for part in text:
+            out.print(part)
 
     @contextmanager
     def working(self, stage: str) -> Iterator[None]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from beambell.cli.console import Console
 from beambell.cli.options import End, Folder, Json, Sample, Start, Streams, open_project
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 lf_app = typer.Typer(help="Write labeling functions, try them, and see what they do.", no_args_is_help=True)
 
@@ -27,7 +23,7 @@ def lf_list(project: Folder = Path(), json: Json = False) -> None:
     from beambell.report.views import list_lfs
 
     views = list_lfs(open_project(project))
-    _show(json, views, [lfs_text(views)])
+    Console(as_json=json).show(views, [lfs_text(views)])
 
 
 @lf_app.command("show")
@@ -37,7 +33,7 @@ def lf_show(name: Name, project: Folder = Path(), json: Json = False) -> None:
     from beambell.report.lf_views import show_lf
 
     view = show_lf(open_project(project), name)
-    _show(json, view, detail_text(view))
+    Console(as_json=json).show(view, detail_text(view))
 
 
 @lf_app.command("stats")
@@ -56,7 +52,7 @@ def lf_stats(
 
     opened = open_project(project)
     view = lf_views.lf_stats(opened, opened.select(stream, start, end), name, over_time=over_time)
-    _show(json, view, stats_text(view))
+    Console(as_json=json).show(view, stats_text(view))
 
 
 @lf_app.command("test")
@@ -76,7 +72,7 @@ def lf_test(
 
     opened = open_project(project)
     view = try_lf(opened, name, opened.select(stream, start, end), sample, gold=gold_of(opened))
-    _show(json, view, trial_text(view))
+    Console(as_json=json).show(view, trial_text(view))
 
 
 @lf_app.command("diff")
@@ -95,7 +91,7 @@ def lf_diff(
 
     opened = open_project(project)
     views = diff_lfs(opened, name, opened.select(stream, start, end), sample)
-    _show(json, views, changes_text(views))
+    Console(as_json=json).show(views, changes_text(views))
 
 
 @lf_app.command("new")
@@ -113,16 +109,4 @@ def lf_new(
     from beambell.steps.scaffold import new_lf
 
     made = new_lf(open_project(project), name, kind, module)
-    _show(json, made, new_text(made.place, made.name, made.code))
-
-
-def _show(as_json: bool, view: Any, text: Iterable[RenderableType]) -> None:
-    from dataclasses import asdict
-
-    console = Console(as_json=as_json)
-    if as_json:
-        console.json([asdict(one) for one in view] if isinstance(view, list) else asdict(view))
-        return
-    out = console.out
-    for part in text:
-        out.print(part)
+    Console(as_json=json).show(made, new_text(made.place, made.name, made.code))

@@ -28,7 +28,9 @@ def write_tables(sealed: Sealed, schema: pa.Schema, tables: Iterable[pa.Table]) 
     schema
         Of the file; every table must have it.
     """
-    with pq.ParquetWriter(sealed.sink, schema, **_WRITE_OPTIONS) as writer:
+    # Ids are all different: a dictionary of them would be built, found too big, and thrown away.
+    repeating = [name for name in schema.names if name != "id"]
+    with pq.ParquetWriter(sealed.sink, schema, use_dictionary=repeating, **_WRITE_OPTIONS) as writer:
         for table in tables:
             writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
             sealed.rows += table.num_rows
