@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from beambell.labeling import LabelingFunction, count, keyword, length, lexicon, lookup, numeric, regex
-from benchmarks.labeling_functions import corpus, declarative_lfs
+from benchmarks.workload import corpus, declarative_lfs
 
 SAMPLE_ROWS = 20_000
 

@@ -1,0 +1,135 @@
+"""From Parquet to written votes: the product, and what else one could use. Each returns its own seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from beambell.labeling import patterns as packed
+from beambell.project import Project
+from beambell.state import PatternCounts
+from beambell.store import Layout
+from beambell.store.tables import iter_tables, write_table, write_tables
+from benchmarks.folder import PARTITION, forget_votes, rows_file
+from benchmarks.timing import seconds
+from benchmarks.workload import CARDINALITY, STREAM
+
+
+def beam_job(folder: Path, *, afresh: bool = True) -> float:
+    """Everything that ``beambell apply`` does; if not afresh, with the votes that are there."""
+    from beam_jobs import apply_lfs
+
+    def run() -> None:
+        project = Project(folder)
+        assert apply_lfs.run(project, project.select()).done == 1
+
+    if afresh:
+        forget_votes(folder)
+    return seconds(run)
+
+
+def plain_loop(folder: Path) -> float:
+    """A loop over the row groups with the same kernels, without Beam."""
+    from beambell.labeling import compile_lfs
+
+    def run() -> None:
+        project = Project(folder)
+        lfs = project.catalogue.lfs
+        compiled = compile_lfs(lfs, cache_dir=project.volatile / "compiled")
+        counts: list[PatternCounts] = []
+
+        def voted() -> Iterator[pa.Table]:
+            place = Layout.of(Layout.PARTITIONS, PARTITION)
+            rows = project.store.require(place, "").files["rows"]
+            for table in iter_tables(project.store, place, rows, _columns(project)):
+                codes = packed.pack(compiled.votes(table, stream=STREAM), CARDINALITY)
+                counts.append(PatternCounts.from_packed(codes, CARDINALITY, project.catalogue.names))
+                yield pa.table({"id": table["id"], "pattern": packed.to_arrow(codes)})
+
+        schema = pa.schema([("id", pa.string()), ("pattern", packed.arrow_type(len(lfs), CARDINALITY))])
+        with project.store.seal("loop", "votes") as sealed:
+            write_tables(sealed, schema, voted())
+        write_table(project.store, "loop", "patterns", PatternCounts.sum(counts).to_table())
+
+    return seconds(run)
+
+
+def polars_query(folder: Path) -> float:
+    """A polars expression for each LF, one thread."""
+    from benchmarks import in_polars
+
+    lfs = Project(folder).catalogue.lfs
+    return seconds(lambda: in_polars.write_votes(rows_file(folder), lfs, folder / "polars.parquet"))
+
+
+def pandas_applier(folder: Path, rows: int) -> float:
+    """Snorkel's applier on the first rows, scaled to all."""
+    from benchmarks import in_snorkel
+
+    project = Project(folder)
+    applier = in_snorkel.applier(project.catalogue.lfs)
+    file = pq.ParquetFile(rows_file(folder))
+
+    def run() -> None:
+        frame = next(file.iter_batches(rows, columns=_columns(project))).to_pandas()
+        votes = applier.apply(frame, progress_bar=False)
+        pq.write_table(pa.table({"id": frame["id"], "votes": list(votes.astype(np.int8))}), folder / "snorkel.parquet")
+
+    return seconds(run) * file.metadata.num_rows / rows
+
+
+def raw_read(folder: Path) -> float:
+    """Read the columns, and do nothing with them."""
+
+    def run() -> None:
+        project, place = Project(folder), Layout.of(Layout.PARTITIONS, PARTITION)
+        rows = project.store.require(place, "").files["rows"]
+        for _ in iter_tables(project.store, place, rows, _columns(project)):
+            pass
+
+    return seconds(run)
+
+
+def read_beam_votes(folder: Path) -> npt.NDArray[np.int8]:
+    """Votes that the job published, int8 [n, m]."""
+    return _matrix(Project(folder).votes(PARTITION.stream, PARTITION.dt, form="arrow"))
+
+
+def published_rows(folder: Path) -> int:
+    """Rows that the job published votes on."""
+    project = Project(folder)
+    return project.store.require(Layout.of(Layout.VOTES, PARTITION), "").facts["rows"]
+
+
+def read_loop_votes(folder: Path) -> npt.NDArray[np.int8]:
+    """Votes that the loop wrote."""
+    file = next((folder / "data" / "loop").glob("votes*"))
+    return packed.unpack(packed.from_arrow(pq.read_table(file)["pattern"]), _lfs(folder), CARDINALITY)
+
+
+def read_polars_votes(folder: Path) -> npt.NDArray[np.int8]:
+    """Votes that polars wrote."""
+    return _matrix(pq.read_table(folder / "polars.parquet"))
+
+
+def read_pandas_votes(folder: Path) -> npt.NDArray[np.int8]:
+    """Votes that snorkel's applier cast on the first rows."""
+    return np.array(pq.read_table(folder / "snorkel.parquet")["votes"].to_pylist(), dtype=np.int8)
+
+
+def _matrix(table: pa.Table) -> npt.NDArray[np.int8]:
+    return np.column_stack([table[name].to_numpy() for name in table.column_names if name != "id"])
+
+
+def _columns(project: Project) -> list[str]:
+    """What the LFs read, and the id."""
+    return list(dict.fromkeys(["id", *(field for lf in project.catalogue for field in lf.fields)]))
+
+
+def _lfs(folder: Path) -> int:
+    return len(Project(folder).catalogue.lfs)
