@@ -8,6 +8,7 @@ import threading
 import traceback
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -16,10 +17,12 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineResult
 
 from beambell.config import BeamParams
-from beambell.errors import BeamBellError
+from beambell.errors import BeamBellError, StorageError
 from beambell.labeling import Catalogue
 from beambell.project import Project
 from beambell.store import Layout, canonical_json
+
+_failures: dict[str, BeamBellError] = {}  # first error per job of the workers in this process
 
 
 def pipeline_options(params: BeamParams) -> PipelineOptions:
@@ -45,6 +48,8 @@ def run_pipeline(project: Project, job: str, pipeline: beam.Pipeline) -> Pipelin
         result = pipeline.run()
         result.wait_until_finish()
     except Exception:
+        if job in _failures:
+            raise _failures.pop(job) from None
         for report in read_reports(project, job, "errors"):
             raise BeamBellError.from_dict(report) from None
         raise
@@ -126,7 +131,9 @@ class ProjectFn(beam.DoFn):
             yield from self.work(element) or ()
         except Exception as error:
             ours = error if isinstance(error, BeamBellError) else _unexpected(error, element)
-            write_report(self.project, self._job, "errors", uuid.uuid4().hex, ours.to_dict())
+            _failures.setdefault(self._job, ours)
+            with suppress(StorageError):  # on a full disk there is no room for a report either
+                write_report(self.project, self._job, "errors", uuid.uuid4().hex, ours.to_dict())
             raise
 
     def work(self, element: Any) -> Iterable[Any] | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import errno
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import IntEnum
 
 
@@ -89,6 +91,10 @@ class ArtefactError(BeamBellError):
     """A stored artefact is missing, truncated, or not what its manifest says."""
 
 
+class StorageError(BeamBellError):
+    """The place of the artefacts takes no more: full, over its quota, read-only, or not ours to write to."""
+
+
 class StateError(BeamBellError):
     """Pattern counts of different LFs or classes were mixed, or a count is impossible."""
 
@@ -113,3 +119,33 @@ class GateError(BeamBellError):
     """The quality gate said no; the last good labels stay published."""
 
     exit_code = ExitCode.GATE
+
+
+_NO_ROOM = (
+    "nothing that was published is lost; free some room (`beambell gc` removes what nothing names), then run again"
+)
+_STORAGE = {
+    errno.ENOSPC: ("the disk is full", _NO_ROOM),
+    errno.EDQUOT: ("the disk quota is used up", _NO_ROOM),
+    errno.EFBIG: ("a file may not grow that large here", "raise the limit (`ulimit -f`), then run again"),
+    errno.EROFS: ("the file system is read-only", "mount it for writing, or change `data` in params.yaml"),
+    errno.EACCES: ("this user may not write here", "change the owner or the mode of the folder"),
+}
+
+
+@contextmanager
+def storage_errors(where: str) -> Iterator[None]:
+    """Say what a failed write means, where the operating system tells why.
+
+    Raises
+    ------
+    StorageError
+        For a full disk, a quota, a limit or a missing right.
+    """
+    try:
+        yield
+    except OSError as error:
+        known = _STORAGE.get(error.errno or 0)
+        if known is None:
+            raise
+        raise StorageError(known[0], where=error.filename or where, fix=known[1]) from error

@@ -13,7 +13,7 @@ from beambell.cli.console import Console, plan_to_dict
 from beambell.cli.lf import lf_app
 from beambell.cli.options import DryRun, End, Folder, Json, Start, Streams, open_project
 from beambell.cli.stages import STAGES, Stage
-from beambell.errors import BeamBellError
+from beambell.errors import BeamBellError, storage_errors
 
 if TYPE_CHECKING:
     from beambell.project import Project
@@ -35,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit with its code: 0 done, 1 failed, 2 usage, 3 the gate said no."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        app(args=words, prog_name="beambell")
+        with storage_errors("this machine"):
+            app(args=words, prog_name="beambell")
     except BeamBellError as error:
         Console(as_json="--json" in words).error(error)
         sys.exit(error.exit_code)
@@ -161,8 +162,13 @@ def _generate(console: Console, project: Project) -> dict[str, int]:
 
     params = project.params.embedded
     with project.writing(), console.working("generate"):
-        made = generate(project.path / project.params.data / "raw", scale=params.scale, days=params.days)
+        made = generate(project.path / _raw(project.params.data), scale=params.scale, days=params.days)
     return {"files": len(made.files), "rows": made.rows, "late": made.late, "again": made.again, "broken": made.broken}
+
+
+def _raw(data: str) -> str:
+    """Folder of the raw files: below a local data root, and below ``data`` where that is elsewhere."""
+    return "data/raw" if "://" in data else f"{data}/raw"
 
 
 def _print_summary(console: Console, project: Project) -> None:

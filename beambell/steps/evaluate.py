@@ -117,9 +117,9 @@ def gold_files(project: Project) -> dict[str, tuple[str, str]]:
     """Find the files of gold labels: name to (url, SHA-256)."""
     digests = FileDigests(project)
     found = {
-        name: (url, digests.of(url))
+        file.name: (file.url, digests.of(file))
         for pattern in project.params.evaluation.gold
-        for name, url in glob_files(project.path, pattern)
+        for file in glob_files(project.path, pattern)
     }
     digests.save()
     return dict(sorted(found.items()))

@@ -140,7 +140,8 @@ def list_raw_files(project: Project, selection: Selection) -> list[RawFile]:
         if not selection.has_stream(stream):
             continue
         for pattern in params.inputs:
-            for name, url in glob_files(project.path, pattern):
+            for file in glob_files(project.path, pattern):
+                name = file.name
                 delivery = _delivery_of(name, pattern, params)
                 if delivery and not selection.has_dt(delivery):
                     continue
@@ -150,7 +151,7 @@ def list_raw_files(project: Project, selection: Selection) -> list[RawFile]:
                         where=name,
                         fix="make the inputs patterns in params.yaml disjoint",
                     )
-                found[name] = RawFile(stream, name, url, delivery, digests.of(url))
+                found[name] = RawFile(stream, name, file.url, delivery, digests.of(file))
     digests.save()
     return [found[name] for name in sorted(found)]
 

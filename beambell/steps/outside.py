@@ -4,13 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from beambell.project import Project
+from beambell.store.places import info_stamp
 
 
-def glob_files(root: Path, pattern: str) -> list[tuple[str, str]]:
+@dataclass(frozen=True)
+class Found:
+    """A file from outside.
+
+    Attributes
+    ----------
+    name
+        Relative to the project where the pattern is; else path or URL.
+    url
+        Where to open it.
+    stamp
+        Changes when the file does.
+    """
+
+    name: str
+    url: str
+    stamp: str
+
+
+def glob_files(root: Path, pattern: str) -> list[Found]:
     """Find the files of a pattern, in order.
 
     Parameters
@@ -19,22 +40,24 @@ def glob_files(root: Path, pattern: str) -> list[tuple[str, str]]:
         The project's folder, to which a relative pattern relates.
     pattern
         A glob or an fsspec URL with one; ``{dt}`` stands for anything.
-
-    Returns
-    -------
-    list of (name, url)
-        The name is relative to the project where the pattern is.
     """
     glob = pattern.replace("{dt}", "*")
     if "://" in glob:
         import fsspec
 
-        fs, path = fsspec.core.url_to_fs(glob)
-        return [(fs.unstrip_protocol(found), fs.unstrip_protocol(found)) for found in sorted(fs.glob(path))]
+        fs, path = fsspec.core.url_to_fs(glob, use_listings_cache=False)  # others deliver while we run
+        infos = sorted(fs.glob(path, detail=True).items())
+        urls = [(fs.unstrip_protocol(found), info) for found, info in infos if info["type"] == "file"]
+        return [Found(url, url, info_stamp(info)) for url, info in urls]
     if Path(glob).is_absolute():
         base = Path(Path(glob).anchor)
-        return [(str(p), str(p)) for p in sorted(base.glob(str(Path(glob).relative_to(base)))) if p.is_file()]
-    return [(p.relative_to(root).as_posix(), str(p)) for p in sorted(root.glob(glob)) if p.is_file()]
+        return [_local(p, str(p)) for p in sorted(base.glob(str(Path(glob).relative_to(base)))) if p.is_file()]
+    return [_local(p, p.relative_to(root).as_posix()) for p in sorted(root.glob(glob)) if p.is_file()]
+
+
+def _local(path: Path, name: str) -> Found:
+    stat = path.stat()
+    return Found(name, str(path), f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino}")
 
 
 class FileDigests:
@@ -54,17 +77,16 @@ class FileDigests:
             self._known = {}
         self._changed = False
 
-    def of(self, url: str) -> str:
+    def of(self, file: Found) -> str:
         """Digest one file, reading it only if it looks changed."""
-        stamp = self._stamp(url)
-        known = self._known.get(url)
-        if known and known[0] == stamp:
+        known = self._known.get(file.url)
+        if known and known[0] == file.stamp:
             return str(known[1])
         import fsspec
 
-        with fsspec.open(url, "rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        self._known[url] = [stamp, sha256]
+        with fsspec.open(file.url, "rb") as opened:
+            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+        self._known[file.url] = [file.stamp, sha256]
         self._changed = True
         return sha256
 
@@ -75,14 +97,3 @@ class FileDigests:
             temporary = self._path.with_suffix(".tmp")
             temporary.write_text(json.dumps(self._known))
             temporary.replace(self._path)
-
-    @staticmethod
-    def _stamp(url: str) -> str:
-        if "://" not in url:
-            stat = Path(url).stat()
-            return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino}"
-        import fsspec
-
-        fs, path = fsspec.core.url_to_fs(url)
-        info = fs.info(path)
-        return " ".join(str(info.get(key)) for key in ("size", "ETag", "mtime", "LastModified", "created"))

@@ -108,7 +108,7 @@ def _publish(project: Project, sources: Sources) -> Manifest:
         max_rows=params.max_rows,
     )
     store, folder = project.store, Layout.END_MODEL
-    files = {name: store.put_as(folder, name, data) for name, data in sorted(model.to_files().items())}
+    files = {name: _put(project, name, data) for name, data in sorted(model.to_files().items())}
     facts = {
         "name": params.name,
         "classes": list(project.params.classes),
@@ -119,6 +119,12 @@ def _publish(project: Project, sources: Sources) -> Manifest:
         "label_models": sorted({manifest.inputs["label_model"] for manifest in sources.labels.values()}),
     }
     return store.publish(folder, Manifest("end_model", files, _inputs(project, sources), facts), keep_history=True)
+
+
+def _put(project: Project, name: str, data: bytes) -> FileRef:
+    """Write a file of the model under a name that holds its digest: a crash leaves the last model whole."""
+    role, dot, suffix = name.rpartition(".")
+    return project.store.put(Layout.END_MODEL, role, dot + suffix, data)
 
 
 def load_model(project: Project, folder: str = Layout.END_MODEL) -> EndModel:

@@ -1,18 +1,21 @@
-"""Bytes below the data root: a local folder or any fsspec URL. A file appears whole or not at all."""
+"""Bytes below the data root: a local folder or any fsspec URL. A file appears whole or not at all.
+
+Everything that changes a data root goes through here, and each change is announced to `Files.observer` before it is
+made. So the instants at which a process can die are enumerable, and the tests die at each of them in turn.
+"""
 
 from __future__ import annotations
 
 import builtins
 import hashlib
 import os
-import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
-from beambell.errors import ArtefactError
+from beambell.errors import ArtefactError, storage_errors
 from beambell.store.layout import Layout
+from beambell.store.places import Draft, Entry, LocalFolder, ObjectStore, Observer, Place
 
 
 class HashingSink:
@@ -78,32 +81,56 @@ class Files:
     ----------
     root
         A local folder, or an fsspec URL such as ``s3://bucket/prefix`` or ``memory://data``.
+
+    Attributes
+    ----------
+    observer
+        If set: called with a verb (``write``, ``sync``, ``rename``, ``remove``) and a name just before each change
+        below any data root of this process.
+    guard
+        If set: called just before each change below this root; what it raises stops the change.
     """
+
+    observer: ClassVar[Observer | None] = None
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = os.fspath(root)
         self.is_local = "://" not in self.root
-        self._fs: Any = None
-        self._base = self.root.rstrip("/")
+        self.guard: Observer | None = None
+        self._opened: Place | None = LocalFolder(self.root, Layout.STAGING, self._announce) if self.is_local else None
 
     def __repr__(self) -> str:
         return f"Files({self.root!r})"
 
+    @property
+    def _place(self) -> Place:
+        """Where the bytes lie; a remote place is reached at first use, for that takes imports."""
+        if self._opened is None:
+            self._opened = ObjectStore(self.root, self._announce)
+        return self._opened
+
+    def _announce(self, verb: str, name: str) -> None:
+        if self.guard:
+            self.guard(verb, name)
+        if Files.observer:
+            Files.observer(verb, name)
+
     def path(self, name: str) -> str:
         """Full path or URL of a file or folder below the root."""
-        return f"{self._base}/{name}" if name else self._base
+        base = self.root.rstrip("/")
+        return f"{base}/{name}" if name else base
 
-    @property
-    def fs(self) -> Any:
-        """The fsspec file system, made at first use: local roots rarely need it."""
-        if self._fs is None:
-            import fsspec
+    # -- reading ---------------------------------------------------------------------------------------------
 
-            self._fs, self._base_on_fs = fsspec.core.url_to_fs(self.root)
-        return self._fs
-
-    def open(self, name: str) -> BinaryIO:
+    def open(self, name: str, size: int | None = None) -> BinaryIO:
         """Open a file for reading.
+
+        Parameters
+        ----------
+        name
+            Of the file.
+        size
+            In bytes, if it is known: a small remote file is then read in one request.
 
         Raises
         ------
@@ -111,9 +138,7 @@ class Files:
             If there is none.
         """
         try:
-            if self.is_local:
-                return Path(self.path(name)).open("rb")
-            return self.fs.open(self.path(name), "rb")  # type: ignore[no-any-return]
+            return self._place.open(name, size)
         except FileNotFoundError:
             raise ArtefactError(
                 "this file is missing",
@@ -124,64 +149,56 @@ class Files:
     def read(self, name: str) -> bytes | None:
         """Read a small file whole, or ``None`` if there is none."""
         try:
-            if self.is_local:
-                return Path(self.path(name)).read_bytes()
-            return self.fs.cat_file(self.path(name))  # type: ignore[no-any-return]
+            return self._place.read(name)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def read_many(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Read small files whole, at once where that helps; those that are not there are left out."""
+        return self._place.read_many(names)
+
     def stamp(self, name: str) -> str | None:
         """Something that changes when a local file is replaced; ``None`` where there is no such thing."""
-        if not self.is_local:
-            return None
-        try:
-            stat = os.stat(self.path(name))  # noqa: PTH116 - called for every manifest there is
-        except OSError:
-            return None
-        return f"{stat.st_ino} {stat.st_mtime_ns} {stat.st_size}"
+        return self._place.stamp(name)
 
     def exists(self, name: str) -> bool:
         """Whether a file is there."""
-        return Path(self.path(name)).exists() if self.is_local else bool(self.fs.exists(self.path(name)))
+        return self._place.exists(name)
+
+    def walk(self, folder: str) -> dict[str, Entry]:
+        """All files at any depth below a folder, with size and stamp; in order, relative to the root."""
+        return self._place.walk(folder)
 
     def find(self, folder: str, file_name: str) -> builtins.list[str]:
         """Folders, at any depth below ``folder``, that hold ``file_name``; sorted, relative to the root."""
-        if self.is_local:
-            start = len(self._base) + 1
-            found = [place for place, _, names in os.walk(self.path(folder)) if file_name in names]
-            return sorted(place[start:] for place in found)
-        if not self.fs.exists(self.path(folder)):
-            return []
-        base_path = self.fs._strip_protocol(self._base)
-        paths = self.fs.find(self.path(folder))
-        return sorted(
-            str(path)[len(base_path) :].lstrip("/").rpartition("/")[0]
-            for path in paths
-            if str(path).endswith(f"/{file_name}")
-        )
+        return builtins.list(self.stamps(folder, file_name))
 
-    def list(self, folder: str) -> list[str]:
+    def stamps(self, folder: str, file_name: str) -> dict[str, str]:
+        """Those folders with the stamp of the file that each holds."""
+        tail = f"/{file_name}"
+        found = {name[: -len(tail)]: entry.stamp for name, entry in self.walk(folder).items() if name.endswith(tail)}
+        return dict(sorted(found.items()))
+
+    def list(self, folder: str) -> builtins.list[str]:
         """Names of the files in a folder, sorted; none if there is no folder."""
-        if self.is_local:
-            base = Path(self.path(folder))
-            return sorted(entry.name for entry in base.iterdir() if entry.is_file()) if base.exists() else []
-        if not self.fs.exists(self.path(folder)):
-            return []
-        return sorted(str(path).rpartition("/")[2] for path in self.fs.ls(self.path(folder), detail=False))
+        start = len(folder) + 1
+        return sorted(name[start:] for name in self.walk(folder) if "/" not in name[start:])
+
+    # -- changes ---------------------------------------------------------------------------------------------
 
     def write(self, name: str, data: bytes) -> None:
         """Write a whole file: readers see the old bytes or the new, never a mixture."""
-        with self._appearing(name) as file:
-            file.write(data)
+        with self._draft() as draft:
+            draft.file.write(data)
+            draft.publish(name)
 
-    def stage(self, name: str, data: bytes) -> None:
-        """Write a file below the staging folder; after a crash nobody looks for it, so no disk is waited for."""
-        path = self.path(f"{Layout.STAGING}/{name}")
-        if self.is_local:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            Path(path).write_bytes(data)
-        else:
-            self.fs.pipe_file(path, data)
+    @contextmanager
+    def appearing(self, name: str) -> Iterator[HashingSink]:
+        """Stream a file that becomes visible under its name when the block ends without an error."""
+        with self._draft() as draft:
+            sink = HashingSink(draft.file)
+            yield sink
+            draft.publish(name)
 
     @contextmanager
     def sealed(self, folder: str, role: str, suffix: str) -> Iterator[Sealing]:
@@ -193,52 +210,34 @@ class Files:
             With ``.sink`` to write to; ``.name`` and the figures are known when the block ends.
         """
         sealing = Sealing()
-        temporary = f"{Layout.STAGING}/{uuid.uuid4().hex}"
-        with self._writing(temporary) as file:
-            sealing.sink = HashingSink(file)
+        with self._draft() as draft:
+            sealing.sink = HashingSink(draft.file)
             yield sealing
-        sealing.name = f"{role}-{sealing.sink.sha256[:16]}{suffix}"
-        self._move(temporary, f"{folder}/{sealing.name}")
+            sealing.name = f"{role}-{sealing.sink.sha256[:16]}{suffix}"
+            draft.publish(f"{folder}/{sealing.name}")
+
+    def stage(self, name: str, data: bytes) -> None:
+        """Write a file below the staging folder; after a crash nobody looks for it, so no disk is waited for."""
+        with storage_errors(self.root):
+            self._place.put(f"{Layout.STAGING}/{name}", data)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a file if it is not there; whether it was not."""
+        with storage_errors(self.root):
+            return self._place.create(name, data)
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        self._place.remove(name)
 
     def remove_tree(self, folder: str) -> None:
         """Remove a folder and all below it, if it is there."""
-        import shutil
-
-        if self.is_local:
-            shutil.rmtree(self.path(folder), ignore_errors=True)
-        elif self.fs.exists(self.path(folder)):
-            self.fs.rm(self.path(folder), recursive=True)
+        self._place.remove_tree(folder)
 
     @contextmanager
-    def _appearing(self, name: str) -> Iterator[BinaryIO]:
-        temporary = f"{Layout.STAGING}/{uuid.uuid4().hex}"
-        with self._writing(temporary) as file:
-            yield file
-        self._move(temporary, name)
-
-    @contextmanager
-    def _writing(self, name: str) -> Iterator[BinaryIO]:
-        if not self.is_local:
-            with self.fs.open(self.path(name), "wb") as file:
-                yield file
-            return
-        path = Path(self.path(name))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with path.open("wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-
-    def _move(self, source: str, target: str) -> None:
-        if self.is_local:
-            Path(self.path(target)).parent.mkdir(parents=True, exist_ok=True)
-            Path(self.path(source)).replace(self.path(target))
-        else:
-            self.fs.mv(self.path(source), self.path(target))
+    def _draft(self) -> Iterator[Draft]:
+        with storage_errors(self.root), self._place.draft() as draft:
+            yield draft
 
 
 class Sealing:

@@ -17,6 +17,7 @@ from beambell.errors import ArtefactError
 from beambell.store.canonical import canonical_json, digest
 from beambell.store.files import Files, HashingSink
 from beambell.store.partition import Partition
+from beambell.store.places import CHUNK
 
 FILE_NAME = "manifest.json"
 HISTORY = "history"
@@ -150,14 +151,21 @@ class Store:
 
     def partitions(self, kind: str) -> dict[Partition, Manifest]:
         """All published artefacts of a kind, by partition, in order."""
-        found = {Partition.from_folder(folder): folder for folder in self.files.find(kind, FILE_NAME)}
-        pairs = ((partition, self.read(found[partition])) for partition in sorted(found))
-        return {partition: manifest for partition, manifest in pairs if manifest}
+        found = {Partition.from_folder(folder): manifest for folder, manifest in self.under(kind).items()}
+        return dict(sorted(found.items()))
 
     def under(self, folder: str) -> dict[str, Manifest]:
-        """All published artefacts below a folder, by their folders, in order."""
-        pairs = ((found, self.read(found)) for found in self.files.find(folder, FILE_NAME))
-        return {found: manifest for found, manifest in pairs if manifest}
+        """All published artefacts below a folder, by their folders, in order.
+
+        One listing, then only what changed since the last is read, all at once.
+        """
+        stamps = {f"{found}/{FILE_NAME}": stamp for found, stamp in self.files.stamps(folder, FILE_NAME).items()}
+        changed = [name for name, stamp in stamps.items() if self._known.get(name, ("",))[0] != stamp]
+        read = self.files.read_many(changed)
+        for name, data in read.items():
+            self._known[name] = stamps[name], Manifest.from_bytes(data, self.files.path(name))
+        gone = set(changed) - read.keys()
+        return {name.removesuffix(f"/{FILE_NAME}"): self._known[name][1] for name in stamps if name not in gone}
 
     def publish(self, folder: str, manifest: Manifest, *, keep_history: bool = False) -> Manifest:
         """Make an artefact visible, in one step.
@@ -226,22 +234,35 @@ class Store:
                 fix=f"remove {folder}/{FILE_NAME} and run again: the file is made anew",
             )
         if hashlib.sha256(data).hexdigest() != ref.sha256:
-            raise ArtefactError(
-                f"{len(data)} bytes that are not the {ref.bytes} bytes its manifest names",
-                where=self.files.path(where),
-                fix=f"the file was truncated or changed; remove {folder}/{FILE_NAME} and run again",
-            )
+            raise _changed(self.files.path(where), folder, ref, len(data))
         return data
 
     def open(self, folder: str, ref: FileRef) -> BinaryIO:
         """Open a data file for reading in parts."""
-        return self.files.open(f"{folder}/{ref.name}")
+        return self.files.open(f"{folder}/{ref.name}", ref.bytes)
 
     def copy(self, source: str, target: str, refs: Iterable[FileRef]) -> None:
-        """Copy data files from one folder to another, those already there excepted."""
+        """Copy data files from one folder to another, those already there excepted.
+
+        Raises
+        ------
+        ArtefactError
+            If a file is not what its manifest says: what is wrong is not passed on.
+        """
         for ref in refs:
-            if self.files.exists(f"{target}/{ref.name}"):
+            # Only a name that holds the digest says that the file of that name is the right one.
+            if ref.sha256[:16] in ref.name and self.files.exists(f"{target}/{ref.name}"):
                 continue
-            with self.open(source, ref) as file, self.files._appearing(f"{target}/{ref.name}") as copy:
-                while chunk := file.read(1 << 20):
+            with self.open(source, ref) as file, self.files.appearing(f"{target}/{ref.name}") as copy:
+                while chunk := file.read(CHUNK):
                     copy.write(chunk)
+                if copy.sha256 != ref.sha256:
+                    raise _changed(self.files.path(f"{source}/{ref.name}"), source, ref, copy.size)
+
+
+def _changed(where: str, folder: str, ref: FileRef, size: int) -> ArtefactError:
+    return ArtefactError(
+        f"{size} bytes that are not the {ref.bytes} bytes its manifest names",
+        where=where,
+        fix=f"the file was truncated or changed; remove {folder}/{FILE_NAME} and run again",
+    )

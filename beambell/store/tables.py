@@ -56,7 +56,7 @@ def stage_table(store: Store, path: str, table: pa.Table) -> None:
 
 def read_staged(store: Store, path: str) -> pa.Table:
     """Read a staged table."""
-    with store.files.open(f"{Layout.STAGING}/{path}") as file:
+    with store.files.open(f"{Layout.STAGING}/{path}", 0) as file:  # read whole, whatever its size
         return pa.ipc.open_file(file).read_all()
 
 

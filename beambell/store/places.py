@@ -1,0 +1,369 @@
+"""Where bytes lie: a local folder, or whatever fsspec reaches. Each makes a whole file visible in one step."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+CHUNK = 1 << 20
+WHOLE = 32 << 20  # a remote file up to this size is one request, not one per part that is looked at
+
+Observer = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file as a listing shows it.
+
+    Attributes
+    ----------
+    bytes
+        Its size.
+    stamp
+        Changes when the file is replaced.
+    """
+
+    bytes: int
+    stamp: str
+
+
+class Draft(Protocol):
+    """A file under way, invisible until it is published."""
+
+    file: BinaryIO
+
+    def publish(self, name: str) -> None:
+        """Make it visible under its name, in one step."""
+        ...
+
+
+class Place(Protocol):
+    """What a data root can do; all names are relative to it."""
+
+    def path(self, name: str) -> str:
+        """Full path or URL."""
+        ...
+
+    def open(self, name: str, size: int | None) -> BinaryIO:
+        """Open for reading; ``size`` is a hint."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """Read whole."""
+        ...
+
+    def read_many(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Read many small files whole; those that are gone are left out."""
+        ...
+
+    def stamp(self, name: str) -> str | None:
+        """Something that changes when the file is replaced, if that is cheaper to ask than to read the file."""
+        ...
+
+    def exists(self, name: str) -> bool:
+        """Whether a file is there."""
+        ...
+
+    def walk(self, folder: str) -> dict[str, Entry]:
+        """All files below a folder, in order."""
+        ...
+
+    def draft(self) -> Any:
+        """Context of a `Draft`, thrown away unless it was published."""
+        ...
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write a scratch file, which need not outlive a crash."""
+        ...
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a file that is not there; whether it was not."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+        ...
+
+    def remove_tree(self, folder: str) -> None:
+        """Remove a folder and all below it, if it is there."""
+        ...
+
+
+class LocalDraft:
+    """A file in the staging folder, renamed to its name once its bytes are on the disk."""
+
+    def __init__(self, place: LocalFolder, path: Path, file: BinaryIO) -> None:
+        self.file = file
+        self._place = place
+        self._path = path
+
+    def publish(self, name: str) -> None:
+        """Wait for the disk, then rename."""
+        target = Path(self._place.path(name))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._place.observe("sync", name)
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()
+        self._place.observe("rename", name)
+        self._path.replace(target)
+
+
+class LocalFolder:
+    """A folder of this machine.
+
+    Parameters
+    ----------
+    root
+        The folder.
+    staging
+        Name of the folder below it for what is not finished.
+    observe
+        Told of each change just before it is made.
+    """
+
+    def __init__(self, root: str, staging: str, observe: Observer) -> None:
+        self._base = root.rstrip("/")
+        self._staging = staging
+        self.observe = observe
+
+    def path(self, name: str) -> str:
+        """Full path."""
+        return f"{self._base}/{name}" if name else self._base
+
+    def open(self, name: str, size: int | None) -> BinaryIO:  # noqa: ARG002 - what the protocol says
+        """Open for reading."""
+        return Path(self.path(name)).open("rb")
+
+    def read(self, name: str) -> bytes:
+        """Read whole."""
+        return Path(self.path(name)).read_bytes()
+
+    def read_many(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Read one after the other: a disk answers at once."""
+        found = {}
+        for name in names:
+            try:
+                found[name] = self.read(name)
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+        return found
+
+    def stamp(self, name: str) -> str | None:
+        """Inode, time of change and size."""
+        try:
+            return _stat_stamp(os.stat(self.path(name)))  # noqa: PTH116 - called for every manifest there is
+        except OSError:
+            return None
+
+    def exists(self, name: str) -> bool:
+        """Whether a file is there."""
+        return Path(self.path(name)).exists()
+
+    def walk(self, folder: str) -> dict[str, Entry]:
+        """All files below a folder, in order; those that vanish meanwhile are left out."""
+        start, found = len(self._base) + 1, {}
+        for place, _, names in os.walk(self.path(folder)):
+            for name in names:
+                path = f"{place}/{name}"
+                try:
+                    stat = os.stat(path)  # noqa: PTH116
+                except FileNotFoundError:
+                    continue
+                found[path[start:]] = Entry(stat.st_size, _stat_stamp(stat))
+        return dict(sorted(found.items()))
+
+    @contextmanager
+    def draft(self) -> Iterator[LocalDraft]:
+        """Write into the staging folder, which is on the same disk, so that a rename is enough."""
+        path = Path(self.path(f"{self._staging}/{uuid.uuid4().hex}"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.observe("write", f"{self._staging}/{path.name}")
+        file = path.open("wb")
+        try:
+            yield LocalDraft(self, path, file)
+        finally:
+            try:
+                file.close()  # on a full disk, what is still in the buffer makes closing fail
+            finally:
+                path.unlink(missing_ok=True)
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write in place, without waiting for the disk."""
+        path = Path(self.path(name))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.observe("write", name)
+        path.write_bytes(data)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a file that is not there."""
+        path = Path(self.path(name))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.observe("write", name)
+        try:
+            with path.open("xb") as file:
+                file.write(data)
+        except FileExistsError:
+            return False
+        return True
+
+    def remove(self, name: str) -> None:
+        """Remove a file, and the folders that this empties."""
+        path = Path(self.path(name))
+        self.observe("remove", name)
+        path.unlink(missing_ok=True)
+        for parent in path.parents:
+            if parent == Path(self._base):
+                return
+            try:
+                parent.rmdir()
+            except OSError:
+                return
+
+    def remove_tree(self, folder: str) -> None:
+        """Remove a folder and all below it."""
+        path = self.path(folder)
+        if Path(path).exists():
+            self.observe("remove", folder)
+            shutil.rmtree(path, ignore_errors=True)
+
+
+class RemoteDraft:
+    """A temporary file of this machine, uploaded once it is whole."""
+
+    def __init__(self, place: ObjectStore, path: str, file: BinaryIO) -> None:
+        self.file = file
+        self._place = place
+        self._path = path
+
+    def publish(self, name: str) -> None:
+        """Upload: an object appears when its last byte has arrived, so no rename is needed."""
+        self.file.flush()
+        self._place.observe("write", name)
+        self._place.fs.put_file(self._path, self._place.path(name))
+
+
+class ObjectStore:
+    """Anything that fsspec reaches by URL. Listings are never cached: others write, too.
+
+    Parameters
+    ----------
+    root
+        Such as ``s3://bucket/prefix``; credentials come from the environment or fsspec's own configuration.
+    observe
+        Told of each change just before it is made.
+    """
+
+    def __init__(self, root: str, observe: Observer) -> None:
+        import fsspec
+
+        self._base = root.rstrip("/")
+        self.observe = observe
+        self.fs: Any = fsspec.core.url_to_fs(root, use_listings_cache=False)[0]
+        self._key: str = self.fs._strip_protocol(self._base).rstrip("/")
+
+    def path(self, name: str) -> str:
+        """Full URL."""
+        return f"{self._base}/{name}" if name else self._base
+
+    def open(self, name: str, size: int | None) -> BinaryIO:
+        """Open for reading; a small file comes whole, in one request."""
+        if size is not None and size <= WHOLE:
+            return io.BytesIO(self.read(name))
+        return self.fs.open(self.path(name), "rb")  # type: ignore[no-any-return]
+
+    def read(self, name: str) -> bytes:
+        """Read whole, in one request."""
+        return self.fs.cat_file(self.path(name))  # type: ignore[no-any-return]
+
+    def read_many(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Read all at once: the waiting is shared."""
+        if not names:
+            return {}
+        if len(names) == 1:
+            try:
+                return {names[0]: self.read(names[0])}
+            except FileNotFoundError:
+                return {}
+        found = self.fs.cat([self.path(name) for name in names], on_error="return")
+        read = {}
+        for path, data in found.items():
+            if isinstance(data, FileNotFoundError):
+                continue
+            if isinstance(data, Exception):
+                raise data
+            read[self._name(path)] = data
+        return read
+
+    def stamp(self, name: str) -> str | None:  # noqa: ARG002 - what the protocol says
+        """Nothing: asking would take a request, as reading does."""
+        return None
+
+    def exists(self, name: str) -> bool:
+        """Whether an object is there."""
+        return bool(self.fs.exists(self.path(name)))
+
+    def walk(self, folder: str) -> dict[str, Entry]:
+        """All objects below a folder, in order: one request for a thousand."""
+        try:
+            found = self.fs.find(self.path(folder), detail=True)
+        except FileNotFoundError:
+            return {}
+        entries = {self._name(path): Entry(int(info["size"] or 0), info_stamp(info)) for path, info in found.items()}
+        return dict(sorted(entries.items()))
+
+    @contextmanager
+    def draft(self) -> Iterator[RemoteDraft]:
+        """Write into a temporary file of this machine first: half an upload must never look like an object."""
+        with tempfile.NamedTemporaryFile(prefix="beambell-") as file:
+            yield RemoteDraft(self, file.name, file)  # type: ignore[arg-type]
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write an object."""
+        self.observe("write", name)
+        self.fs.pipe_file(self.path(name), data)
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write an object that is not there; a condition that S3 itself checks, others as fsspec has it."""
+        self.observe("write", name)
+        try:
+            self.fs.pipe_file(self.path(name), data, mode="create")
+        except FileExistsError:
+            return False
+        return True
+
+    def remove(self, name: str) -> None:
+        """Remove an object."""
+        self.observe("remove", name)
+        try:
+            self.fs.rm_file(self.path(name))
+        except FileNotFoundError:
+            return
+
+    def remove_tree(self, folder: str) -> None:
+        """Remove all objects below a folder."""
+        found = [self.path(name) for name in self.walk(folder)]
+        if found:
+            self.observe("remove", folder)
+            self.fs.rm(found)
+
+    def _name(self, path: str) -> str:
+        return str(self.fs._strip_protocol(path))[len(self._key) :].lstrip("/")
+
+
+def info_stamp(info: dict[str, Any]) -> str:
+    """Sum up what a file system says of a file, so that a replaced file has another stamp."""
+    keys = ("size", "ETag", "etag", "md5Hash", "generation", "mtime", "LastModified", "modified", "created")
+    return " ".join(str(info.get(key)) for key in keys)
+
+
+def _stat_stamp(stat: os.stat_result) -> str:
+    return f"{stat.st_ino} {stat.st_mtime_ns} {stat.st_size}"
