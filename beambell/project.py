@@ -70,13 +70,15 @@ class Project:
         return Catalogue.load(lfs.modules, files=lfs.files, classes=self.params.classes, root=self.path)
 
     @contextmanager
-    def writing(self, *, timeout: float = 600.0) -> Iterator[None]:
+    def writing(self, *, timeout: float = 600.0, sweep: bool = True) -> Iterator[None]:
         """Be the only writer; what a killed writer left half-written is swept away first.
 
         Parameters
         ----------
         timeout
             Seconds to wait for another writer.
+        sweep
+            Sweep; whoever only looks leaves that to others.
         """
         if self._depth:
             yield
@@ -84,11 +86,13 @@ class Project:
         with write_lock(self.volatile, timeout=timeout):
             self._depth += 1
             try:
-                self.store.files.remove_tree(Layout.STAGING)
+                if sweep:
+                    self.store.files.remove_tree(Layout.STAGING)
                 yield
             finally:
-                self.store.files.remove_tree(Layout.STAGING)
                 self._depth -= 1
+                if sweep:
+                    self.store.files.remove_tree(Layout.STAGING)
 
     def select(
         self, streams: Iterable[str] | None = None, start: str | None = None, end: str | None = None

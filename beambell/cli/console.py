@@ -103,6 +103,11 @@ class Console:
         if len(plan.tasks) > REASONS_SHOWN:
             self.out.print(f"            and {len(plan.tasks) - REASONS_SHOWN} more")
 
+    def finding(self, severity: str, where: str, what: str, fix: str) -> None:
+        """Report something that is not as it should be."""
+        colour = "red" if severity == "error" else "yellow"
+        self.out.print(f"[{colour}]{severity}:[/] {_plain(where)}: {_plain(what)}\n  what to do: {_plain(fix)}")
+
     def error(self, error: BeamBellError) -> None:
         """Report why the command failed."""
         if self.as_json:

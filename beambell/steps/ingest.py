@@ -85,17 +85,18 @@ def find_work(project: Project, selection: Selection) -> IngestWork:
     """Compare the raw files that are there with the deliveries on record."""
     raw = list_raw_files(project, selection)
     known = _deliveries(project)
+    published = project.store.partitions(Layout.PARTITIONS)
     files, tasks, current = {}, [], 0
     touched: set[Partition] = set()
     for file in raw:
         before = known.get(file.name)
-        if before and before.inputs == _delivery_inputs(project, file):
+        its = {Partition(file.stream, dt) for dt in before.facts["partitions"]} if before else set()
+        if before and before.inputs == _delivery_inputs(project, file) and its <= published.keys():
             current += 1
             continue
         files[file.name] = file
-        tasks.append(Task(file.name, _reason(before, file)))
-        if before:
-            touched |= {Partition(file.stream, dt) for dt in before.facts["partitions"]}
+        tasks.append(Task(file.name, _reason(before, file, its <= published.keys())))
+        touched |= its
     # A file that changed may have dropped a record that hid an older revision: only its sources know.
     for name in _sources(project, touched) - files.keys():
         delivery = known.get(name)
@@ -105,9 +106,11 @@ def find_work(project: Project, selection: Selection) -> IngestWork:
     return IngestWork(tuple(files[name] for name in sorted(files)), tuple(sorted(touched)), tuple(tasks), current)
 
 
-def _reason(before: Manifest | None, file: RawFile) -> str:
+def _reason(before: Manifest | None, file: RawFile, is_there: bool) -> str:
     if before is None:
         return "new file"
+    if not is_there:
+        return "a partition that it has records of was removed"
     return "file changed" if before.inputs["file"] != file.sha256 else "the stream's columns in params.yaml changed"
 
 

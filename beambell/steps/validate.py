@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from beambell.errors import GateError
 from beambell.project import Project
@@ -42,7 +41,7 @@ class Case:
 def plan(project: Project, selection: Selection) -> Plan:
     """Say which partitions would be judged, and why."""
     cases = find_cases(project, selection)
-    stale = [(case, reason) for case in cases if (reason := _stale(project, case))]
+    stale = _stale(project, cases)
     return Plan(STAGE, tuple(Task(str(case.partition), reason) for case, reason in stale), len(cases) - len(stale))
 
 
@@ -56,10 +55,11 @@ def run(project: Project, selection: Selection) -> Outcome:
     """
     with project.writing():
         cases = find_cases(project, selection)
-        stale = [case for case in cases if _stale(project, case)]
+        stale = [case for case, _ in _stale(project, cases)]
         if stale:
             _judge(project, stale)
-        verdicts = {case.partition: _verdict(project, case.partition) for case in cases}
+        judged = project.store.partitions(Layout.VERDICTS)
+        verdicts = {case.partition: Verdict.from_dict(judged[case.partition].facts) for case in cases}
     failed = {partition: verdict for partition, verdict in verdicts.items() if not verdict.passed}
     if failed:
         raise _refusal(failed)
@@ -151,8 +151,18 @@ def _thresholds(project: Project) -> Thresholds:
     return Thresholds(**project.params.gate.model_dump())
 
 
-def _stale(project: Project, case: Case) -> str | None:
-    return staleness(project.store.read(Layout.of(Layout.VERDICTS, case.partition)), case.inputs)
+def _stale(project: Project, cases: list[Case]) -> list[tuple[Case, str]]:
+    """Pick the cases that are to be judged, and say why."""
+    verdicts, labels = project.store.partitions(Layout.VERDICTS), project.store.partitions(Layout.LABELS)
+    stale = []
+    for case in cases:
+        verdict = verdicts.get(case.partition)
+        reason = staleness(verdict, case.inputs)
+        if not reason and verdict and verdict.facts["passed"] and case.candidate and case.partition not in labels:
+            reason = "its published labels were removed"
+        if reason:
+            stale.append((case, reason))
+    return stale
 
 
 def _judge(project: Project, cases: list[Case]) -> None:
@@ -184,12 +194,6 @@ def _leave_report(project: Project, judgement: Judgement) -> None:
     for name, result in judgement.results.items():
         (folder / f"{name}.json").write_bytes(canonical_json(result))
         (folder / f"{name}.html").write_text(render_html(result), encoding="utf-8")
-
-
-def _verdict(project: Project, partition: Partition) -> Verdict:
-    manifest = project.store.require(Layout.of(Layout.VERDICTS, partition), "run `beambell validate`")
-    facts: Mapping[str, Any] = manifest.facts
-    return Verdict.from_dict(facts)
 
 
 def _refusal(failed: Mapping[Partition, Verdict]) -> GateError:

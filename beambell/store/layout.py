@@ -25,6 +25,21 @@ class Layout:
     EVALUATION = "evaluation"
     REPORTS = "reports"
 
+    #: Folders below which every data file is named by a manifest: what `verify` checks and `gc` sweeps.
+    ARTEFACTS = (
+        PARTITIONS,
+        DELIVERIES,
+        VOTES,
+        CANDIDATES,
+        LABELS,
+        VERDICTS,
+        STATE,
+        LABEL_MODEL,
+        END_MODEL,
+        REGISTRY,
+        EVALUATION,
+    )
+
     @staticmethod
     def of(kind: str, partition: Partition) -> str:
         """Folder of one partition's artefact of a kind."""

@@ -66,7 +66,7 @@ class Manifest:
     _read_id: str | None = field(default=None, compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """As plain JSON values; the id is the digest of these."""
         return {
             "kind": self.kind,
             "files": {role: asdict(ref) for role, ref in self.files.items()},
@@ -86,8 +86,7 @@ class Manifest:
         try:
             tree = json.loads(data)
             files = {role: FileRef(**ref) for role, ref in tree["files"].items()}
-            # What is stored is the canonical spelling, so the id need not be spelled out again.
-            return cls(tree["kind"], files, tree["inputs"], tree["facts"], hashlib.sha256(data).hexdigest())
+            return cls(tree["kind"], files, tree["inputs"], tree["facts"], tree["id"])
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ArtefactError(
                 f"not a readable manifest ({type(error).__name__}: {error})",
@@ -98,7 +97,16 @@ class Manifest:
     @property
     def id(self) -> str:
         """Digest of all it says: the identity of the artefact, 64 hex digits."""
-        return self._read_id or digest(self.to_dict())
+        return self._read_id or self.computed_id
+
+    @property
+    def computed_id(self) -> str:
+        """The id as it follows from what the manifest says; a stored manifest that was changed has another."""
+        return digest(self.to_dict())
+
+    def to_bytes(self) -> bytes:
+        """As it is stored: all it says, and its id, by which others refer to it and changed bytes are found out."""
+        return canonical_json({**self.to_dict(), "id": self.id})
 
 
 class Sealed:
@@ -178,7 +186,7 @@ class Store:
             Keep every manifest under ``history/<id>.json`` as well, so that whatever was made from this artefact
             can be traced after it was replaced.
         """
-        data = canonical_json(manifest.to_dict())
+        data = manifest.to_bytes()
         if keep_history:
             self.files.write(f"{folder}/{HISTORY}/{manifest.id}.json", data)
         self.files.write(f"{folder}/{FILE_NAME}", data)

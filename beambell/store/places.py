@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -29,10 +30,13 @@ class Entry:
         Its size.
     stamp
         Changes when the file is replaced.
+    modified
+        When it was, in seconds since 1970, by the clock of where it lies.
     """
 
     bytes: int
     stamp: str
+    modified: float
 
 
 class Draft(Protocol):
@@ -178,7 +182,7 @@ class LocalFolder:
                     stat = os.stat(path)  # noqa: PTH116
                 except FileNotFoundError:
                     continue
-                found[path[start:]] = Entry(stat.st_size, _stat_stamp(stat))
+                found[path[start:]] = Entry(stat.st_size, _stat_stamp(stat), stat.st_mtime)
         return dict(sorted(found.items()))
 
     @contextmanager
@@ -317,7 +321,7 @@ class ObjectStore:
             found = self.fs.find(self.path(folder), detail=True)
         except FileNotFoundError:
             return {}
-        entries = {self._name(path): Entry(int(info["size"] or 0), info_stamp(info)) for path, info in found.items()}
+        entries = {self._name(path): _info_entry(info) for path, info in found.items()}
         return dict(sorted(entries.items()))
 
     @contextmanager
@@ -363,6 +367,13 @@ def info_stamp(info: dict[str, Any]) -> str:
     """Sum up what a file system says of a file, so that a replaced file has another stamp."""
     keys = ("size", "ETag", "etag", "md5Hash", "generation", "mtime", "LastModified", "modified", "created")
     return " ".join(str(info.get(key)) for key in keys)
+
+
+def _info_entry(info: dict[str, Any]) -> Entry:
+    times = (info.get(key) for key in ("LastModified", "modified", "mtime", "last_modified", "created"))
+    when = next((time for time in times if time is not None), 0.0)
+    modified = when.timestamp() if isinstance(when, datetime) else float(when)
+    return Entry(int(info["size"] or 0), info_stamp(info), modified)
 
 
 def _stat_stamp(stat: os.stat_result) -> str:

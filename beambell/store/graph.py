@@ -1,0 +1,202 @@
+"""Lineage: which artefact was made from which, as a graph that is walked both ways.
+
+Nothing is recorded for it: every manifest names by digest what it was made from, and that is the graph.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from beambell.store.layout import Layout
+from beambell.store.snapshot import Artefact, Snapshot
+
+SHORT = 16
+
+_TITLES = {
+    Layout.PARTITIONS: "partition",
+    Layout.DELIVERIES: "delivery",
+    Layout.VOTES: "votes",
+    Layout.CANDIDATES: "candidate labels",
+    Layout.LABELS: "labels",
+    Layout.VERDICTS: "verdict",
+    Layout.STATE: "state",
+    Layout.LABEL_MODEL: "label model",
+    Layout.END_MODEL: "end model",
+    Layout.REGISTRY: "model version",
+    Layout.EVALUATION: "evaluation",
+}
+
+
+@dataclass(frozen=True)
+class Node:
+    """A thing of the project: a raw file, a labeling function's version, an artefact.
+
+    Attributes
+    ----------
+    key
+        Unique: kind and name, as people read them.
+    kind, name
+        ``votes`` and ``comments/2026-01-03``.
+    facts
+        What is worth showing: a digest, a fingerprint, parameters.
+    current
+        Whether it is the present one; what was replaced is known by its digest only.
+    """
+
+    key: str
+    kind: str
+    name: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+    current: bool = True
+
+
+@dataclass
+class Graph:
+    """Nodes by key, and what each was made from.
+
+    Attributes
+    ----------
+    nodes
+        By key.
+    parents, children
+        Key to keys, in order: what it was made from, and what was made with it.
+    """
+
+    nodes: dict[str, Node] = field(default_factory=dict)
+    parents: defaultdict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+    children: defaultdict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+    digests: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, node: Node) -> str:
+        """Add a node, unless one of that key is there."""
+        self.nodes.setdefault(node.key, node)
+        return node.key
+
+    def connect(self, child: str, parent: str) -> None:
+        """Say that one was made from the other."""
+        if child != parent:
+            self.parents[child][parent] = None
+            self.children[parent][child] = None
+
+    def find(self, text: str) -> list[str]:
+        """Keys of the nodes that a person may mean: an exact name or file, else a digest's first digits."""
+        exact = [key for key, node in self.nodes.items() if text in (key, node.name, node.facts.get("file"))]
+        if exact:
+            return exact
+        if len(text) >= 8:
+            return sorted({key for digest, keys in self.digests.items() if digest.startswith(text) for key in keys})
+        return []
+
+    def reach(self, key: str, direction: Mapping[str, Mapping[str, None]]) -> set[str]:
+        """All that is reached from a node in one direction."""
+        seen, todo = set[str](), [key]
+        while todo:
+            for other in direction.get(todo.pop(), ()):
+                if other not in seen:
+                    seen.add(other)
+                    todo.append(other)
+        return seen
+
+
+def build_graph(snapshot: Snapshot) -> Graph:
+    """Join all manifests of a data root, current and past, by the digests they name."""
+    graph = Graph()
+    keys = {}
+    artefacts = [*snapshot.current, *snapshot.past]
+    for artefact in artefacts:
+        keys[artefact.place] = key = graph.add(_node(artefact))
+        for digest in (artefact.manifest.id, *(ref.sha256 for ref in artefact.manifest.files.values())):
+            graph.digests.setdefault(digest, []).append(key)
+    for artefact in artefacts:
+        for parent in _parents(artefact, graph):
+            graph.connect(keys[artefact.place], parent)
+    return graph
+
+
+def _node(artefact: Artefact) -> Node:
+    manifest = artefact.manifest
+    kind = _TITLES[artefact.family]
+    if artefact.family == Layout.REGISTRY:
+        name = f"{manifest.facts['name']}@v{manifest.facts['version']}"
+    elif artefact.family == Layout.DELIVERIES:
+        name = str(manifest.facts["file"])
+    else:
+        name = artefact.partition or manifest.id[:SHORT]
+    facts = {"id": manifest.id[:SHORT]}
+    facts |= {name: digest[:SHORT] for name, digest in manifest.inputs.items() if name in ("params", "gate", "schema")}
+    facts |= {name: str(manifest.facts[name]) for name in ("rows", "kind") if name in manifest.facts}
+    return Node(f"{kind} {name}", kind, name, facts, artefact.current)
+
+
+def _parents(artefact: Artefact, graph: Graph) -> Iterator[str]:  # noqa: PLR0912 - one case per kind, each a line or two
+    manifest, partition = artefact.manifest, artefact.partition
+    match artefact.family:
+        case Layout.PARTITIONS:
+            for name, digest in manifest.inputs.items():
+                yield _raw(graph, name, digest)
+        case Layout.DELIVERIES:
+            yield _raw(graph, manifest.facts["file"], manifest.inputs["file"])
+        case Layout.VOTES:
+            yield _made(graph, "partition", partition, manifest.inputs["rows"])
+            yield from (_lf(graph, lf["name"], lf["fingerprint"]) for lf in manifest.facts["lfs"])
+        case Layout.STATE:
+            for member, ref in manifest.facts.get("members", {}).items():
+                yield _made(graph, "votes", member, _digest_of(ref))
+        case Layout.LABEL_MODEL:
+            yield _made(graph, "state", None, manifest.inputs["state"])
+        case Layout.CANDIDATES | Layout.LABELS:
+            yield _made(graph, "votes", partition, manifest.inputs["votes"])
+            yield _made(graph, "label model", None, manifest.inputs["label_model"])
+            if artefact.family == Layout.LABELS:
+                yield from (key for key in [f"verdict {partition}"] if key in graph.nodes)
+        case Layout.VERDICTS:
+            if "labels" in manifest.inputs:
+                yield _made(graph, "candidate labels", partition, manifest.inputs["labels"])
+        case Layout.END_MODEL:
+            yield from (_made(graph, "labels", p, digest) for p, digest in manifest.facts["labels"].items())
+            yield from (_made(graph, "partition", p, digest) for p, digest in manifest.facts["sources"].items())
+        case Layout.EVALUATION:
+            yield _made(graph, "end model", None, manifest.inputs["end model"])
+        case Layout.REGISTRY:
+            yield _made(graph, "end model", None, manifest.inputs["end_model"])
+            if "evaluation" in manifest.inputs:
+                yield _made(graph, "evaluation", None, manifest.inputs["evaluation"])
+            # What replaced labels have forgotten, the version itself has on record.
+            lineage = manifest.facts["lineage"]
+            yield from (_lf(graph, name, fingerprint) for name, fingerprint in lineage["lfs"].items())
+            yield from (_made(graph, "label model", None, digest) for digest in lineage["label_models"])
+
+
+def _digest_of(ref: Any) -> str:
+    return str(ref["sha256"] if isinstance(ref, Mapping) else ref)
+
+
+def _raw(graph: Graph, name: str, digest: str) -> str:
+    key = graph.add(Node(f"raw file {name}", "raw file", name, {"sha256": digest[:SHORT]}))
+    keys = graph.digests.setdefault(digest, [])
+    if key not in keys:
+        keys.append(key)
+    return key
+
+
+def _lf(graph: Graph, name: str, fingerprint: str) -> str:
+    short = fingerprint[:SHORT]
+    facts = {"fingerprint": short, "source": f"{Layout.LFS}/{name}/{short}.json"}
+    key = graph.add(Node(f"LF {name} {short}", "LF", name, facts))
+    graph.digests.setdefault(fingerprint, [key])
+    return key
+
+
+def _made(graph: Graph, kind: str, partition: str | None, digest: str) -> str:
+    """Find the artefact of a digest; one that was replaced and not kept becomes a node that says so."""
+    for key in graph.digests.get(digest, ()):
+        node = graph.nodes[key]
+        if node.kind == kind and partition in (None, node.name):
+            return key
+    name = f"{partition} " if partition else ""
+    return graph.add(
+        Node(f"{kind} {name}{digest[:SHORT]}", kind, partition or digest[:SHORT], {"digest": digest[:SHORT]}, False)
+    )

@@ -1,0 +1,96 @@
+"""All that a data root says of itself at one time: one listing, every manifest, current and past."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from beambell.errors import ArtefactError
+from beambell.store.layout import Layout
+from beambell.store.manifest import FILE_NAME, HISTORY, Manifest, Store
+from beambell.store.partition import Partition
+from beambell.store.places import Entry
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A published artefact, or one that was replaced and kept in history.
+
+    Attributes
+    ----------
+    folder, place
+        Its folder, and the manifest's own path.
+    manifest
+        What it says.
+    current
+        Whether it is the folder's present one.
+    """
+
+    folder: str
+    place: str
+    manifest: Manifest
+    current: bool
+
+    @property
+    def family(self) -> str:
+        """The kind of folder: ``votes`` and ``candidates`` differ, though manifests of labels lie in two."""
+        return next(kind for kind in Layout.ARTEFACTS if self.folder == kind or self.folder.startswith(f"{kind}/"))
+
+    @property
+    def partition(self) -> str | None:
+        """``comments/2026-01-03``, if it belongs to one."""
+        match = re.search(r"stream=([^/]+)/dt=([^/]+)$", self.folder)
+        return str(Partition(*match.groups())) if match else None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A data root as it was.
+
+    Attributes
+    ----------
+    entries
+        Every file below the folders of artefacts, with its size.
+    artefacts
+        All that could be read.
+    unreadable
+        The manifests that could not, and why.
+    """
+
+    entries: dict[str, Entry]
+    artefacts: tuple[Artefact, ...]
+    unreadable: dict[str, ArtefactError] = field(default_factory=dict)
+
+    @property
+    def current(self) -> Iterator[Artefact]:
+        """What a reader sees."""
+        return (artefact for artefact in self.artefacts if artefact.current)
+
+    @property
+    def past(self) -> Iterator[Artefact]:
+        """What is only in history."""
+        ids = {(artefact.folder, artefact.manifest.id) for artefact in self.current}
+        return (a for a in self.artefacts if not a.current and (a.folder, a.manifest.id) not in ids)
+
+
+def take_snapshot(store: Store) -> Snapshot:
+    """Read every manifest there is; one that cannot be read is noted, and the others are read all the same."""
+    entries: dict[str, Entry] = {}
+    for kind in (*Layout.ARTEFACTS, Layout.LFS):
+        entries |= store.files.walk(kind)
+    places = [name for name in entries if name.endswith(f"/{FILE_NAME}") or _in_history(name)]
+    artefacts, unreadable = [], {}
+    for place, data in store.files.read_many(places).items():
+        try:
+            manifest = Manifest.from_bytes(data, store.files.path(place))
+        except ArtefactError as error:
+            unreadable[place] = error
+            continue
+        folder = place.rpartition(f"/{HISTORY}/")[0] or place.removesuffix(f"/{FILE_NAME}")
+        artefacts.append(Artefact(folder, place, manifest, current=not _in_history(place)))
+    return Snapshot(entries, tuple(sorted(artefacts, key=lambda artefact: artefact.place)), unreadable)
+
+
+def _in_history(name: str) -> bool:
+    return re.search(rf"/{HISTORY}/[0-9a-f]{{64}}\.json$", name) is not None
