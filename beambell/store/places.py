@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,7 @@ from typing import Any, BinaryIO, Protocol
 
 CHUNK = 1 << 20
 WHOLE = 32 << 20  # a remote file up to this size is one request, not one per part that is looked at
+READERS = 32  # requests at a time: an object store answers slowly, and many at once
 
 Observer = Callable[[str, str], None]
 
@@ -272,6 +274,8 @@ class ObjectStore:
         self._base = root.rstrip("/")
         self.observe = observe
         self.fs: Any = fsspec.core.url_to_fs(root, use_listings_cache=False)[0]
+        # Where reads can be split, s3fs for one asks for the size first: a request more for each small file.
+        self._in_one_piece = {"max_concurrency": 1} if hasattr(self.fs, "max_concurrency") else {}
         self._key: str = self.fs._strip_protocol(self._base).rstrip("/")
 
     def path(self, name: str) -> str:
@@ -286,26 +290,20 @@ class ObjectStore:
 
     def read(self, name: str) -> bytes:
         """Read whole, in one request."""
-        return self.fs.cat_file(self.path(name))  # type: ignore[no-any-return]
+        return self.fs.cat_file(self.path(name), **self._in_one_piece)  # type: ignore[no-any-return]
 
     def read_many(self, names: Sequence[str]) -> dict[str, bytes]:
-        """Read all at once: the waiting is shared."""
-        if not names:
-            return {}
-        if len(names) == 1:
+        """Read side by side: the waiting is shared. (``fs.cat`` would first ask of each whether it is there.)."""
+
+        def get(name: str) -> bytes | None:
             try:
-                return {names[0]: self.read(names[0])}
+                return self.read(name)
             except FileNotFoundError:
-                return {}
-        found = self.fs.cat([self.path(name) for name in names], on_error="return")
-        read = {}
-        for path, data in found.items():
-            if isinstance(data, FileNotFoundError):
-                continue
-            if isinstance(data, Exception):
-                raise data
-            read[self._name(path)] = data
-        return read
+                return None
+
+        with ThreadPoolExecutor(READERS) as pool:
+            found = dict(zip(names, pool.map(get, names), strict=True))
+        return {name: data for name, data in found.items() if data is not None}
 
     def stamp(self, name: str) -> str | None:  # noqa: ARG002 - what the protocol says
         """Nothing: asking would take a request, as reading does."""
@@ -333,7 +331,7 @@ class ObjectStore:
     def put(self, name: str, data: bytes) -> None:
         """Write an object."""
         self.observe("write", name)
-        self.fs.pipe_file(self.path(name), data)
+        self.fs.pipe_file(self.path(name), bytes(data))  # some file systems insist: no buffers of Arrow
 
     def create(self, name: str, data: bytes) -> bool:
         """Write an object that is not there; a condition that S3 itself checks, others as fsspec has it."""

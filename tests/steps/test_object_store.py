@@ -1,0 +1,220 @@
+"""The whole way on an S3 API: raw files, gold and artefacts in buckets; the same bytes as on a local disk."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import uuid
+from pathlib import Path
+
+import pytest
+from projects import change_params, run_stages, small_project
+
+from beambell import Project
+from beambell.cli.stages import STAGES
+from beambell.store import Files, Layout, Manifest, Partition, Store
+from beambell.store.gc import find_garbage, remove_garbage
+from beambell.store.verify import verify
+
+LFS = """
+- {kind: regex, name: link, pattern: 'https?://|www', label: spam}
+- {kind: keyword, name: begs, any_of: [subscribe, channel, free, click], label: spam}
+- {kind: length, name: brief, max: 60, label: ham}
+"""
+
+pytest.importorskip("moto")
+pytest.importorskip("s3fs")
+
+
+@pytest.fixture(scope="module")
+def s3():
+    """An S3 API on loopback, told to everybody by the environment alone."""
+    import fsspec
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    environment = {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        fsspec.filesystem("s3").mkdir("bucket")
+        yield fsspec.filesystem("s3", use_listings_cache=False)
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def raw_in_s3(s3, tmp_path_factory):
+    """A project that reads raw files and gold from the bucket, and writes to a local disk."""
+    folder = small_project(
+        tmp_path_factory.mktemp("s3") / "project",
+        days=1,
+        scale=0.04,
+        label_model={"kind": "majority", "options": {}},
+    )
+    (folder / "lfs.yaml").write_text(LFS)
+    change_params(folder, lfs={"modules": [], "files": ["lfs.yaml"]})
+    streams = {name: {"inputs": [f"s3://bucket/raw/{name}/{{dt}}.*"]} for name in ("comments", "messages")}
+    change_params(folder, streams=streams, evaluation={"gold": ["s3://bucket/gold/*.parquet"]})
+    for name in ("raw", "gold"):
+        s3.put(f"{folder / 'data' / name}/", f"s3://bucket/{name}/", recursive=True)
+        shutil.rmtree(folder / "data" / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def local(raw_in_s3, tmp_path_factory):
+    folder = shutil.copytree(raw_in_s3, tmp_path_factory.mktemp("local") / "project")
+    run_stages(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def remote(raw_in_s3, tmp_path_factory):
+    folder = shutil.copytree(raw_in_s3, tmp_path_factory.mktemp("remote") / "project")
+    change_params(folder, data="s3://bucket/team/data")
+    run_stages(folder)
+    return folder
+
+
+def contents(store: Store) -> dict[str, bytes]:
+    """Every file below the data root."""
+    return store.files.read_many(list(store.files.walk("")))
+
+
+def test_the_same_bytes_as_on_a_disk(local, remote):
+    expected, found = contents(Project(local).store), contents(Project(remote).store)
+    assert sorted(found) == sorted(expected)
+    assert found == expected
+    assert any(name.startswith("models/registry/spam/v0001/") for name in found)
+
+
+def test_nothing_is_left_on_this_machine(remote):
+    assert not (remote / "data").exists() or list((remote / "data").rglob("*.parquet")) == []
+
+
+def test_nothing_is_done_twice_and_new_files_are_seen(s3, remote):
+    project = Project(remote)
+    assert [stage.plan(project, project.select()).tasks for stage in STAGES] == [()] * len(STAGES)
+    s3.pipe_file("bucket/raw/comments/2026-01-02.csv", b"comment_id,text,created_at\nx,hello,2026-01-02T10:00:00Z\n")
+    try:
+        assert [task.key for task in STAGES[0].plan(project, project.select()).tasks] == [
+            "s3://bucket/raw/comments/2026-01-02.csv"
+        ]
+    finally:
+        s3.rm_file("bucket/raw/comments/2026-01-02.csv")
+
+
+def test_a_person_reads_it_as_from_a_disk(local, remote):
+    for look in ("rows", "votes", "labels"):
+        first, second = (getattr(Project(folder), look)("comments", "2026-01-01") for folder in (local, remote))
+        assert first.equals(second)
+
+
+def test_damage_is_named_and_mended(s3, remote):
+    project = Project(remote)
+    folder = Layout.of(Layout.LABELS, Partition("comments", "2026-01-01"))
+    ref = project.store.read(folder).files["labels"]
+    before, url = contents(project.store), f"bucket/team/data/{folder}/{ref.name}"
+    data = bytearray(s3.cat_file(url))
+    data[100] ^= 4
+    s3.pipe_file(url, bytes(data))
+    assert verify(project.store).errors == ()
+    (finding,) = verify(project.store, deep=True).errors
+    assert finding.where == f"{folder}/{ref.name}"
+    for name in (finding.where, f"{folder}/manifest.json"):
+        assert name in finding.fix
+        project.store.files.remove(name)
+    run_stages(remote)
+    assert contents(project.store) == before
+
+
+def test_garbage_is_found_and_nothing_else(remote):
+    store = Project(remote).store
+    assert find_garbage(store).files == {}
+    store.put(Layout.STATE, "patterns", ".parquet", b"nobody names me")
+    garbage = find_garbage(store)
+    assert [name.partition("-")[0] for name in garbage.files] == ["state/patterns"]
+    assert find_garbage(store, grace_s=3600).files == {}
+    remove_garbage(store, garbage)
+    assert find_garbage(store).files == {}
+
+
+@pytest.mark.parametrize("root", ["s3://bucket/half", "memory://half"])
+def test_half_a_file_never_appears(s3, root):
+    files = Files(f"{root}/{uuid.uuid4().hex}")
+    with pytest.raises(RuntimeError), files.sealed("votes", "votes", ".parquet") as sealing:
+        sealing.sink.write(b"half" * 100_000)
+        raise RuntimeError
+    assert files.walk("") == {}
+
+
+@pytest.mark.parametrize("root", ["s3://bucket/many", "memory://many"])
+def test_a_hundred_manifests_take_few_requests(s3, root, monkeypatch):
+    store = Store(f"{root}/{uuid.uuid4().hex}")
+    for day in range(100):
+        place = Partition("a", f"2026-{1 + day // 25:02d}-{1 + day % 25:02d}")
+        store.publish(Layout.of(Layout.VOTES, place), Manifest("votes", facts={"day": day}))
+    requests = count_requests(monkeypatch)
+    fresh = Store(store.files.root)
+    assert len(fresh.partitions(Layout.VOTES)) == 100
+    first = len(requests)
+    assert len(fresh.partitions(Layout.VOTES)) == 100
+    if root.startswith("s3"):
+        assert first <= 102  # one listing, and each manifest once, side by side
+        assert len(requests) - first <= 2  # one listing
+
+
+def count_requests(monkeypatch) -> list[str]:
+    """Note the operation of each request to S3 from now on."""
+    from aiobotocore.client import AioBaseClient
+
+    requests: list[str] = []
+    call = AioBaseClient._make_api_call
+
+    async def counted(self, operation_name, api_params):
+        requests.append(operation_name)
+        return await call(self, operation_name, api_params)
+
+    monkeypatch.setattr(AioBaseClient, "_make_api_call", counted)
+    return requests
+
+
+def test_a_status_without_work_takes_few_requests(remote, monkeypatch):
+    requests = count_requests(monkeypatch)
+    project = Project(remote)
+    assert not any(stage.plan(project, project.select()).tasks for stage in STAGES)
+    manifests = len([name for name in project.store.files.walk("") if name.endswith("/manifest.json")])
+    listings = [name for name in requests if name.startswith("List")]
+    assert len(requests) - len(listings) <= manifests + 12  # each once, and the few that are asked for by name
+    assert len(listings) <= 30
+    warm = len(requests)
+    assert not any(stage.plan(project, project.select()).tasks for stage in STAGES)
+    assert len(requests) - warm <= 45
+
+
+def test_memory_takes_the_driver_s_part(local, tmp_path):
+    """What needs no Beam runs on memory://, from artefacts that were made elsewhere."""
+    root = f"memory://{uuid.uuid4().hex}"
+    folder = shutil.copytree(local, tmp_path / "project")
+    source = Project(local).store
+    target = Store(root)
+    for name, data in contents(source).items():
+        if name.startswith(("partitions/", "votes/", "deliveries/", "lfs/")):
+            target.files.write(name, data)
+    change_params(folder, data=root)
+    run_stages(folder, "merge", "fit")
+    for kind in (Layout.STATE, Layout.LABEL_MODEL):
+        assert target.read(kind) == source.read(kind)
+    assert verify(target, deep=True).errors == ()
+
+
+def test_credentials_are_no_parameters(remote):
+    assert "secret" not in Path(remote / "params.yaml").read_text().lower()
