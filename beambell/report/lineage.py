@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
@@ -133,15 +132,13 @@ def _nearest(graph: Graph, name: str, keys: list[str]) -> str:
 
 
 def _relative(project: Project, text: str) -> str:
-    """Names below the data root or the project may be given as paths."""
-    for root in (project.store.files.path(""), str(project.path)):
-        if text.startswith(f"{root}/"):
-            return text[len(root) + 1 :]
-    data = f"{project.params.data}/"
-    is_artefact = text.startswith(data) and text.removeprefix(data).startswith(Layout.ARTEFACTS)
-    if is_artefact:
-        return text.removeprefix(data)
-    return Path(text).as_posix() if "://" not in text else text
+    """Names may be given as paths: artefacts then lose the data root, raw files the project's folder."""
+    text = text.removeprefix(f"{project.path}/")
+    for root in (project.store.files.path(""), project.params.data):
+        name = text.removeprefix(f"{root}/").removeprefix(f"{root.removeprefix(f'{project.path}/')}/")
+        if name.startswith(Layout.ARTEFACTS):
+            return name
+    return text
 
 
 def _digest_in(name: str) -> str:

@@ -103,6 +103,8 @@ def _manifests(snapshot: Snapshot) -> Iterator[Finding]:
     for artefact in snapshot.artefacts:
         if artefact.manifest.id != artefact.manifest.computed_id:
             yield Finding("error", artefact.place, "its words are not those of its id", _remake(artefact.place))
+        elif snapshot.entries[artefact.place].bytes != len(artefact.manifest.to_bytes()):
+            yield Finding("error", artefact.place, "not as it was written", _remake(artefact.place))
         elif not artefact.current and not artefact.place.endswith(f"/{artefact.manifest.id}.json"):
             yield Finding("error", artefact.place, "its id is not its name", _remake(artefact.place))
 
