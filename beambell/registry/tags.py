@@ -25,6 +25,8 @@ def tag_version(project: Project, version: ModelVersion) -> str:
     """
     if not (project.path / ".git").exists():
         return "not tagged: the project is not the top of a git repository"
+    if not project.store.files.is_local:
+        return "not tagged: git says nothing about a data root elsewhere; the version's manifest is its record"
     tag = f"{version.model}@v{version.number}.0.0"
     if _git(project.path, "tag", "--list", tag):
         return f"tagged {tag}"

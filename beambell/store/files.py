@@ -87,8 +87,6 @@ class Files:
     observer
         If set: called with a verb (``write``, ``sync``, ``rename``, ``remove``) and a name just before each change
         below any data root of this process.
-    guard
-        If set: called just before each change below this root; what it raises stops the change.
     """
 
     observer: ClassVar[Observer | None] = None
@@ -96,7 +94,6 @@ class Files:
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = os.fspath(root)
         self.is_local = "://" not in self.root
-        self.guard: Observer | None = None
         self._opened: Place | None = LocalFolder(self.root, Layout.STAGING, self._announce) if self.is_local else None
 
     def __repr__(self) -> str:
@@ -110,8 +107,6 @@ class Files:
         return self._opened
 
     def _announce(self, verb: str, name: str) -> None:
-        if self.guard:
-            self.guard(verb, name)
         if Files.observer:
             Files.observer(verb, name)
 
@@ -220,11 +215,6 @@ class Files:
         """Write a file below the staging folder; after a crash nobody looks for it, so no disk is waited for."""
         with storage_errors(self.root):
             self._place.put(f"{Layout.STAGING}/{name}", data)
-
-    def create(self, name: str, data: bytes) -> bool:
-        """Write a file if it is not there; whether it was not."""
-        with storage_errors(self.root):
-            return self._place.create(name, data)
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""

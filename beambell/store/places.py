@@ -90,10 +90,6 @@ class Place(Protocol):
         """Write a scratch file, which need not outlive a crash."""
         ...
 
-    def create(self, name: str, data: bytes) -> bool:
-        """Write a file that is not there; whether it was not."""
-        ...
-
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
         ...
@@ -209,18 +205,6 @@ class LocalFolder:
         self.observe("write", name)
         path.write_bytes(data)
 
-    def create(self, name: str, data: bytes) -> bool:
-        """Write a file that is not there."""
-        path = Path(self.path(name))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.observe("write", name)
-        try:
-            with path.open("xb") as file:
-                file.write(data)
-        except FileExistsError:
-            return False
-        return True
-
     def remove(self, name: str) -> None:
         """Remove a file, and the folders that this empties."""
         path = Path(self.path(name))
@@ -332,15 +316,6 @@ class ObjectStore:
         """Write an object."""
         self.observe("write", name)
         self.fs.pipe_file(self.path(name), bytes(data))  # some file systems insist: no buffers of Arrow
-
-    def create(self, name: str, data: bytes) -> bool:
-        """Write an object that is not there; a condition that S3 itself checks, others as fsspec has it."""
-        self.observe("write", name)
-        try:
-            self.fs.pipe_file(self.path(name), data, mode="create")
-        except FileExistsError:
-            return False
-        return True
 
     def remove(self, name: str) -> None:
         """Remove an object."""
