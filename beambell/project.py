@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 
 from beambell.config import Params, load_params
-from beambell.errors import ArtefactError, UsageError
+from beambell.errors import ArtefactError, ConfigError, UsageError
 from beambell.labeling import patterns as packed
 from beambell.labeling.catalogue import Catalogue
 from beambell.store import Layout, Manifest, Partition, Selection, Store, write_lock
@@ -148,12 +148,27 @@ class Project:
 
         return PatternCounts.from_table(self._table(Layout.VOTES, "patterns", stream, dt))
 
-    def state(self) -> PatternCounts:
-        """Pattern counts of all partitions of all streams: the sum."""
-        from beambell.state import PatternCounts
+    def state(self, stream: str | None = None, at: str | None = None) -> PatternCounts:
+        """Pattern counts of all partitions, or those of a stream, as the policy weighs them.
 
-        manifest = self.store.require(Layout.STATE, "run `beambell merge`")
-        return PatternCounts.from_table(read_table(self.store, Layout.STATE, manifest.files["patterns"]))
+        Parameters
+        ----------
+        stream
+            Only this one.
+        at
+            Id of a state of the past, or its number in `beambell state log`.
+        """
+        from beambell.state.stored import find_state, read_counts
+
+        return read_counts(self.store, find_state(self.store, at), stream).counts()
+
+    @cached_property
+    def weighing_lfs(self) -> tuple[str, ...]:
+        """Names of the labeling functions that label models listen to: all but those in ``lfs.shadow``."""
+        shadow = self.params.lfs.shadow
+        if unknown := sorted(set(shadow) - set(self.catalogue.names)):
+            raise ConfigError(f"there is no labeling function {unknown[0]!r}", where="lfs.shadow")
+        return tuple(name for name in self.catalogue.names if name not in shadow)
 
     def label_model(self) -> LabelModel:
         """The label model fitted last."""

@@ -102,6 +102,9 @@ class Console:
             self.out.print(f"            {_plain(task.key)}: {_plain(task.reason)}")
         if len(plan.tasks) > REASONS_SHOWN:
             self.out.print(f"            and {len(plan.tasks) - REASONS_SHOWN} more")
+        for reason in dict.fromkeys(task.reason for task in plan.waiting):
+            keys = [task.key for task in plan.waiting if task.reason == reason]
+            self.out.print(f"            {len(keys)} wait: {_plain(reason)}: {_plain(', '.join(keys))}")
 
     def finding(self, severity: str, where: str, what: str, fix: str) -> None:
         """Report something that is not as it should be."""
@@ -117,8 +120,8 @@ class Console:
 
 def plan_to_dict(plan: Plan) -> dict[str, Any]:
     """As plain JSON values."""
-    tasks = [{"key": task.key, "reason": task.reason} for task in plan.tasks]
-    return {"stage": plan.stage, "tasks": tasks, "current": plan.current}
+    tasks, waiting = ([{"key": t.key, "reason": t.reason} for t in some] for some in (plan.tasks, plan.waiting))
+    return {"stage": plan.stage, "tasks": tasks, "current": plan.current, "waiting": waiting}
 
 
 def _number(value: Any) -> str:

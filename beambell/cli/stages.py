@@ -41,12 +41,13 @@ class Stage:
 
     def run(self, project: Project, selection: Selection) -> Outcome:
         """Do what is stale."""
-        plan = self.plan(project, selection)
-        if not plan.tasks and self.runner != self.planner:
+        if self.runner != self.planner:
             # A Beam job without work is answered by its planner: importing Beam takes seconds.
-            from beambell.steps.stage import Outcome
+            plan = self.plan(project, selection)
+            if not plan.tasks:
+                from beambell.steps.stage import Outcome
 
-            return Outcome(self.name, 0, plan.current)
+                return Outcome(self.name, 0, plan.current)
         outcome: Outcome = importlib.import_module(self.runner).run(project, selection)
         return outcome
 

@@ -96,16 +96,50 @@ class LFParams(Section):
     time_limit_s
         Seconds that one labeling function may take for one work item (``beam.rows_per_item`` rows); then it is
         stopped, and the rest of those rows are dead letters.
+    shadow
+        Names of labeling functions that vote, and whose votes are kept, but weigh nothing in any label model. To turn
+        one on, take its name out: no vote is computed again.
     """
 
     modules: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     time_limit_s: float = Field(default=60.0, gt=0)
+    shadow: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _names_some(self) -> LFParams:
         if not self.modules and not self.files:
             raise ValueError("name modules, files or both, or there are no labeling functions")
+        return self
+
+
+class StateParams(Section):
+    """How much a row counts in the state, by its age in days from the newest partition (see docs/state.md).
+
+    Attributes
+    ----------
+    policy
+        ``all`` partitions count the same; a ``window`` of the last ``days``; ``decay``: half as much every
+        ``half_life_days``.
+    days, half_life_days
+        What the policy needs.
+    max_patterns
+        Beyond about this many distinct vote patterns, a sample of them is kept; figures of votes and of pairs of
+        votes stay exact.
+    """
+
+    policy: Literal["all", "window", "decay"] = "all"
+    days: int | None = Field(default=None, ge=1)
+    half_life_days: int | None = Field(default=None, ge=1, le=3660)
+    max_patterns: int = Field(default=2_000_000, ge=1)
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> StateParams:
+        needs = {"all": None, "window": "days", "decay": "half_life_days"}[self.policy]
+        for key in ("days", "half_life_days"):
+            given = getattr(self, key) is not None
+            if given != (key == needs):
+                raise ValueError(f"policy {self.policy} {'has no' if given else 'needs'} {key}")
         return self
 
 
@@ -233,6 +267,7 @@ class Params(BaseSettings):
     classes: tuple[Name, ...] = Field(min_length=2, max_length=100)
     streams: dict[Name, StreamParams] = Field(min_length=1)
     lfs: LFParams
+    state: StateParams = StateParams()
     label_model: LabelModelParams = LabelModelParams()
     labels: LabelParams = LabelParams()
     gate: GateParams = GateParams()

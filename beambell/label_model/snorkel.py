@@ -133,7 +133,7 @@ def _snorkel_model(counts: PatternCounts) -> Any:
             super()._generate_O(L, higher_order)  # the cliques and their sizes
             self.n = counts.n_rows
             self.coverage = counts.coverage()
-            self.O = torch.from_numpy(counts.cooccurrence() / counts.n_rows).float()
+            self.O = torch.from_numpy(counts.cooccurrence() / counts.total).float()
 
     return FromCounts(cardinality=counts.cardinality, verbose=False)
 

@@ -8,6 +8,10 @@ a label model, an analysis or a quality gate wants to know of the rows. And patt
 - two machines count their shares of the rows, and add.
 
 Equal counts have one form (patterns ascending, no zero counts), hence equal bytes.
+
+Weights are integers, too. Floating-point sums depend on their order, and what was added in one cannot be subtracted
+without a rest; so where a row is to weigh less than another (see `beambell.state.policy`), counts are in a finer
+*unit*, as prices are in cents: the arithmetic stays that of int64, and the state stays a group, bit for bit.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +33,8 @@ from beambell.labeling.patterns import Packed, Votes
 
 Counts = npt.NDArray[np.int64]
 
-_METADATA_KEY: Final = b"beambell"
-_MAX_ROWS: Final = 2**63 - 1
+METADATA_KEY: Final = b"beambell"
+MAX_ROWS: Final = 2**63 - 1
 _EXACT_IN_FLOAT: Final = 2**53
 _BLOCK: Final = 2**20  # matrix entries worked on at a time
 
@@ -50,18 +54,24 @@ class PatternCounts:
     packed
         The p distinct patterns, ascending, packed (see `beambell.labeling.patterns`), uint8 [p, width].
     counts
-        Rows per pattern, int64 [p]. Never zero; negative in a difference.
+        Rows per pattern, int64 [p], in parts of a row if rows are weighted. Never zero; negative in a difference.
+    unit
+        How many of these parts are one row: 1 where rows are not weighted.
     """
 
+    sampled: ClassVar[bool] = False
     lfs: tuple[str, ...]
     cardinality: int
     packed: Packed
     counts: Counts
+    unit: int = 1
 
     def __post_init__(self) -> None:
+        if self.unit < 1:
+            raise StateError(f"a row is at least one unit, not {self.unit}", where="unit")
         # Every sum of some of the counts then fits into int64, too.
-        if _magnitude(self.counts) > _MAX_ROWS:
-            raise StateError(f"more than {_MAX_ROWS} rows cannot be counted", where="rows")
+        if magnitude(self.counts) > MAX_ROWS:
+            raise StateError(f"more than {MAX_ROWS} rows cannot be counted", where="rows")
         self.packed.setflags(write=False)
         self.counts.setflags(write=False)
 
@@ -114,10 +124,15 @@ class PatternCounts:
             If these are not patterns of those labeling functions and classes, or not counts.
         """
         names = _check_names(lfs)
-        distinct, inverse, rows = packing.unique(packing.check_packed(packed, len(names), cardinality))
+        distinct = packing.check_packed(packed, len(names), cardinality)
+        order = packing.keys(distinct)
+        ascending = counts is not None and bool(np.all(order[1:] > order[:-1]))  # as every table of them is
+        if not ascending:
+            distinct, inverse, rows = packing.unique(distinct)
         packing.unpack(distinct, len(names), cardinality)  # raises where a pattern is impossible
         if counts is not None:
-            rows = _add_up(_check_counts(counts, len(packed)), inverse, len(distinct))
+            rows = _check_counts(counts, len(packed))
+            rows = rows if ascending else add_up(rows, inverse, len(distinct))
         return cls._canonical(names, cardinality, distinct, rows)
 
     @classmethod
@@ -140,13 +155,24 @@ class PatternCounts:
         for part in parts[1:]:
             parts[0]._check_kin(part)
         distinct, inverse, _ = packing.unique(np.concatenate([part.packed for part in parts]))
-        rows = _add_up(np.concatenate([part.counts for part in parts]), inverse, len(distinct))
-        return cls._canonical(parts[0].lfs, parts[0].cardinality, distinct, rows)
+        rows = add_up(np.concatenate([part.counts for part in parts]), inverse, len(distinct))
+        return cls._canonical(parts[0].lfs, parts[0].cardinality, distinct, rows, parts[0].unit)
 
     @classmethod
-    def _canonical(cls, lfs: tuple[str, ...], cardinality: int, packed: Packed, counts: Counts) -> Self:
+    def weighted_sum(cls, parts: Iterable[tuple[PatternCounts, int]]) -> Self:
+        """Add many at once, each times an integer.
+
+        Raises
+        ------
+        StateError
+            As `sum` does.
+        """
+        return cls.sum([part * weight for part, weight in parts])
+
+    @classmethod
+    def _canonical(cls, lfs: tuple[str, ...], cardinality: int, packed: Packed, counts: Counts, unit: int = 1) -> Self:
         kept = counts != 0
-        return cls(lfs, int(cardinality), packed[kept], counts[kept])
+        return cls(lfs, int(cardinality), packed[kept], counts[kept], unit)
 
     # -- the group -------------------------------------------------------------------------------------------
 
@@ -160,7 +186,89 @@ class PatternCounts:
 
     def __neg__(self) -> PatternCounts:
         """Return the inverse: what, added, leaves nothing."""
-        return PatternCounts(self.lfs, self.cardinality, self.packed, -self.counts)
+        return PatternCounts(self.lfs, self.cardinality, self.packed, -self.counts, self.unit)
+
+    def __mul__(self, factor: object) -> PatternCounts:
+        """Count every row that many times.
+
+        Raises
+        ------
+        StateError
+            If a count becomes too large.
+        """
+        if not isinstance(factor, int):
+            return NotImplemented
+        rows = scaled(self.counts, factor)
+        return PatternCounts._canonical(self.lfs, self.cardinality, self.packed, rows, self.unit)
+
+    __rmul__ = __mul__
+
+    def halved(self, times: int) -> PatternCounts:
+        """Divide every count by a power of two; a negative one doubles.
+
+        Raises
+        ------
+        StateError
+            If a count is not divisible: it would have to be rounded.
+        """
+        if times <= 0:
+            return self * (1 << -times)
+        return PatternCounts(self.lfs, self.cardinality, self.packed, halved_counts(self.counts, times), self.unit)
+
+    def in_units(self, unit: int) -> PatternCounts:
+        """Read the same counts as parts of a row, of which ``unit`` are one row."""
+        return PatternCounts(self.lfs, self.cardinality, self.packed, self.counts, unit)
+
+    # -- other labeling functions ----------------------------------------------------------------------------
+
+    def restrict(self, lfs: Sequence[str]) -> PatternCounts:
+        """Forget the votes of the other labeling functions: the marginal.
+
+        Parameters
+        ----------
+        lfs
+            Names of those to keep, in the order that the patterns will have.
+
+        Raises
+        ------
+        StateError
+            If one of them is none of these.
+        """
+        names = _check_names(lfs)
+        if unknown := [name for name in names if name not in self.lfs]:
+            raise StateError(f"there are no votes of {', '.join(unknown)}", where="lfs")
+        if names == self.lfs:
+            return self
+        votes = self.patterns[:, [self.lfs.index(name) for name in names]]
+        return self._with_votes(names, votes)
+
+    def extend(self, lfs: Sequence[str]) -> PatternCounts:
+        """Let further labeling functions abstain on every row.
+
+        Parameters
+        ----------
+        lfs
+            Names of all, these among them, in the order that the patterns will have.
+
+        Raises
+        ------
+        StateError
+            If one of these is not among them.
+        """
+        names = _check_names(lfs)
+        if missing := [name for name in self.lfs if name not in names]:
+            raise StateError(f"{', '.join(missing)} would be lost", where="lfs", fix="to lose them, use restrict()")
+        if names == self.lfs:
+            return self
+        votes = np.full((self.n_patterns, len(names)), packing.ABSTAIN, np.int8)
+        votes[:, [names.index(name) for name in self.lfs]] = self.patterns
+        return self._with_votes(names, votes)
+
+    def _with_votes(self, names: tuple[str, ...], votes: Votes) -> PatternCounts:
+        packed = packing.pack(votes, self.cardinality, names)
+        return PatternCounts.from_packed(packed, self.cardinality, names, self.counts).in_units(self.unit)
+
+    # -- equality, and what it needs -------------------------------------------------------------------------
 
     def __eq__(self, other: object) -> bool:
         """Say whether both count the same rows of the same labeling functions and classes."""
@@ -177,12 +285,14 @@ class PatternCounts:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Beam sends accumulators between processes: only what is not derived, and read-only on the other side, too.
-        return PatternCounts, (self.lfs, self.cardinality, self.packed, self.counts)
+        return PatternCounts, (self.lfs, self.cardinality, self.packed, self.counts, self.unit)
 
     def _key(self) -> tuple[object, ...]:
-        return self.lfs, self.cardinality, self.packed.tobytes(), self.counts.tobytes()
+        return self.lfs, self.cardinality, self.unit, self.packed.tobytes(), self.counts.tobytes()
 
     def _check_kin(self, other: PatternCounts) -> None:
+        if self.sampled or other.sampled:
+            raise StateError("a sample of patterns does not add", fix="add BudgetedCounts, and take counts() of that")
         fix = "bring the older ones up to date: `beambell apply`"
         if self.cardinality != other.cardinality:
             raise StateError(f"{self.cardinality} classes do not add to {other.cardinality} classes", fix=fix)
@@ -190,6 +300,11 @@ class PatternCounts:
             raise StateError(
                 f"pattern counts of different labeling functions do not add: {_difference(self.lfs, other.lfs)}",
                 fix=fix,
+            )
+        if self.unit != other.unit:
+            raise StateError(
+                f"counts in units of 1/{self.unit} row do not add to counts in units of 1/{other.unit} row",
+                where="unit",
             )
 
     # -- what they tell --------------------------------------------------------------------------------------
@@ -206,7 +321,12 @@ class PatternCounts:
 
     @property
     def n_rows(self) -> int:
-        """Number of rows n; in a difference, rows added less rows taken away."""
+        """Number of rows n, rounded if rows are weighted; in a difference, rows added less rows taken away."""
+        return (2 * self.total + self.unit) // (2 * self.unit)
+
+    @property
+    def total(self) -> int:
+        """Sum of the counts: the number of rows, in units."""
         return int(self.counts.sum())
 
     @cached_property
@@ -222,26 +342,28 @@ class PatternCounts:
         Raises
         ------
         StateError
-            If a count is negative.
+            If a count is negative, or rows are weighted.
         """
+        if self.unit != 1:
+            raise StateError("there is no vote matrix of parts of rows", where="unit")
         if np.any(self.counts < 0):
             raise StateError("there are no votes of fewer than no rows: a count is negative", where="rows")
         return np.repeat(self.patterns, self.counts, axis=0)
 
     def vote_counts(self) -> Counts:
-        """Count the rows on which LF j voted y: int64 [m, K]."""
+        """Count the rows on which LF j voted y, in units: int64 [m, K]."""
         per_class = [np.where(self.patterns == y, self.counts[:, None], 0).sum(axis=0) for y in range(self.cardinality)]
         return np.stack(per_class, axis=1)
 
     def coverage(self) -> npt.NDArray[np.float64]:
         """Share of the rows on which each LF voted: float64 [m]; 0 where there are no rows."""
-        return np.asarray(self.vote_counts().sum(axis=1) / (self.n_rows or 1), np.float64)
+        return np.asarray(self.vote_counts().sum(axis=1) / (self.total or 1), np.float64)
 
     def cooccurrence(self) -> Counts:
-        """Count the rows on which LF i voted y and LF j voted z: int64 [m K, m K], at ``[i K + y, j K + z]``."""
+        """Count the rows, in units, on which LF i voted y and LF j z: int64 [m K, m K], at ``[i K + y, j K + z]``."""
         d = self.n_lfs * self.cardinality
         # Floating-point matrix products are an order of magnitude faster, and exact on integers up to 2**53.
-        number = np.float64 if _magnitude(self.counts) < _EXACT_IN_FLOAT else np.int64
+        number = np.float64 if magnitude(self.counts) < _EXACT_IN_FLOAT else np.int64
         total: npt.NDArray[Any] = np.zeros((d, d), number)
         step = max(1, _BLOCK // d)
         for start in range(0, self.n_patterns, step):
@@ -253,7 +375,7 @@ class PatternCounts:
         return total.astype(np.int64)
 
     def analysis(self) -> LFAnalysis:
-        """Coverage, overlaps and conflicts of the labeling functions, one by one and together."""
+        """Coverage, overlaps and conflicts of the labeling functions, one by one and together; rows in units."""
         return analyse(self.patterns, self.counts, self.lfs)
 
     # -- as a table ------------------------------------------------------------------------------------------
@@ -263,13 +385,13 @@ class PatternCounts:
 
         The names of the labeling functions and the number of classes are in the metadata of its schema.
         """
-        facts = json.dumps({"cardinality": self.cardinality, "lfs": self.lfs}, sort_keys=True)
+        facts = table_facts(self.lfs, self.cardinality) | ({"unit": self.unit} if self.unit != 1 else {})
         schema = pa.schema(
             [
                 pa.field("pattern", packing.arrow_type(self.n_lfs, self.cardinality), nullable=False),
                 pa.field("rows", pa.int64(), nullable=False),
             ],
-            metadata={_METADATA_KEY: facts.encode()},
+            metadata={METADATA_KEY: json.dumps(facts, sort_keys=True).encode()},
         )
         # From its buffer: pa.array() would import pandas first.
         rows = pa.Array.from_buffers(pa.int64(), self.n_patterns, [None, pa.py_buffer(self.counts)])
@@ -284,32 +406,52 @@ class PatternCounts:
         StateError
             If it is not such a table.
         """
-        facts = _facts(table)
+        facts = read_facts(table, {"pattern", "rows"})
+        if "level" in facts:
+            raise StateError("this is a sample of patterns", fix="read it with BudgetedCounts.from_table()")
         pattern, rows = table["pattern"], table["rows"]
         if rows.type != pa.int64() or rows.null_count:
             raise StateError(f"rows are int64 without nulls, not {rows.type}", where="rows")
         counts = np.from_dlpack(rows.combine_chunks())  # to_numpy() would import pandas first
-        return cls.from_packed(packing.from_arrow(pattern), facts["cardinality"], facts["lfs"], counts)
+        packed = packing.from_arrow(pattern)
+        read = cls.from_packed(packed, facts["cardinality"], facts["lfs"], counts)
+        return cls(read.lfs, read.cardinality, read.packed, read.counts, facts.get("unit", 1))
 
 
-def _magnitude(counts: Counts) -> int:
+def magnitude(counts: Counts) -> int:
     """Add up absolute values, exactly."""
     if np.abs(counts.astype(np.float64)).sum() < _EXACT_IN_FLOAT:
         return int(np.abs(counts).sum())
-    return sum(map(abs, counts.tolist()))
+    return sum(map(abs, counts.ravel().tolist()))
 
 
-def _add_up(counts: Counts, inverse: npt.NDArray[np.int64], n_patterns: int) -> Counts:
-    """Add up the counts of each pattern; where int64 might overflow on the way, with Python's own integers."""
-    if _magnitude(counts) <= _MAX_ROWS:
-        sums = np.zeros(n_patterns, np.int64)
+def add_up(counts: Counts, inverse: npt.NDArray[np.int64], n_patterns: int) -> Counts:
+    """Add up the counts of each pattern, [n] or [n, K]; where int64 might overflow, with Python's own integers."""
+    shape = (n_patterns, *counts.shape[1:])
+    if magnitude(counts) <= MAX_ROWS:
+        sums = np.zeros(shape, np.int64)
         np.add.at(sums, inverse, counts)
         return sums
-    exact = np.zeros(n_patterns, object)
+    exact = np.zeros(shape, object)
     np.add.at(exact, inverse, counts.astype(object))
-    if any(abs(total) > _MAX_ROWS for total in exact):
-        raise StateError(f"more than {_MAX_ROWS} rows of one pattern cannot be counted", where="rows")
+    if any(abs(total) > MAX_ROWS for total in exact.ravel()):
+        raise StateError(f"more than {MAX_ROWS} rows of one pattern cannot be counted", where="rows")
     return exact.astype(np.int64)
+
+
+def scaled(counts: Counts, factor: int) -> Counts:
+    """Multiply counts by an integer, exactly or not at all."""
+    if magnitude(counts) * abs(factor) > MAX_ROWS:
+        raise StateError(f"more than {MAX_ROWS} rows cannot be counted", where="rows")
+    return counts * np.int64(factor) if counts.size else counts
+
+
+def halved_counts(counts: Counts, times: int) -> Counts:
+    """Divide counts by a power of two, exactly or not at all."""
+    divisor = 2**times
+    if counts.size and (times > 62 or np.any(counts % divisor)):
+        raise StateError(f"counts that are not divisible by {divisor} would have to be rounded", where="rows")
+    return counts // divisor if counts.size else counts
 
 
 def _check_names(lfs: Sequence[str]) -> tuple[str, ...]:
@@ -328,10 +470,22 @@ def _check_counts(counts: npt.ArrayLike, n: int) -> Counts:
     return array.astype(np.int64)
 
 
-def _facts(table: pa.Table) -> dict[str, Any]:
+def table_facts(lfs: tuple[str, ...], cardinality: int) -> dict[str, Any]:
+    """What packed patterns need to be read: kept in the metadata of every table of them."""
+    return {"cardinality": cardinality, "lfs": list(lfs)}
+
+
+def read_facts(table: pa.Table, columns: set[str]) -> dict[str, Any]:
+    """Read the metadata of a table of pattern counts.
+
+    Raises
+    ------
+    StateError
+        If it has none, or lacks a column.
+    """
     try:
-        facts = json.loads(table.schema.metadata[_METADATA_KEY])
-        if set(facts) == {"cardinality", "lfs"} and {"pattern", "rows"} <= set(table.column_names):
+        facts = json.loads(table.schema.metadata[METADATA_KEY])
+        if {"cardinality", "lfs"} <= set(facts) and columns <= set(table.column_names):
             return dict(facts)
     except (TypeError, KeyError, ValueError):
         pass

@@ -292,6 +292,7 @@ def _majority(project: Project, partition: Partition, ids: pa.ChunkedArray) -> n
     codes = packed.from_arrow(votes["pattern"])[pc.fill_null(at, 0).to_numpy()]
     L = packed.unpack(codes, len(manifest.facts["lfs"]), manifest.facts["cardinality"])
     L[~pc.is_valid(at).to_numpy()] = -1
+    L[:, [entry["name"] in project.params.lfs.shadow for entry in manifest.facts["lfs"]]] = -1
     proba: npt.NDArray[np.float64] = MajorityVote(cardinality=manifest.facts["cardinality"]).predict_proba(L)
     return proba
 

@@ -10,12 +10,14 @@ import pyarrow as pa
 from beambell.labeling import patterns as packed
 from beambell.project import Project
 from beambell.state import PatternCounts
+from beambell.state.stored import counts_digest
 from beambell.steps.stage import Outcome, Plan, Task, staleness
 from beambell.store import Layout, Manifest, Selection, canonical_json, digest
 from beambell.store.arrays import pack_arrays
 from beambell.store.tables import write_table
 
 STAGE = "fit"
+NAMES = {"params": "label_model in params.yaml", "weighing": "lfs.shadow"}
 
 
 def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - there is one label model, for all streams
@@ -23,7 +25,7 @@ def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - ther
     inputs = _inputs(project)
     if inputs is None:
         return Plan(STAGE)
-    reason = staleness(project.store.read(Layout.LABEL_MODEL), inputs, {"params": "label_model in params.yaml"})
+    reason = staleness(project.store.read(Layout.LABEL_MODEL), inputs, NAMES)
     return Plan(STAGE, (Task("label model", reason),)) if reason else Plan(STAGE, current=1)
 
 
@@ -43,8 +45,9 @@ def _inputs(project: Project) -> dict[str, str] | None:
     if state is None or not state.facts["rows"]:
         return None
     return {
-        "state": state.files["patterns"].sha256,
+        "state": counts_digest(state),
         "lfs": state.inputs["lfs"],
+        "weighing": digest([name for name in state.facts["lfs"] if name not in project.params.lfs.shadow]),
         "params": digest(project.params.label_model.model_dump(mode="json")),
     }
 
@@ -52,7 +55,10 @@ def _inputs(project: Project) -> dict[str, str] | None:
 def _publish(project: Project) -> Manifest:
     from beambell import label_model
 
-    params, counts, folder = project.params.label_model, project.state(), Layout.LABEL_MODEL
+    params, folder = project.params.label_model, Layout.LABEL_MODEL
+    everyone = project.state()
+    shadow = project.params.lfs.shadow
+    counts = everyone.restrict([name for name in everyone.lfs if name not in shadow])
     model = label_model.create(params.kind, **params.options).fit(counts)
     files = {
         "config": project.store.put(folder, "config", ".json", canonical_json(model.config())),
@@ -62,6 +68,7 @@ def _publish(project: Project) -> Manifest:
     facts = {
         "kind": params.kind,
         "lfs": list(counts.lfs),
+        "voting": list(everyone.lfs),
         "classes": list(project.params.classes),
         "cardinality": counts.cardinality,
         "rows": counts.n_rows,

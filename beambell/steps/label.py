@@ -107,7 +107,9 @@ class Posteriors:
         manifest = project.store.require(Layout.LABEL_MODEL, "run `beambell fit`")
         table = read_table(project.store, Layout.LABEL_MODEL, manifest.files["posterior"])
         self.classes: list[str] = manifest.facts["classes"]
-        self.n_lfs = len(manifest.facts["lfs"])
+        self.lfs: list[str] = manifest.facts["lfs"]
+        self.n_lfs = len(self.lfs)
+        self._voting: list[str] = manifest.facts["voting"]
         self._project = project
         self._patterns = table["pattern"].combine_chunks()
         self._proba = np.column_stack([table[f"p_{k}"].to_numpy() for k in range(len(self.classes))])
@@ -116,13 +118,28 @@ class Posteriors:
     def _model(self) -> Any:
         return self._project.label_model()
 
-    def of(self, codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-        """Look up packed patterns.
+    def heard(self, codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Patterns without the votes of shadow LFs, to which the label model does not listen.
 
         Parameters
         ----------
         codes
-            uint8 [n, width].
+            Packed patterns of all LFs, uint8 [n, width].
+        """
+        if self.lfs == self._voting:
+            return codes
+        distinct, inverse, _ = packed.unique(codes)
+        votes = packed.unpack(distinct, len(self._voting), len(self.classes))
+        kept = [self._voting.index(name) for name in self.lfs]
+        return np.asarray(packed.pack(votes[:, kept], len(self.classes))[inverse])
+
+    def of(self, codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+        """Look up packed patterns of the LFs that the label model listens to.
+
+        Parameters
+        ----------
+        codes
+            uint8 [n, width]; see `heard`.
 
         Returns
         -------
@@ -176,6 +193,7 @@ def labels_table(ids: pa.ChunkedArray, codes: npt.NDArray[np.uint8], posteriors:
     posteriors
         The label model as a lookup.
     """
+    codes = posteriors.heard(codes)
     proba = posteriors.of(codes)
     covered = np.asarray(codes.any(axis=1))  # abstain is digit 0: a pattern without a vote is all zero bits
     uncovered = ~covered
@@ -188,7 +206,8 @@ def labels_table(ids: pa.ChunkedArray, codes: npt.NDArray[np.uint8], posteriors:
 def publish_candidate(project: Project, work: LabelWork, labels: FileRef, posteriors: Posteriors) -> Manifest:
     """Publish the candidate labels of one partition, with the figures the gate judges."""
     store, folder = project.store, Layout.of(Layout.CANDIDATES, work.partition)
-    counts = PatternCounts.from_table(read_table(store, Layout.of(Layout.VOTES, work.partition), work.patterns))
+    everyone = PatternCounts.from_table(read_table(store, Layout.of(Layout.VOTES, work.partition), work.patterns))
+    counts = everyone.restrict(posteriors.lfs)
     facts = {
         "stream": work.partition.stream,
         "dt": work.partition.dt,

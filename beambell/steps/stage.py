@@ -36,11 +36,14 @@ class Plan:
         Stale units of work, in order.
     current
         How many units are up to date.
+    waiting
+        Units that are behind, and cannot be worked on before another stage has.
     """
 
     stage: str
     tasks: tuple[Task, ...] = ()
     current: int = 0
+    waiting: tuple[Task, ...] = ()
 
 
 @dataclass(frozen=True)
