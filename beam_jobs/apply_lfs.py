@@ -17,11 +17,12 @@ import pyarrow as pa
 from apache_beam.metrics import Metrics
 from apache_beam.transforms.combiners import ToListCombineFn, TupleCombineFn
 
+from beam_jobs import aggregate
 from beam_jobs.main import main
 from beam_jobs.pipeline import ProjectFn, Spread, counters, pipeline_options, run_pipeline
 from beam_jobs.shards import Shard, join_shards, row_ranges, stage_shard
 from beambell.errors import CatalogueError
-from beambell.labeling import ABSTAIN, LabelingFunction
+from beambell.labeling import ABSTAIN, LabelingFunction, StatefulFunction
 from beambell.labeling import patterns as packed
 from beambell.labeling.compiler import CompiledLFs, compile_lfs
 from beambell.project import Project
@@ -37,7 +38,7 @@ from beambell.steps.apply import (
 )
 from beambell.steps.stage import Outcome
 from beambell.store import Layout, Partition, Selection
-from beambell.store.tables import read_rows
+from beambell.store.tables import read_rows, read_staged
 
 Item = tuple[VotesWork, int, int, int]
 
@@ -52,10 +53,12 @@ def run(project: Project, selection: Selection) -> Outcome:
     """Vote on what is new or changed, and publish each partition's votes."""
     metrics: dict[str, dict[str, int]] = {}
     with project.writing():
-        work, current = find_work(project, selection)
+        if project.catalogue.aggregates:
+            aggregate.run(project, selection)  # is done already, unless this stage runs on its own
+        job = uuid.uuid4().hex
+        work, current = find_work(project, selection, job)
         if work:
             record_sources(project)
-            job = uuid.uuid4().hex
             metrics = counters(run_pipeline(project, job, build(project, work, job)))
     return _outcome(project, work, current, metrics)
 
@@ -93,7 +96,7 @@ class ApplyLFs(ProjectFn):
         """Yield (partition, (pattern counts, (shard, dead letters)))."""
         work, index, start, stop = item
         lfs = {j: self._lf(work, j) for j, column in enumerate(work.reuse) if column == REUSE_NONE}
-        rows = self._read(work, start, stop, _columns(lfs.values()))
+        rows = self._with_past(work, lfs.values(), self._read(work, start, stop, _columns(lfs.values())))
         L = np.empty((stop - start, len(work.lfs)), dtype=np.int8)
         self._carry_over(work, start, stop, L)
         letters = self._vote(work, lfs, rows, L)
@@ -133,6 +136,14 @@ class ApplyLFs(ProjectFn):
             Metrics.counter(MICROSECONDS, lf.name).inc(round(result.seconds[lf.name] * 1e6))
         letters = [dict(zip(DEAD_LETTERS_SCHEMA.names, astuple(letter), strict=True)) for letter in result.dead_letters]
         return pa.Table.from_pylist(letters, schema=DEAD_LETTERS_SCHEMA)
+
+    def _with_past(self, work: VotesWork, lfs: Iterable[LabelingFunction], rows: pa.Table) -> pa.Table:
+        """Add the past of each row's key, for each stateful LF."""
+        for lf in lfs:
+            if isinstance(lf, StatefulFunction) and lf.name in work.staged:
+                past = read_staged(self.project.store, work.staged[lf.name])
+                rows = lf.with_past(rows, past, work.partition.stream)
+        return rows
 
     def _compiled(self, lfs: list[LabelingFunction]) -> CompiledLFs:
         """Compile a set of LFs once for all threads of this process."""

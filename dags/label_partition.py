@@ -61,6 +61,12 @@ def label_partition() -> None:
         doc_md="Beam: takes in the files delivered on this day and splits them by event time. Unreadable records are "
         "quarantined and counted.",
     )
+    aggregate = StageOperator(
+        task_id="aggregate",
+        command=["beam_jobs.aggregate", *UP_TO_DAY],
+        execution_timeout=timedelta(hours=2),
+        doc_md="Beam: sums up what each author, text or other key did so far, for stateful labeling functions.",
+    )
     apply_lfs = StageOperator(
         task_id="apply_lfs",
         command=["beam_jobs.apply_lfs", *UP_TO_DAY],
@@ -92,7 +98,7 @@ def label_partition() -> None:
         "labels that fail are not published, and the task shows the figures.",
     )
 
-    check_key() >> ingest >> apply_lfs >> merge >> fit >> label >> validate
+    check_key() >> ingest >> aggregate >> apply_lfs >> merge >> fit >> label >> validate
 
 
 label_partition()

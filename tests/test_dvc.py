@@ -48,7 +48,8 @@ def reproduced(clone):
 
 
 def test_repro_runs_every_stage(clone, reproduced):
-    for stage in ("generate", "ingest", "apply", "merge", "fit", "label", "validate", "train", "evaluate", "register"):
+    stages = ("generate", "ingest", "aggregate", "apply", "merge", "fit", "label", "validate")
+    for stage in (*stages, "train", "evaluate", "register"):
         assert f"Running stage '{stage}'" in reproduced
     assert (clone / "data" / "models" / "registry" / "spam" / "v0001" / "manifest.json").exists()
     assert run("git", "status", "--short", cwd=clone).split() == ["??", "dvc.lock"]

@@ -58,6 +58,12 @@ def _driver(name: str, summary: str) -> Stage:
 
 STAGES = (
     Stage("ingest", "beambell.steps.ingest", "beam_jobs.ingest", "Read new raw files into partitions by event time."),
+    Stage(
+        "aggregate",
+        "beambell.steps.aggregate",
+        "beam_jobs.aggregate",
+        "Aggregate rows by key, for stateful labeling functions.",
+    ),
     Stage("apply", "beambell.steps.apply", "beam_jobs.apply_lfs", "Let the labeling functions vote on partitions."),
     _driver("merge", "Bring the state up to the sum of the partitions' pattern counts."),
     _driver("fit", "Fit the label model from the state."),

@@ -13,6 +13,7 @@ from beambell.labeling.fingerprint import fingerprint, source
 from beambell.labeling.kinds import count, keyword, length, lexicon, lookup, numeric, regex
 from beambell.labeling.python import labeling_function
 from beambell.labeling.row import Row
+from beambell.labeling.stateful import StatefulFunction, stateful_labeling_function, text_hash
 
 if TYPE_CHECKING:
     from beambell.labeling.compiler import CompiledLFs, Plan, compile_lfs
@@ -27,6 +28,7 @@ __all__ = [
     "Plan",
     "Resource",
     "Row",
+    "StatefulFunction",
     "batch_labeling_function",
     "check_fields",
     "check_labels",
@@ -42,6 +44,8 @@ __all__ = [
     "numeric",
     "regex",
     "source",
+    "stateful_labeling_function",
+    "text_hash",
 ]
 
 

@@ -21,6 +21,7 @@ from beambell.labeling.core import LabelingFunction
 from beambell.labeling.files import project_root
 from beambell.labeling.fingerprint import fingerprint, source
 from beambell.labeling.python import adopt, is_labeling_function
+from beambell.labeling.stateful import specs_of
 from beambell.labeling.yaml_files import find_files, read_lfs
 
 _OURS = frozenset({"beambell", "beam_jobs"})
@@ -54,6 +55,8 @@ class Catalogue:
         All of them, by name.
     fingerprints, sources
         By name: the fingerprint, and what it was made of.
+    aggregates
+        What the stateful ones vote by, by id.
 
     Raises
     ------
@@ -74,6 +77,7 @@ class Catalogue:
         self.places = dict(places or {})
         self.fingerprints = {lf.name: fingerprint(lf) for lf in self.lfs}
         self.sources = {lf.name: source(lf) for lf in self.lfs}
+        self.aggregates = specs_of(self.lfs)
 
     @classmethod
     def load(

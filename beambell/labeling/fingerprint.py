@@ -44,8 +44,10 @@ from beambell.labeling.normal_form import (
     text_of,
 )
 from beambell.labeling.python import Decorated, SnorkelFunction, adopt
+from beambell.labeling.stateful import StatefulFunction
 
 _SCHEME = "beambell-1"
+_AGGREGATES = "beambell-aggregate-1"
 _OURS = frozenset({"beambell", "beam_jobs", "snorkel"})
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 _PLAIN = (bool, int, float, complex, str, type(None), type(...), type(NotImplemented), range, slice)
@@ -67,6 +69,19 @@ def fingerprint(lf: LabelingFunction) -> str:
         64 hexadecimal digits.
     """
     form = [_SCHEME, _Walk.of(adopt(lf)).form]
+    return hashlib.sha256(_canonical(form).encode()).hexdigest()
+
+
+def aggregate_digest(lf: StatefulFunction) -> str:
+    """Return the hash of what a stateful labeling function's aggregate means: key, aggregate, condition, streams.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
+    walk = _Walk(_package_of(lf))
+    form = [_AGGREGATES, *map(walk.value, (lf.key, lf.aggregate, lf.of_streams)), walk.optional_condition(lf.where)]
     return hashlib.sha256(_canonical(form).encode()).hexdigest()
 
 
@@ -194,14 +209,25 @@ class _Walk:
             parts = {"function": original._f, "resources": original._resources, "pre": original._pre}
         else:
             parts = {}
-        parameters = {name: value for name, value in meaning(lf).items() if name not in ("original", "condition")}
+        apart = ("original", "condition", "where")
+        parameters = {name: value for name, value in meaning(lf).items() if name not in apart}
         if "any_of" in parameters:
             parameters["any_of"] = frozenset(parameters["any_of"])
         forms = [[name, self.value(value)] for name, value in sorted({**parameters, **parts}.items())]
-        return [
-            lf.kind,
-            [*forms, *([["condition", self._condition(lf.condition)]] if isinstance(lf, Combination) else [])],
-        ]
+        if isinstance(lf, Combination):
+            forms.append(["condition", self._condition(lf.condition)])
+        if isinstance(lf, StatefulFunction):
+            forms.append(["where", self.optional_condition(lf.where)])
+        return [lf.kind, forms]
+
+    def optional_condition(self, condition: Condition | None) -> Form:
+        """Describe which rows are counted; where an operand votes counts here, for there only it can hold."""
+        if condition is None:
+            return None
+        bare = condition.condition if isinstance(condition, Combination) else condition
+        streams = [lf.streams for lf in (*condition.leaves, condition) if isinstance(lf, LabelingFunction)]
+        limits = sorted({"\n".join(names) for names in streams if names is not None})
+        return [self._condition(bare), limits]
 
     def _condition(self, condition: Condition) -> Form:
         """Describe what a combination votes on; of an operand, where it votes counts, and not for which class."""

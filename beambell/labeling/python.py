@@ -52,7 +52,7 @@ class Scripted(LabelingFunction):
         votes = [ABSTAIN] * columns.n_rows  # a list: setting one item of an array takes longer
         position = 0
         try:
-            for position, row in enumerate(columns.rows(self.fields)):
+            for position, row in enumerate(self._inputs(columns)):
                 try:
                     vote = call(row)
                     votes[position] = vote if type(vote) is int and vote in plain else checked(vote, cardinality)
@@ -63,6 +63,10 @@ class Scripted(LabelingFunction):
             return np.array(votes, dtype=np.int8)
         except Stopped as stop:
             return self._given_up(np.array(votes, dtype=np.int8), position, stop, on_error)
+
+    def _inputs(self, columns: Columns) -> Iterable[Any]:
+        """What the code is called with, row by row."""
+        return columns.rows(self.fields)
 
     @staticmethod
     def _given_up(votes: Votes, position: int, stop: Stopped, on_error: OnError) -> Votes:
@@ -134,9 +138,12 @@ class Decorated(Scripted):
     @cached_property
     def call(self) -> Callable[[Any], Any]:
         """The function, with its resources loaded."""
-        function = self.function
-        given = {name: r.value if isinstance(r, Resource) else r for name, r in self.given.items()}
+        function, given = self.function, self._loaded
         return (lambda row: function(row, **given)) if given else function
+
+    @property
+    def _loaded(self) -> dict[str, Any]:
+        return {name: r.value if isinstance(r, Resource) else r for name, r in self.given.items()}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -15,6 +15,9 @@ import pyarrow as pa
 ROW_COLUMNS = ("id", "ts", "stream")
 """Columns every row offers, whatever fields a labeling function declares."""
 
+PAST = "_past:"
+"""Begins the names of columns that only stateful labeling functions see: no field can be called so."""
+
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _put = object.__setattr__
 
@@ -223,7 +226,8 @@ class Columns:
     def rows(self, fields: Sequence[str] | None) -> Iterator[Row]:
         """Iterate over fresh rows with these fields (``None`` for all), and id, time and stream where known."""
         types = self.types
-        wanted = types if fields is None else [*fields, *(name for name in ROW_COLUMNS if name in types)]
+        everything = [name for name in types if not name.startswith(PAST)]
+        wanted = everything if fields is None else [*fields, *(name for name in ROW_COLUMNS if name in types)]
         names = tuple(dict.fromkeys(wanted))
         tuples = zip(*map(self.values, names), strict=True) if names else repeat((), self.n_rows)
         return _Record.of_names(names).each(tuples)

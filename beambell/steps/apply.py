@@ -1,13 +1,14 @@
 """Apply, the driver's side: which partitions lack which votes.
 
 The unit of work is (partition, LF fingerprint): of a partition whose rows are unchanged, the votes of every LF whose
-fingerprint is unchanged are carried over, and only the others run.
+fingerprint is unchanged are carried over, and only the others run. The votes of a stateful LF depend on the past of the
+partition's keys, too: its digest is an input of the votes like that of the rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ from beambell.labeling.core import check_fields, check_labels
 from beambell.project import Project
 from beambell.records import row_schema
 from beambell.state import PatternCounts
+from beambell.steps.past import Pasts, input_name, past_changes
 from beambell.steps.stage import Plan, Task
 from beambell.store import FileRef, Layout, Manifest, Partition, Selection, canonical_json, digest
 from beambell.store.tables import read_table, write_table
@@ -56,6 +58,10 @@ class VotesWork:
         How many LFs those hold.
     reason
         Why there is work, for people.
+    past
+        Digest of the past of each stateful LF that votes, by ``past of NAME``: inputs of the votes.
+    staged
+        Staged table of the past of each of those that run, by the LF's name.
     """
 
     partition: Partition
@@ -65,6 +71,8 @@ class VotesWork:
     previous: FileRef | None
     previous_lfs: int
     reason: str
+    past: Mapping[str, str] = field(default_factory=dict)
+    staged: Mapping[str, str] = field(default_factory=dict)
 
 
 def plan(project: Project, selection: Selection) -> Plan:
@@ -84,8 +92,14 @@ def lfs_digest(lfs: Iterable[LFRef], cardinality: int) -> str:
     return digest({"lfs": [asdict(lf) for lf in lfs], "classes": cardinality})
 
 
-def find_work(project: Project, selection: Selection) -> tuple[list[VotesWork], int]:
-    """Compare the votes there are with the rows and LFs there are.
+def find_work(project: Project, selection: Selection, job: str | None = None) -> tuple[list[VotesWork], int]:
+    """Compare the votes there are with the rows and LFs there are, and with the past of stateful LFs.
+
+    Parameters
+    ----------
+    job
+        Id of the run that is to do the work: the past of each partition is staged for it. For a mere plan, where the
+        past is not aggregated yet, it may change.
 
     Raises
     ------
@@ -100,14 +114,18 @@ def find_work(project: Project, selection: Selection) -> tuple[list[VotesWork], 
         check_fields(project.catalogue.lfs, row_schema(project.params.streams[stream]), stream)
     meaning = lfs_digest(lfs, project.params.cardinality)
     work, current = [], 0
+    pasts = Pasts(project, job)
     for partition, manifest in partitions.items():
         if partition not in selection or partition.stream not in project.params.streams:
             continue
-        item = _compare(project, partition, manifest, votes.get(partition), lfs, meaning)
+        item = _compare(project, partition, manifest, votes.get(partition), lfs, meaning, pasts)
+        if item and job:
+            item = replace(item, staged=pasts.stage(partition, _names_to_run(item)))
         if item:
             work.append(item)
         else:
             current += 1
+    pasts.save()
     return work, current
 
 
@@ -118,23 +136,37 @@ def _compare(
     votes: Manifest | None,
     lfs: tuple[LFRef, ...],
     meaning: str,
+    pasts: Pasts,
 ) -> VotesWork | None:
     ref = rows.files["rows"]
-    inputs = {"rows": ref.sha256, "lfs": meaning}
-    if votes and votes.inputs == inputs:
+    reason = _reason_for_all(project, ref, votes)
+    past = pasts.inputs(partition) if pasts.staging or not reason else {}  # a plan need not know
+    if reason or votes is None:
+        return VotesWork(partition, ref, lfs, tuple(REUSE_NONE for _ in lfs), None, 0, reason, past)
+    if votes.inputs == {"rows": ref.sha256, "lfs": meaning, **past}:
         return None
-    nothing = tuple(REUSE_NONE for _ in lfs)
-    if not votes:
-        return VotesWork(partition, ref, lfs, nothing, None, 0, "new partition")
-    if votes.inputs["rows"] != inputs["rows"]:
-        return VotesWork(partition, ref, lfs, nothing, None, 0, "rows changed")
-    if votes.facts["cardinality"] != project.params.cardinality:
-        return VotesWork(partition, ref, lfs, nothing, None, 0, "classes changed")
     before = votes.facts["lfs"]
-    columns = {entry["fingerprint"]: column for column, entry in enumerate(before)}
-    reuse = tuple(columns.get(lf.fingerprint, REUSE_NONE) for lf in lfs)
-    reason = _lf_changes({entry["name"]: entry["fingerprint"] for entry in before}, lfs)
-    return VotesWork(partition, ref, lfs, reuse, votes.files["votes"], len(before), reason)
+    columns = {
+        (entry["fingerprint"], votes.inputs.get(input_name(entry["name"]))): column
+        for column, entry in enumerate(before)
+    }
+    reuse = tuple(columns.get((lf.fingerprint, past.get(input_name(lf.name))), REUSE_NONE) for lf in lfs)
+    changes = [_lf_changes({entry["name"]: entry["fingerprint"] for entry in before}, lfs)]
+    reason = "; ".join(filter(None, [*changes, past_changes(votes.inputs, past)]))
+    return VotesWork(partition, ref, lfs, reuse, votes.files["votes"], len(before), reason, past)
+
+
+def _reason_for_all(project: Project, rows: FileRef, votes: Manifest | None) -> str:
+    """Say why no vote there may be can be reused; nothing if some can."""
+    if not votes:
+        return "new partition"
+    if votes.inputs["rows"] != rows.sha256:
+        return "rows changed"
+    return "classes changed" if votes.facts["cardinality"] != project.params.cardinality else ""
+
+
+def _names_to_run(work: VotesWork) -> set[str]:
+    return {lf.name for lf, column in zip(work.lfs, work.reuse, strict=True) if column == REUSE_NONE}
 
 
 def _lf_changes(before: dict[str, str], lfs: tuple[LFRef, ...]) -> str:
@@ -149,7 +181,7 @@ def _lf_changes(before: dict[str, str], lfs: tuple[LFRef, ...]) -> str:
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             spoken.append(f"{', '.join(sorted(names)[:3])}{more} {change}")
-    return "LFs: " + "; ".join(spoken)
+    return "LFs: " + "; ".join(spoken) if spoken else ""
 
 
 def record_sources(project: Project) -> None:
@@ -206,7 +238,7 @@ def publish_votes(
         **coverage_facts(counts),
         "dead_letters": letters.num_rows,
     }
-    inputs = {"rows": work.rows.sha256, "lfs": lfs_digest(work.lfs, counts.cardinality)}
+    inputs = {"rows": work.rows.sha256, "lfs": lfs_digest(work.lfs, counts.cardinality), **work.past}
     return store.publish(folder, Manifest("votes", files, inputs, facts))
 
 

@@ -13,6 +13,7 @@ class Layout:
     STAGING = ".staging"
     PARTITIONS = "partitions"
     DELIVERIES = "deliveries"
+    AGGREGATES = "aggregates"
     VOTES = "votes"
     CANDIDATES = "candidates"
     LABELS = "labels"

@@ -107,7 +107,7 @@ def test_every_task_ends_by_itself_and_outlives_a_hiccup(facts: dict[str, Any]) 
 
 def test_label_partition_is_one_chain_over_one_key(facts: dict[str, Any]) -> None:
     dag = facts["dags"]["label_partition"]
-    stages = ["check_key", "ingest", "apply_lfs", "merge", "fit", "label", "validate"]
+    stages = ["check_key", "ingest", "aggregate", "apply_lfs", "merge", "fit", "label", "validate"]
     assert dag["order"] == stages
     assert [dag["tasks"][name]["upstream"] for name in stages] == [[], *([name] for name in stages[:-1])]
     assert not dag["catchup"]

@@ -1,0 +1,128 @@
+"""Aggregate: rows of partitions into tables by key, which stateful labeling functions vote by.
+
+``python -m beam_jobs.aggregate --project DIR``
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator
+
+import apache_beam as beam
+import pyarrow as pa
+
+from beam_jobs.main import main
+from beam_jobs.pipeline import ProjectFn, Spread, pipeline_options, run_pipeline
+from beam_jobs.shards import Shard, row_ranges, stage_shard
+from beambell.errors import CatalogueError
+from beambell.project import Project
+from beambell.state.aggregates import aggregate_rows, merge_sorted
+from beambell.state.past import AggregateTables, open_aggregates
+from beambell.steps.aggregate import STAGE, PartitionWork, build_ladder, find_work, publish_table
+from beambell.steps.stage import Outcome
+from beambell.store import Layout, Partition, Selection
+from beambell.store.tables import iter_tables, read_rows, read_staged, write_tables
+
+MOST_AT_ONCE = 16
+"""Tables merged at a time: with pieces of 65,536 keys each, that bounds the memory."""
+
+Item = tuple[PartitionWork, int, int, int]
+Key = tuple[str, str]
+
+
+def run(project: Project, selection: Selection) -> Outcome:
+    """Make the tables that are missing or stale: first those of partitions, then the ladder's."""
+    with project.writing():
+        work = find_work(project, selection)
+        if work.partitions:
+            job = uuid.uuid4().hex
+            run_pipeline(project, job, build(project, work.partitions, job))
+        build_ladder(project, work)
+    done = sum(len(item.specs) for item in work.partitions) + len(work.nodes)
+    return Outcome(STAGE, done, work.current, {"aggregates": len(project.catalogue.aggregates)})
+
+
+def build(project: Project, work: Iterable[PartitionWork], job: str) -> beam.Pipeline:
+    """Build the pipeline: row ranges to tables by key, gathered and merged per partition and aggregate."""
+    folder = str(project.path)
+    items: list[Item] = [
+        (item, *place) for item in work for place in row_ranges(item.rows.rows, project.params.beam.rows_per_item)
+    ]
+    pipeline = beam.Pipeline(options=pipeline_options(project.params.beam))
+    (
+        pipeline
+        | "RowRanges" >> Spread(items)
+        | "AggregateRows" >> beam.ParDo(AggregateRows(folder, job))
+        | "ByPartition" >> beam.GroupByKey()
+        | "PublishTables" >> beam.ParDo(PublishTables(folder, job))
+    )
+    return pipeline
+
+
+class AggregatesFn(ProjectFn):
+    """A DoFn that needs the project's aggregates."""
+
+    def setup(self) -> None:
+        """Open the project and its aggregates, once per worker."""
+        super().setup()
+        self._tables = open_aggregates(self.project.store, self.project.params, self.catalogue())
+
+    def tables(self, id_: str) -> AggregateTables:
+        """Return the tables of one aggregate."""
+        if id_ not in self._tables:
+            raise CatalogueError(
+                "this worker has other stateful labeling functions than the driver",
+                where=f"aggregate {id_}",
+                fix="deploy the same code to every worker, then run again",
+            )
+        return self._tables[id_]
+
+
+class AggregateRows(AggregatesFn):
+    """Aggregate a range of rows, for all aggregates that its partition lacks."""
+
+    def work(self, item: Item) -> Iterator[tuple[Key, Shard]]:
+        """Yield ((partition, aggregate), staged table)."""
+        work, index, start, stop = item
+        several = [self.tables(id_) for id_ in work.specs]
+        stream = work.partition.stream
+        read = dict.fromkeys(["ts"])
+        for tables in several:
+            read |= dict.fromkeys(tables.spec.fields if stream in tables.counted else tables.spec.key_fields)
+        read.pop("stream", None)
+        folder = Layout.of(Layout.PARTITIONS, work.partition)
+        rows = read_rows(self.project.store, folder, work.rows, start, stop, list(read))
+        for tables in several:
+            table = aggregate_rows(tables.spec, rows, stream, counted=stream in tables.counted)
+            place = f"{self._job}/{work.partition}/{tables.spec.id}"
+            yield (str(work.partition), tables.spec.id), stage_shard(self.project.store, place, index, table)
+
+
+class PublishTables(AggregatesFn):
+    """Merge the shards of one partition and aggregate, and publish the table."""
+
+    def work(self, element: tuple[Key, Iterable[Shard]]) -> None:
+        """Publish one table."""
+        (partition, id_), shards = element
+        tables = self.tables(id_)
+        store, aggregate = self.project.store, tables.spec.aggregate
+        staging = f"{Layout.STAGING}/{self._job}/merged"
+        parts = [self._shard(shard) for shard in sorted(shards, key=lambda shard: shard.index)]
+        while len(parts) > MOST_AT_ONCE:
+            merged = []
+            for first in range(0, len(parts), MOST_AT_ONCE):
+                with store.seal(staging, uuid.uuid4().hex) as sealed:
+                    several = parts[first : first + MOST_AT_ONCE]
+                    write_tables(sealed, aggregate.schema, merge_sorted(aggregate, several, days=False))
+                merged.append(iter_tables(store, staging, sealed.ref))
+            parts = merged
+        whole = merge_sorted(aggregate, parts, days=False)
+        publish_table(self.project, tables, Partition(*partition.split("/")), whole)
+
+    def _shard(self, shard: Shard) -> Iterator[pa.Table]:
+        """Read a staged table when it is asked for."""
+        yield read_staged(self.project.store, shard.path)
+
+
+if __name__ == "__main__":
+    main("beam_jobs.aggregate")

@@ -1,0 +1,313 @@
+"""Stateful labeling functions: a vote from the row, and from what its key did on earlier days.
+
+The past of a row ends with the last day before its partition begins. A partition of any stream counts as of the day on
+which it closes: a day's on that day, an hour's on its day, a month's on its last day. So no vote depends on what was
+not known when its partition began, and voting on partitions one by one or all at once is the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, Unpack
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from beambell.errors import LabelingFunctionError
+from beambell.labeling.aggregates import Aggregate
+from beambell.labeling.conditions import Condition
+from beambell.labeling.core import MAX_CLASSES, About, LabelingFunction
+from beambell.labeling.python import Decorated, Function, decoration
+from beambell.labeling.row import PAST, ROW_COLUMNS, Columns, Row
+
+_SEPARATOR: Final = "\x1f"
+_ESCAPE: Final = "\x1b"
+
+
+@dataclass(frozen=True)
+class TextHash:
+    """A key made of a text. See `text_hash`."""
+
+    field: str
+
+    def of(self, texts: pa.ChunkedArray) -> pa.Array:
+        """Return the 32 hexadecimal digits of each text, null for null."""
+        distinct = texts.combine_chunks().dictionary_encode()
+        hashes = [None if text is None else _hash(text) for text in distinct.dictionary.to_pylist()]
+        return pa.array(hashes, pa.string()).take(distinct.indices)
+
+
+KeyPart = str | TextHash
+
+
+def text_hash(field: str = "text") -> TextHash:
+    """Make a key of a text: texts that differ only in upper and lower case and in white space are the same.
+
+    Parameters
+    ----------
+    field
+        Column of the text.
+    """
+    return TextHash(field)
+
+
+def _hash(text: str) -> str:
+    normal = " ".join(text.casefold().split())
+    return hashlib.blake2b(normal.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def keys_of(parts: Sequence[KeyPart], rows: pa.Table, stream: str) -> pa.Array:
+    """Return the key of each row as a string: the value itself, or several values joined; null if any is null.
+
+    Different values never give one key.
+
+    Parameters
+    ----------
+    rows
+        Of one stream, with the columns of the key.
+    stream
+        Its name, which may be part of the key.
+    """
+    columns = [pa.repeat(stream, len(rows)) if part == "stream" else _key_column(part, rows) for part in parts]
+    if len(columns) == 1:
+        return columns[0]
+    safe = [pc.replace_substring(column, _ESCAPE, _ESCAPE + "0") for column in columns]
+    safe = [pc.replace_substring(column, _SEPARATOR, _ESCAPE + "1") for column in safe]
+    return pc.binary_join_element_wise(*safe, _SEPARATOR)
+
+
+def _key_column(part: KeyPart, rows: pa.Table) -> pa.Array:
+    if isinstance(part, TextHash):
+        return part.of(rows[part.field])
+    column = rows[part].combine_chunks()
+    return column if column.type == pa.string() else column.cast(pa.string())
+
+
+@dataclass(frozen=True, eq=False)
+class AggregateSpec:
+    """One aggregate to be kept, for whichever labeling functions vote by it.
+
+    Attributes
+    ----------
+    id
+        Digest of what the other fields mean, 16 hexadecimal digits: equal ones share their tables.
+    key, aggregate, where, streams
+        As given to `stateful_labeling_function`.
+    """
+
+    id: str
+    key: tuple[KeyPart, ...]
+    aggregate: Aggregate
+    where: Condition | None
+    streams: tuple[str, ...] | None
+
+    @property
+    def key_fields(self) -> tuple[str, ...]:
+        """Columns that make the key."""
+        return tuple(part if isinstance(part, str) else part.field for part in self.key)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """All columns of a row that is counted."""
+        leaves = () if self.where is None else self.where.leaves
+        conditional = [name for leaf in leaves for name in leaf.fields or ()]
+        return tuple(dict.fromkeys([*self.key_fields, *self.aggregate.fields, *conditional]))
+
+    def counts(self, stream: str, fields: Iterable[str]) -> bool:
+        """Whether rows of a stream with these columns are counted."""
+        if self.streams is not None:
+            return stream in self.streams
+        return set(self.fields) <= {*fields, *ROW_COLUMNS}
+
+    def holds(self, columns: Columns, stream: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Return which rows are counted, as far as ``where`` is concerned: bool [n]."""
+        if self.where is None:
+            return np.ones(columns.n_rows, dtype=bool)
+        limited = [*self.where.leaves, *([self.where] if isinstance(self.where, LabelingFunction) else [])]
+        if not all(lf.votes_on(stream) for lf in limited):
+            return np.zeros(columns.n_rows, dtype=bool)
+        return self.where.truths(columns)[0]
+
+    def describe(self) -> dict[str, Any]:
+        """As plain JSON values, for people."""
+        from beambell.labeling.conditions import spell
+
+        words = [] if self.where is None else [w if isinstance(w, str) else w.name for w in spell(self.where)]
+        return {
+            "key": [part if isinstance(part, str) else f"text_hash({part.field!r})" for part in self.key],
+            "aggregate": type(self.aggregate).__name__,
+            "fields": list(self.aggregate.fields),
+            "where": "".join(words) or None,
+            "streams": None if self.streams is None else list(self.streams),
+        }
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StatefulFunction(Decorated):
+    """A function of a row and of its key's past. See `stateful_labeling_function`."""
+
+    kind = "stateful"
+
+    key: tuple[KeyPart, ...]
+    aggregate: Aggregate
+    window_days: int | None = None
+    where: Condition | None = None
+    of_streams: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        parts = (self.key,) if isinstance(self.key, str | TextHash) else tuple(self.key)
+        if not parts or not all(isinstance(part, str | TextHash) for part in parts):
+            self.fail('key must be a field, several fields, or text_hash("text")')
+        self._set("key", parts)
+        if not isinstance(self.aggregate, Aggregate):
+            self.fail(
+                f"aggregate must be one of beambell.labeling.aggregates, or your own, not {self.aggregate!r:.100}"
+            )
+        days = self.window_days
+        if days is not None and (not isinstance(days, int) or isinstance(days, bool) or days < 1):
+            self.fail(f"window_days must be a whole number of days, not {days!r}")
+        if self.where is not None and not isinstance(self.where, Condition):
+            self.fail(f"where must be a declarative labeling function, or several combined, not {self.where!r:.100}")
+        if self.of_streams is not None:
+            self._set("of_streams", tuple(sorted(set(self.strings("of_streams", self.of_streams)))))
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Columns that the function reads, and those of the key."""
+        return tuple(dict.fromkeys([*self.reads, *(p if isinstance(p, str) else p.field for p in self.key)]))
+
+    @cached_property
+    def spec(self) -> AggregateSpec:
+        """The aggregate that it votes by."""
+        from beambell.labeling.fingerprint import aggregate_digest
+
+        return AggregateSpec(aggregate_digest(self)[:16], self.key, self.aggregate, self.where, self.of_streams)
+
+    @property
+    def past_column(self) -> str:
+        """Column in which a table may bring the past of its rows: see `with_past`."""
+        return f"{PAST}{self.name}"
+
+    def with_past(self, rows: pa.Table, past: pa.Table, stream: str) -> pa.Table:
+        """Return rows with one more column: the state of each row's key.
+
+        Parameters
+        ----------
+        rows
+            Of one stream, with the columns of the key.
+        past
+            States by key; a key that is not there has no past.
+        """
+        return rows.append_column(self.past_column, _states_of(keys_of(self.key, rows, stream), past))
+
+    @cached_property
+    def call(self) -> Callable[[Any], Any]:
+        """The function, of a pair of row and past, with its resources loaded."""
+        function, given = self.function, self._loaded
+        return lambda pair: function(pair[0], pair[1], **given)
+
+    def vote(self, row: Any, past: Any = None) -> int:
+        """Vote on one row, given the value of its key's past; that of a key without one by default."""
+        row = Row.of(row)
+        if self.streams is not None and row["stream"] not in self.streams:
+            return -1
+        return self._checked(self.call((row, self.aggregate.zero if past is None else past)), MAX_CLASSES)
+
+    def __call__(self, row: Any, past: Any = None) -> int:
+        """Vote on one row."""
+        return self.vote(row, past)
+
+    def _inputs(self, columns: Columns) -> Iterable[Any]:
+        return zip(columns.rows(self.fields), self._pasts(columns), strict=True)
+
+    def _pasts(self, columns: Columns) -> list[Any]:
+        """Return the value of each row's past, n of them; rows alone, without the column, have none."""
+        zero = self.aggregate.zero
+        if self.past_column not in columns.types:
+            return [zero] * columns.n_rows
+        pasts: list[Any] = []
+        for chunk in columns.arrow(self.past_column).chunks:
+            states = pa.Table.from_batches([pa.RecordBatch.from_struct_array(chunk.dictionary)])
+            values = [*self.aggregate.values(states), zero]
+            pasts += [values[i] for i in chunk.indices.fill_null(len(values) - 1).to_pylist()]
+        return pasts
+
+
+def _states_of(keys: pa.Array, past: pa.Table) -> pa.DictionaryArray:
+    """Return the state of each key, null if it has none: a dictionary array of structs [n]."""
+    table = past.combine_chunks()
+    names = [name for name in table.column_names if name != "key"]
+    arrays = [_one_array(table[name]) for name in names]
+    indices = pc.index_in(keys, value_set=_one_array(table["key"]), skip_nulls=True)
+    return pa.DictionaryArray.from_arrays(indices, pa.StructArray.from_arrays(arrays, names))
+
+
+def _one_array(column: pa.ChunkedArray) -> pa.Array:
+    array = column.combine_chunks()
+    return array if isinstance(array, pa.Array) else pa.concat_arrays(array.chunks)
+
+
+def stateful_labeling_function(
+    name: str | None = None,
+    *,
+    key: KeyPart | Sequence[KeyPart],
+    aggregate: Aggregate,
+    window_days: int | None = None,
+    where: Condition | None = None,
+    of_streams: Sequence[str] | None = None,
+    fields: Sequence[str] = ("text",),
+    label: int | None = None,
+    resources: Mapping[str, Any] | None = None,
+    **more: Unpack[About],
+) -> Callable[[Function], StatefulFunction]:
+    """Make a labeling function of any function of a row and of the past of the row's key.
+
+    Parameters
+    ----------
+    name
+        The function's own name by default.
+    key
+        A column, several, or `text_hash` of one. A row whose key is null is not counted and has no past.
+    aggregate
+        What is known of earlier rows with the same key: see `beambell.labeling.aggregates`.
+    window_days
+        Only of the last so many days before the row's partition begins; of all by default.
+    where
+        Only of rows on which a declarative labeling function, or a combination, holds.
+    of_streams
+        Only of rows of these streams; by default of all that have the columns.
+    fields, label, resources
+        As of `beambell.labeling.labeling_function`.
+
+    Examples
+    --------
+    >>> from beambell.labeling.aggregates import count
+    >>> @stateful_labeling_function(key="author", aggregate=count(), window_days=30, label=1)
+    ... def busy(row, past):
+    ...     return past >= 5
+    >>> busy.vote({"author": "ann", "text": "hello"}, past=7)
+    1
+    """
+    options: Any = {"aggregate": aggregate, "window_days": window_days, "where": where, "of_streams": of_streams}
+
+    def decorate(function: Function) -> StatefulFunction:
+        return StatefulFunction(key=key, **options, **decoration(function, name, fields, label, resources, more))  # type: ignore[arg-type]
+
+    if callable(name):
+        raise LabelingFunctionError(
+            "needs a key and an aggregate",
+            where=f"labeling function {getattr(name, '__name__', '?')!r}",
+            fix='write @stateful_labeling_function(key="author", aggregate=count())',
+        )
+    return decorate
+
+
+def specs_of(lfs: Iterable[LabelingFunction]) -> dict[str, AggregateSpec]:
+    """Return the distinct aggregates that labeling functions vote by, by id."""
+    specs = {lf.spec.id: lf.spec for lf in lfs if isinstance(lf, StatefulFunction)}
+    return dict(sorted(specs.items()))

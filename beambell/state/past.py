@@ -1,0 +1,159 @@
+"""The past of a partition: what the tables of an aggregate add up to, for the keys that occur in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from beambell.config import Params
+from beambell.errors import ArtefactError
+from beambell.labeling.core import LabelingFunction
+from beambell.labeling.stateful import AggregateSpec, StatefulFunction
+from beambell.records import row_schema
+from beambell.state.aggregates import merge, restrict
+from beambell.state.ladder import Ladder, Part, first_day
+from beambell.store import FileRef, Layout, Manifest, Partition, Store, digest
+from beambell.store.tables import iter_tables, read_table
+
+ROLE = "states"
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The past of one partition as a choice of tables.
+
+    Attributes
+    ----------
+    keys
+        Whose keys are looked up.
+    parts
+        Tables that add up to the past.
+    """
+
+    keys: Partition
+    parts: tuple[Part, ...]
+
+
+class AggregateTables:
+    """The tables of one aggregate: of each partition, and of the ladder's nodes.
+
+    Parameters
+    ----------
+    store, spec
+        Where, and what.
+    rows
+        Files of records of all partitions whose keys are counted or looked up.
+    counted
+        Streams whose rows are counted.
+    """
+
+    def __init__(
+        self, store: Store, spec: AggregateSpec, rows: Mapping[Partition, FileRef], counted: frozenset[str]
+    ) -> None:
+        self.spec = spec
+        self.rows = rows
+        self.counted = counted
+        self.ladder = Ladder(partition for partition in rows if partition.stream in counted)
+        self._store = store
+        self._known: dict[Part, FileRef] = {}
+
+    def folder(self, part: Part) -> str:
+        """Folder of a table."""
+        return f"{Layout.AGGREGATES}/{self.spec.id}/{part.folder}"
+
+    def inputs(self, part: Part) -> dict[str, str] | None:
+        """Digests of what a table would be made from now; ``None`` while any of it is not up to date."""
+        if isinstance(part, Partition):
+            return {"rows": self.rows[part].sha256}
+        refs = {child.folder: self.ref(child) for child in self.ladder.children(part)}
+        inputs = {name: ref.sha256 for name, ref in refs.items() if ref is not None}
+        return inputs if len(inputs) == len(refs) else None
+
+    def manifest(self, part: Part) -> Manifest | None:
+        """Manifest of a table, up to date or not."""
+        return self._store.read(self.folder(part))
+
+    def ref(self, part: Part) -> FileRef | None:
+        """File of a table, if it is up to date."""
+        if part not in self._known:
+            manifest, inputs = self.manifest(part), self.inputs(part)
+            if manifest is None or inputs is None or manifest.inputs != inputs:
+                return None
+            self._known[part] = manifest.files[ROLE]
+        return self._known[part]
+
+    def past_of(self, partition: Partition, window_days: int | None) -> Slice:
+        """Say which tables add up to the past of a partition."""
+        end = first_day(partition.dt)
+        first = None if window_days is None else end - window_days
+        return Slice(partition, tuple(self.ladder.cover(first, end)))
+
+    def source_digest(self, past: Slice) -> str | None:
+        """Digest of the tables that a past is made from; ``None`` while any is not up to date."""
+        refs = [self.ref(past.keys), *map(self.ref, past.parts)]
+        return None if None in refs else digest([ref.sha256 for ref in refs if ref])
+
+    def read(self, past: Slice) -> pa.Table:
+        """Return the states of a partition's keys, of those that have a past.
+
+        Raises
+        ------
+        ArtefactError
+            If a table is not up to date.
+        """
+        keys = read_table(self._store, self.folder(past.keys), self._required(past.keys), ["key"])["key"]
+        found = [restrict(piece, keys) for part in past.parts for piece in self.pieces(part)]
+        return merge(self.spec.aggregate, [self.spec.aggregate.schema.empty_table(), *found], days=True)
+
+    def pieces(self, part: Part) -> Iterator[pa.Table]:
+        """Read a table in pieces."""
+        return iter_tables(self._store, self.folder(part), self._required(part))
+
+    def _required(self, part: Part) -> FileRef:
+        ref = self.ref(part)
+        if ref is None:
+            raise ArtefactError(
+                "the aggregate of earlier rows is not up to date",
+                where=self._store.files.path(self.folder(part)),
+                fix="run `beambell aggregate`",
+            )
+        return ref
+
+
+def open_aggregates(store: Store, params: Params, lfs: Iterable[LabelingFunction]) -> dict[str, AggregateTables]:
+    """Return the tables of all aggregates that labeling functions vote by, by the aggregates' ids.
+
+    Raises
+    ------
+    LabelingFunctionError
+        If a stream that is to be counted does not exist, or lacks a column.
+    """
+    stateful = [lf for lf in lfs if isinstance(lf, StatefulFunction)]
+    if not stateful:
+        return {}
+    fields = {name: tuple(row_schema(stream).names) for name, stream in params.streams.items()}
+    rows = {p: m.files["rows"] for p, m in store.partitions(Layout.PARTITIONS).items() if p.stream in fields}
+    opened = {}
+    for id_ in sorted({lf.spec.id for lf in stateful}):
+        users = [lf for lf in stateful if lf.spec.id == id_]
+        _check_streams(users[0], fields)
+        spec = users[0].spec
+        counted = frozenset(stream for stream, names in fields.items() if spec.counts(stream, names))
+        voting = {stream for stream in fields if any(lf.votes_on(stream) for lf in users)}
+        opened[id_] = AggregateTables(
+            store, spec, {p: ref for p, ref in rows.items() if p.stream in counted | voting}, counted
+        )
+    return opened
+
+
+def _check_streams(lf: StatefulFunction, fields: Mapping[str, Iterable[str]]) -> None:
+    for stream in lf.of_streams or ():
+        if stream not in fields:
+            lf.fail(
+                f"of_streams names {stream!r}, which is not a stream", fix=f"there are: {', '.join(sorted(fields))}"
+            )
+        missing = sorted(set(lf.spec.fields) - {*fields[stream], "stream"})
+        if missing:
+            lf.fail(f"its aggregate reads {missing[0]!r}, which the stream {stream!r} does not have")

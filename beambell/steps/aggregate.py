@@ -1,0 +1,134 @@
+"""Aggregate, the driver's side: which tables by key are missing or stale.
+
+Stateful labeling functions vote by the past of a row's key. It is kept as one table for each partition, and one for
+each node of the ladder above them (`beambell.state.ladder`). Without such functions there is nothing to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+
+import pyarrow as pa
+
+from beambell.project import Project
+from beambell.state.aggregates import counted, merge_sorted
+from beambell.state.ladder import Node, Part, first_day
+from beambell.state.past import ROLE, AggregateTables, open_aggregates
+from beambell.steps.stage import Plan, Task
+from beambell.store import FileRef, Manifest, Partition, Selection
+from beambell.store.tables import write_tables
+
+STAGE = "aggregate"
+
+
+@dataclass(frozen=True)
+class PartitionWork:
+    """Tables that one partition lacks.
+
+    Attributes
+    ----------
+    partition, rows
+        Whose, and the file of its records.
+    specs
+        Ids of the aggregates.
+    reason
+        Why there is work, for people.
+    """
+
+    partition: Partition
+    rows: FileRef
+    specs: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class AggregateWork:
+    """What is to be done.
+
+    Attributes
+    ----------
+    partitions
+        Tables of partitions.
+    nodes
+        Nodes of the ladder, with the id of their aggregate; children before their parents.
+    current
+        Tables that are up to date.
+    """
+
+    partitions: tuple[PartitionWork, ...]
+    nodes: tuple[tuple[str, Node], ...]
+    current: int
+
+
+def plan(project: Project, selection: Selection) -> Plan:
+    """Say which tables would be made, and why."""
+    work = find_work(project, selection)
+    tasks = [Task(str(item.partition), item.reason) for item in work.partitions]
+    names = {id_: "+".join(spec.key_fields) for id_, spec in project.catalogue.aggregates.items()}
+    tasks += [Task(f"{id_}/{node.folder}", f"days by {names[id_]} are summed") for id_, node in work.nodes]
+    return Plan(STAGE, tuple(tasks), work.current)
+
+
+def find_work(project: Project, selection: Selection) -> AggregateWork:
+    """Compare the tables there are with the records and labeling functions there are.
+
+    The past of a partition reaches back to the first one, over all streams: of a selection only the end counts.
+    """
+    until = Selection(end=selection.end)
+    lacking: dict[Partition, list[tuple[AggregateTables, str]]] = {}
+    nodes: list[tuple[str, Node]] = []
+    current = 0
+    for id_, tables in open_aggregates(project.store, project.params, project.catalogue).items():
+        partitions = [partition for partition in tables.rows if until.has_dt(partition.dt)]
+        stale: set[Part] = set()
+        for partition in partitions:
+            if tables.ref(partition) is None:
+                stale.add(partition)
+                known = tables.manifest(partition) is not None
+                lacking.setdefault(partition, []).append((tables, "rows changed" if known else "new"))
+        end = max((first_day(partition.dt) for partition in partitions), default=0)
+        for node in tables.ladder.nodes(end):
+            if tables.ref(node) is None:
+                stale.add(node)
+                nodes.append((id_, node))
+            else:
+                current += 1
+        current += len(partitions) - len(stale & set(partitions))
+    work = [_partition_work(partition, several) for partition, several in sorted(lacking.items())]
+    return AggregateWork(tuple(work), tuple(nodes), current)
+
+
+def _partition_work(partition: Partition, lacking: list[tuple[AggregateTables, str]]) -> PartitionWork:
+    spoken = dict.fromkeys(f"{reason} by {'+'.join(tables.spec.key_fields)}" for tables, reason in lacking)
+    ids = tuple(tables.spec.id for tables, _ in lacking)
+    return PartitionWork(partition, lacking[0][0].rows[partition], ids, ", ".join(spoken))
+
+
+def publish_table(project: Project, tables: AggregateTables, part: Part, pieces: Iterable[pa.Table]) -> Manifest:
+    """Publish one table, given in pieces."""
+    folder, inputs = tables.folder(part), tables.inputs(part)
+    if inputs is None:
+        raise ValueError(f"{part} is made before its parts")
+    with project.store.seal(folder, ROLE) as sealed:
+        write_tables(sealed, tables.spec.aggregate.schema, pieces)
+    facts = {**tables.spec.describe(), "keys": sealed.rows}
+    return project.store.publish(folder, Manifest("aggregate", {ROLE: sealed.ref}, inputs, facts))
+
+
+def build_ladder(project: Project, work: AggregateWork) -> None:
+    """Make the stale nodes from the bottom to the top, those of a level side by side."""
+    opened = open_aggregates(project.store, project.params, project.catalogue) if work.nodes else {}
+
+    def build(item: tuple[str, Node]) -> None:
+        id_, node = item
+        tables = opened[id_]
+        parts = [map(counted, tables.pieces(child)) for child in tables.ladder.children(node)]
+        publish_table(project, tables, node, merge_sorted(tables.spec.aggregate, parts, days=node.level > 0))
+
+    by_level = sorted(work.nodes, key=lambda item: (item[1].level, item))
+    with ThreadPoolExecutor(project.params.beam.workers) as pool:
+        for _, level in groupby(by_level, key=lambda item: item[1].level):
+            list(pool.map(build, level))

@@ -1,0 +1,130 @@
+"""The pasts that stateful labeling functions vote by: their digests, and staged tables for those that run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from beambell.labeling import StatefulFunction
+from beambell.project import Project
+from beambell.state.aggregates import content_digest
+from beambell.state.past import open_aggregates
+from beambell.store import Partition
+from beambell.store.tables import stage_table
+
+UNKNOWN = "unknown"
+"""Stands for the digest of a past that is not aggregated yet."""
+
+
+def input_name(lf: str) -> str:
+    """Name of a labeling function's past among the inputs of votes."""
+    return f"past of {lf}"
+
+
+class Pasts:
+    """Digests and tables of the past of partitions.
+
+    Which tables a past was made from, and its digest, is remembered in the project's volatile folder: as long as none
+    of them changes, no table is read.
+
+    Parameters
+    ----------
+    project
+        With or without stateful labeling functions.
+    job
+        Id of the run to stage tables for; ``None`` for a mere plan.
+    """
+
+    def __init__(self, project: Project, job: str | None) -> None:
+        self._store = project.store
+        self._lfs = [lf for lf in project.catalogue if isinstance(lf, StatefulFunction)]
+        self._tables = open_aggregates(project.store, project.params, self._lfs)
+        self._job = job
+        self._path = project.volatile / "pasts.json"
+        self._known: dict[str, list[str]] = self._load() if self._lfs else {}
+        self._changed = False
+        self._at_hand: dict[str, pa.Table] = {}
+
+    @property
+    def staging(self) -> bool:
+        """Whether this is for a run, rather than for a plan."""
+        return self._job is not None
+
+    def inputs(self, partition: Partition) -> dict[str, str]:
+        """Return the digest of the past of each labeling function that votes on a partition, by `input_name`.
+
+        Raises
+        ------
+        ArtefactError
+            If it is to be staged, and not aggregated.
+        """
+        self._at_hand.clear()
+        return {input_name(lf.name): self._digest(lf, partition) for lf in self._lfs if lf.votes_on(partition.stream)}
+
+    def stage(self, partition: Partition, names: set[str]) -> dict[str, str]:
+        """Stage the pasts of labeling functions that are to run on a partition; return the tables' paths by name."""
+        staged = {}
+        for lf in self._lfs:
+            if lf.name in names and lf.votes_on(partition.stream):
+                slot = _slot(lf, partition)
+                path = f"{self._job}/past/{slot}.arrow"
+                if slot not in self._at_hand:
+                    self._at_hand[slot] = self._read(lf, partition)
+                stage_table(self._store, path, self._at_hand[slot])
+                staged[lf.name] = path
+        return staged
+
+    def save(self) -> None:
+        """Remember what was learnt."""
+        if self._changed:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self._path.with_suffix(".tmp")
+            temporary.write_text(json.dumps(self._known))
+            temporary.replace(self._path)
+
+    def _digest(self, lf: StatefulFunction, partition: Partition) -> str:
+        tables, slot = self._tables[lf.spec.id], _slot(lf, partition)
+        source = tables.source_digest(tables.past_of(partition, lf.window_days))
+        if source is None and self._job is None:
+            return UNKNOWN
+        known = self._known.get(slot)
+        if source is not None and known is not None and known[0] == source:
+            return known[1]
+        self._at_hand[slot] = self._read(lf, partition)
+        self._known[slot] = [str(source), content_digest(self._at_hand[slot])]
+        self._changed = True
+        return self._known[slot][1]
+
+    def _read(self, lf: StatefulFunction, partition: Partition) -> pa.Table:
+        tables = self._tables[lf.spec.id]
+        return tables.read(tables.past_of(partition, lf.window_days))
+
+    def _load(self) -> dict[str, list[str]]:
+        try:
+            known: dict[str, list[str]] = json.loads(self._path.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return known
+
+
+def _slot(lf: StatefulFunction, partition: Partition) -> str:
+    """Name what is the same for all labeling functions of one aggregate and window."""
+    return f"{partition}/{lf.spec.id}-{lf.window_days or 'all'}"
+
+
+def past_changes(before: Mapping[str, Any], now: Mapping[str, str]) -> str:
+    """Say which pasts changed, or may have."""
+    spoken = []
+    for verb in ("changed", "may change"):
+        names = [
+            name.removeprefix(input_name(""))
+            for name, digest in now.items()
+            if before.get(name, digest) != digest and (digest == UNKNOWN) == (verb == "may change")
+        ]
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            spoken.append(f"past of {', '.join(sorted(names)[:3])}{more} {verb}")
+    return "; ".join(spoken)
