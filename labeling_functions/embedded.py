@@ -11,12 +11,15 @@ reads a column of one stream alone says so with ``streams``. There is a construc
     numeric    a number lies in a range            lexicon    weighted words add up
     lookup     a value is on a list
 
-and ``@labeling_function`` for everything else that Python can say. ``beambell lf list`` shows them all.
+and ``@labeling_function`` for everything else that Python can say. ``@stateful_labeling_function`` sees, beside the
+row, what its author or its text did on earlier days. ``beambell lf list`` shows them all.
 """
 
 from __future__ import annotations
 
 import re
+
+import pyarrow as pa
 
 from beambell.labeling import (
     ABSTAIN,
@@ -29,7 +32,11 @@ from beambell.labeling import (
     lookup,
     numeric,
     regex,
+    stateful_labeling_function,
+    text_hash,
 )
+from beambell.labeling.aggregates import Aggregate, Column
+from beambell.labeling.aggregates import count as rows_before
 
 # The classes, as `params.yaml` lists them: classes: [ham, spam].
 HAM, SPAM = 0, 1
@@ -371,3 +378,45 @@ def warning(row: Row) -> int:
 def mixed_alphabets(row: Row) -> bool:
     """Mix Cyrillic letters into Latin words, which look the same to people and not to filters."""
     return any(re.search("[a-zA-Z]", word) and re.search("[\u0400-\u04ff]", word) for word in row.text.split())
+
+
+# --------------------------------------------------------------------------- from what happened on earlier days
+
+_suspicious = (
+    unknown_link | free_stuff | easy_money | off_platform | hidden_words | look_at_me | pushy_emoji | hype
+).named("_suspicious", label=SPAM)
+
+
+class Suspicions(Aggregate):
+    """How many rows of an author were suspicious, beside how many there were."""
+
+    fields = ("text",)
+    columns = {"suspicious": Column(pa.int64())}  # noqa: RUF012
+
+    def of(self, rows: pa.Table) -> dict[str, object]:
+        """Count a row on which one of the functions above votes for spam."""
+        return {"suspicious": _suspicious.votes(rows) == SPAM}
+
+    def value(self, n: int, **columns: int) -> tuple[int, int]:
+        """Return both numbers."""
+        return n, columns["suspicious"]
+
+
+@stateful_labeling_function(key="author", aggregate=Suspicions(), window_days=14, fields=(), label=SPAM, owner=SAFETY)
+def known_spammer(row: Row, past: tuple[int, int]) -> bool:  # noqa: ARG001
+    """Come from an author of whose rows many were suspicious, in either stream."""
+    n, suspicious = past
+    return suspicious >= 2 and suspicious >= 0.3 * n
+
+
+@stateful_labeling_function(key="author", aggregate=Suspicions(), window_days=14, fields=(), label=HAM, owner=COMMUNITY)
+def good_record(row: Row, past: tuple[int, int]) -> bool:  # noqa: ARG001
+    """Come from an author who wrote often and was seldom suspicious. Hijacked accounts have a good record, too."""
+    n, suspicious = past
+    return n >= 8 and suspicious <= 0.1 * n
+
+
+@stateful_labeling_function(key=text_hash("text"), aggregate=rows_before(), window_days=1, label=SPAM, owner=SAFETY)
+def said_before(row: Row, past: int) -> bool:
+    """Say at length what was said the day before. Short reactions are often the same."""
+    return past >= 1 and len(row.text.split()) >= 10

@@ -18,6 +18,7 @@ from beambell.labeling.evaluate import Evaluation
 from beambell.model.evaluation import wilson_interval
 from beambell.project import Project
 from beambell.report.sample import Part, draw, excerpt, spread
+from beambell.state.past import with_pasts
 from beambell.store import Layout, Selection
 
 Votes = npt.NDArray[np.int8]
@@ -219,9 +220,10 @@ def diff_lfs(project: Project, name: str | None, selection: Selection, size: int
 
 
 def _evaluate(project: Project, lfs: Iterable[LabelingFunction], part: Part) -> Evaluation:
+    lfs = tuple(lfs)
     return evaluate(
         lfs,
-        part.rows,
+        with_pasts(project.store, project.params, lfs, part.partition, part.rows),
         cardinality=project.params.cardinality,
         stream=part.partition.stream,
         fingerprints=project.catalogue.fingerprints,

@@ -148,6 +148,25 @@ def open_aggregates(store: Store, params: Params, lfs: Iterable[LabelingFunction
     return opened
 
 
+def with_pasts(
+    store: Store, params: Params, lfs: Iterable[LabelingFunction], partition: Partition, rows: pa.Table
+) -> pa.Table:
+    """Return rows of a partition with the past of their keys, for each stateful labeling function that votes on them.
+
+    Raises
+    ------
+    ArtefactError
+        If an aggregate is not up to date.
+    """
+    voting = [lf for lf in lfs if isinstance(lf, StatefulFunction) and lf.votes_on(partition.stream)]
+    opened = open_aggregates(store, params, voting)
+    for lf in voting:
+        tables = opened[lf.spec.id]
+        past = tables.read(tables.past_of(partition, lf.window_days))
+        rows = lf.with_past(rows, past, partition.stream)
+    return rows
+
+
 def _check_streams(lf: StatefulFunction, fields: Mapping[str, Iterable[str]]) -> None:
     for stream in lf.of_streams or ():
         if stream not in fields:

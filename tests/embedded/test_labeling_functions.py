@@ -11,9 +11,14 @@ import pytest
 
 import labeling_functions.embedded as example
 from beambell.embedded.authors import MODERATORS
-from beambell.labeling import ABSTAIN, LabelingFunction
+from beambell.labeling import ABSTAIN, LabelingFunction, StatefulFunction
 
-LFS = [thing for thing in vars(example).values() if isinstance(thing, LabelingFunction)]
+# Those that need a past have tests of their own, in tests/steps/test_stateful.py.
+LFS = [
+    thing
+    for name, thing in vars(example).items()
+    if isinstance(thing, LabelingFunction) and not isinstance(thing, StatefulFunction) and not name.startswith("_")
+]
 
 
 @dataclass(frozen=True)

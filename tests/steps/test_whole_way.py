@@ -14,6 +14,7 @@ from beambell.errors import ArtefactError, UsageError
 from beambell.label_model import SnorkelLabelModel
 from beambell.labeling import evaluate
 from beambell.state import PatternCounts
+from beambell.state.past import with_pasts
 from beambell.steps.ingest import balance
 from beambell.store import Layout, Partition
 
@@ -39,6 +40,7 @@ def test_votes_are_those_of_the_plain_evaluation(finished):
     for partition in partitions(finished):
         rows = finished.rows(partition.stream, partition.dt, "arrow")
         votes = finished.votes(partition.stream, partition.dt)
+        rows = with_pasts(finished.store, finished.params, finished.catalogue, partition, rows)
         expected = evaluate(finished.catalogue.lfs, rows, cardinality=2, stream=partition.stream)
         assert list(votes.columns) == ["id", *finished.catalogue.names]
         assert set(votes.dtypes.iloc[1:]) == {np.dtype("int8")}
@@ -130,7 +132,17 @@ def test_day_by_day_and_all_at_once_give_the_same_bytes(finished, tmp_path):
         outcomes = run_stages(folder)
         assert outcomes["ingest"].done == 2
     ours, theirs = published(folder), published(finished.path)
-    kinds = ("partitions", "deliveries", "votes", "state", "label_models", "candidates", "labels", "verdicts")
+    kinds = (
+        "partitions",
+        "deliveries",
+        "aggregates",
+        "votes",
+        "state",
+        "label_models",
+        "candidates",
+        "labels",
+        "verdicts",
+    )
     for kind in kinds:
         assert {n: b for n, b in ours.items() if n.startswith(f"{kind}/")} == {
             n: b for n, b in theirs.items() if n.startswith(f"{kind}/")
@@ -184,7 +196,9 @@ def test_editing_one_lf_runs_only_that_one(tmp_path):
     fresh = {lf.name for item in work for lf, column in zip(item.lfs, item.reuse, strict=True) if column == REUSE_NONE}
     assert fresh == {"short"}
     run_stages(folder, "apply")
-    rows = project.rows("comments", "2026-01-01", "arrow")
+    partition = Partition("comments", "2026-01-01")
+    rows = project.rows(partition.stream, partition.dt, "arrow")
+    rows = with_pasts(project.store, project.params, project.catalogue, partition, rows)
     expected = evaluate(project.catalogue.lfs, rows, cardinality=2, stream="comments")
     np.testing.assert_array_equal(project.votes("comments", "2026-01-01").iloc[:, 1:].to_numpy(), expected.votes)
     lfs.write_text("# a comment\n" + lfs.read_text())

@@ -1,0 +1,135 @@
+"""Tables by key: merging is a sum in any order, in pieces or at once, and its bytes depend on the content alone."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from beambell.errors import LabelingFunctionError
+from beambell.labeling import keyword, stateful_labeling_function, text_hash
+from beambell.labeling.aggregates import Aggregate, Column, count, distinct_days, last_seen, total
+from beambell.state import aggregates
+from beambell.state.aggregates import aggregate_rows, content_digest, merge, merge_sorted
+
+
+class Widest(Aggregate):
+    fields = ("likes",)
+    columns = {"low": Column(pa.float64(), "min"), "high": Column(pa.float64(), "max")}
+
+    def of(self, rows):
+        return {"low": rows["likes"], "high": rows["likes"]}
+
+    def value(self, n, low, high):
+        return None if low is None else high - low
+
+
+KINDS = [count(), distinct_days(), total("likes"), last_seen(), Widest()]
+
+records = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", "B", "", "é", "\U0001f600", "\uffff", None]),
+        st.one_of(st.none(), st.floats(-1e6, 1e6)),
+        st.one_of(st.none(), st.integers(0, 10**15)),
+    ),
+    max_size=12,
+)
+
+
+def spec_of(aggregate, **more):
+    @stateful_labeling_function(key="author", aggregate=aggregate, **more)
+    def lf(row, past):
+        return -1
+
+    return lf.spec
+
+
+def rows_of(some):
+    author, likes, ts = zip(*some, strict=True) if some else ((), (), ())
+    stamps = pa.array(ts, pa.int64()).cast(pa.timestamp("us", tz="UTC"))
+    return pa.table({"author": pa.array(author, pa.string()), "likes": pa.array(likes, pa.float64()), "ts": stamps})
+
+
+@pytest.mark.parametrize("aggregate", KINDS, ids=lambda a: type(a).__name__)
+@given(st.lists(records, min_size=1, max_size=4), st.booleans(), st.integers(1, 3), st.randoms())
+def test_merging_does_not_depend_on_order_grouping_or_pieces(aggregate, parts, days, size, random):
+    spec = spec_of(aggregate)
+    tables = [aggregate_rows(spec, rows_of(part), "s") for part in parts]
+    whole = merge(aggregate, tables, days=days)
+    keys = whole["key"].to_pylist()
+    assert keys == sorted(keys, key=str.encode)
+    mixed = random.sample(tables, len(tables))
+    cut = random.randrange(len(tables))
+    halves = [merge(aggregate, half, days=days) for half in (mixed[:cut], mixed[cut:]) if half]
+    again = merge(aggregate, halves, days=days)
+    pieces = [[table.slice(i, size) for i in range(0, len(table), size)] for table in mixed]
+    pieced = list(merge_sorted(aggregate, pieces, days=days))
+    assert again.equals(whole)
+    assert pa.concat_tables([aggregate.schema.empty_table(), *pieced]).equals(whole)
+    assert content_digest(again) == content_digest(whole)
+
+
+def test_a_large_table_comes_in_pieces_that_its_content_decides(monkeypatch):
+    monkeypatch.setattr(aggregates, "BATCH_ROWS", 4)
+    table = aggregate_rows(spec_of(count()), rows_of([(f"{i:02d}", 0.0, 1) for i in range(11)]), "s")
+    for size in (1, 3, 11):
+        parts = [[half.slice(i, size) for i in range(0, len(half), size)] for half in (table[:6], table[6:])]
+        assert [len(piece) for piece in merge_sorted(count(), parts, days=True)] == [4, 4, 3]
+
+
+def test_only_rows_on_which_the_condition_holds_are_counted():
+    rows = pa.table(
+        {"author": ["a", "a", "b"], "text": ["free", "hello", None], "ts": pa.nulls(3, pa.timestamp("us", "UTC"))}
+    )
+    spec = spec_of(count(), where=keyword("free", any_of=["free"], label=1))
+    assert aggregate_rows(spec, rows, "s").to_pydict() == {"key": ["a", "b"], "n": [1, 0]}
+    elsewhere = spec_of(count(), where=keyword("free", any_of=["free"], label=1, streams=("other",)))
+    assert aggregate_rows(elsewhere, rows, "s")["n"].to_pylist() == [0, 0]
+    assert elsewhere.id != spec.id
+
+
+def test_totals_are_exact_in_any_order():
+    rows = [("a", x, 1) for x in (1e16, 0.1, -1e16, 0.2, float("nan"), float("inf"), 1e30, None)]
+    table = aggregate_rows(spec_of(total("likes")), rows_of(rows), "s")
+    assert total("likes").values(table) == [0.3]
+
+
+def test_the_content_s_digest_sees_every_part_of_it():
+    spec = spec_of(last_seen())
+    digests = {
+        content_digest(aggregate_rows(spec, rows_of(rows), "s"))
+        for rows in ([], [("a", 0, None)], [("a", 0, 0)], [("a", 0, 1)], [("b", 0, 1)], [("a", 0, 1), ("b", 0, 1)])
+    }
+    assert len(digests) == 6
+
+
+def test_an_aggregate_of_one_s_own_that_fails_is_named():
+    class Broken(Aggregate):
+        columns = {"x": Column(pa.int64())}
+
+        def of(self, rows):
+            return {"x": [1]}
+
+    with pytest.raises(LabelingFunctionError, match="one int64 for each of the 2 rows"):
+        aggregate_rows(spec_of(Broken()), rows_of([("a", 0, 1)] * 2), "s")
+    with pytest.raises(ValueError, match="cannot be summed in any order"):
+        Column(pa.float64())
+
+
+def test_keys_of_several_columns_never_meet():
+    from beambell.labeling.stateful import keys_of
+
+    rows = pa.table({"x": ["a\x1fb", "a", "a\x1b1b", None], "y": ["c", "b\x1fc", "c", "c"]})
+    keys = keys_of(("x", "y"), rows, "s").to_pylist()
+    assert len(set(keys)) == 4
+    assert keys[3] is None
+
+
+def test_texts_are_the_same_whatever_their_case_and_white_space():
+    from beambell.labeling.stateful import keys_of
+
+    rows = pa.table({"text": ["Straße  nach Rom", " STRASSE NACH\tROM ", "strasse nach rom!", None]})
+    one, two, three, none = keys_of((text_hash("text"),), rows, "s").to_pylist()
+    assert one == two != three
+    assert none is None
