@@ -160,7 +160,7 @@ class StatefulFunction(Decorated):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        parts = (self.key,) if isinstance(self.key, str | TextHash) else tuple(self.key)
+        parts = tuple(self.key) if isinstance(self.key, list | tuple) else (self.key,)
         if not parts or not all(isinstance(part, str | TextHash) for part in parts):
             self.fail('key must be a field, several fields, or text_hash("text")')
         self._set("key", parts)

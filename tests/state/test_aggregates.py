@@ -16,7 +16,7 @@ from beambell.state.aggregates import aggregate_rows, content_digest, merge, mer
 
 class Widest(Aggregate):
     fields = ("likes",)
-    columns = {"low": Column(pa.float64(), "min"), "high": Column(pa.float64(), "max")}
+    columns = {"low": Column(pa.float64(), "min"), "high": Column(pa.float64(), "max")}  # noqa: RUF012
 
     def of(self, rows):
         return {"low": rows["likes"], "high": rows["likes"]}
@@ -106,7 +106,7 @@ def test_the_content_s_digest_sees_every_part_of_it():
 
 def test_an_aggregate_of_one_s_own_that_fails_is_named():
     class Broken(Aggregate):
-        columns = {"x": Column(pa.int64())}
+        columns = {"x": Column(pa.int64())}  # noqa: RUF012
 
         def of(self, rows):
             return {"x": [1]}
