@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 
 from beambell.errors import UsageError
 from beambell.project import Project
+from beambell.report.graph import Graph, Node, build_graph
 from beambell.store import Layout, Partition
-from beambell.store.graph import Graph, Node, build_graph
 from beambell.store.snapshot import take_snapshot
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def trace(project: Project, text: str) -> Lineage:
         If nothing has that name.
     """
     snapshot = take_snapshot(project.store)
-    graph = build_graph(snapshot)
+    graph = build_graph(project.store, snapshot)
     key, row = _subject(project, graph, text)
     up, down = graph.reach(key, graph.parents), graph.reach(key, graph.children)
     seen = {key} | up | down

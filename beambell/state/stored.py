@@ -12,7 +12,7 @@ from typing import Any
 
 from beambell.errors import UsageError
 from beambell.state.budget import BudgetedCounts
-from beambell.store import FileRef, Layout, Manifest, Store, canonical_json, digest
+from beambell.store import FileRef, Layout, Manifest, Store, canonical_json
 from beambell.store.arrays import pack_arrays, unpack_arrays
 from beambell.store.tables import read_table, write_table
 
@@ -55,11 +55,6 @@ def read_counts(store: Store, state: Manifest, stream: str | None = None) -> Bud
         data = store.get(Layout.STATE, state.files[marginals])
         values = unpack_arrays(data, store.files.path(Layout.STATE))["values"]
     return BudgetedCounts.from_table(table, state.facts["policy"]["max_patterns"], values)
-
-
-def counts_digest(state: Manifest) -> str:
-    """Digest of what a label model is fitted to: changes when the counts of all streams do."""
-    return digest({role: state.files[role].sha256 for role in roles() if role in state.files})
 
 
 def sampled_share(facts: Mapping[str, Any]) -> float:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from beambell.labeling import patterns as packed
 from beambell.project import Project
 from beambell.state import PatternCounts
-from beambell.state.stored import counts_digest
+from beambell.state.stored import roles
 from beambell.steps.stage import Outcome, Plan, Task, staleness
 from beambell.store import Layout, Manifest, Selection, canonical_json, digest
 from beambell.store.arrays import pack_arrays
@@ -44,8 +44,10 @@ def _inputs(project: Project) -> dict[str, str] | None:
     state = project.store.read(Layout.STATE)
     if state is None or not state.facts["rows"]:
         return None
-    return {
-        "state": counts_digest(state),
+    patterns, marginals = roles()
+    sampled = {"marginals": state.files[marginals].sha256} if marginals in state.files else {}
+    return sampled | {
+        "state": state.files[patterns].sha256,
         "lfs": state.inputs["lfs"],
         "weighing": digest([name for name in state.facts["lfs"] if name not in project.params.lfs.shadow]),
         "params": digest(project.params.label_model.model_dump(mode="json")),

@@ -30,6 +30,7 @@ class Layout:
     ARTEFACTS = (
         PARTITIONS,
         DELIVERIES,
+        AGGREGATES,
         VOTES,
         CANDIDATES,
         LABELS,

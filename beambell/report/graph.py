@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from beambell.store.layout import Layout
+from beambell.state.members import read_members
+from beambell.store import Layout, Store
 from beambell.store.snapshot import Artefact, Snapshot
 
 SHORT = 16
@@ -18,6 +18,7 @@ SHORT = 16
 _TITLES = {
     Layout.PARTITIONS: "partition",
     Layout.DELIVERIES: "delivery",
+    Layout.AGGREGATES: "aggregate",
     Layout.VOTES: "votes",
     Layout.CANDIDATES: "candidate labels",
     Layout.LABELS: "labels",
@@ -101,8 +102,12 @@ class Graph:
         return seen
 
 
-def build_graph(snapshot: Snapshot) -> Graph:
-    """Join all manifests of a data root, current and past, by the digests they name."""
+def build_graph(store: Store, snapshot: Snapshot) -> Graph:
+    """Join all manifests of a data root, current and past, by the digests they name.
+
+    Votes name the past that a stateful labeling function saw by the digest of its content for their own keys, so what
+    they were made from ends there: the aggregates of all earlier days.
+    """
     graph = Graph()
     keys = {}
     artefacts = [*snapshot.current, *snapshot.past]
@@ -111,7 +116,7 @@ def build_graph(snapshot: Snapshot) -> Graph:
         for digest in (artefact.manifest.id, *(ref.sha256 for ref in artefact.manifest.files.values())):
             graph.digests.setdefault(digest, []).append(key)
     for artefact in artefacts:
-        for parent in _parents(artefact, graph):
+        for parent in _parents(store, artefact, graph):
             graph.connect(keys[artefact.place], parent)
     return graph
 
@@ -123,6 +128,8 @@ def _node(artefact: Artefact) -> Node:
         name = f"{manifest.facts['name']}@v{manifest.facts['version']}"
     elif artefact.family == Layout.DELIVERIES:
         name = str(manifest.facts["file"])
+    elif artefact.family == Layout.AGGREGATES:
+        name = artefact.folder.removeprefix(f"{Layout.AGGREGATES}/")
     else:
         name = artefact.partition or manifest.id[:SHORT]
     facts = {"id": manifest.id[:SHORT]}
@@ -131,7 +138,7 @@ def _node(artefact: Artefact) -> Node:
     return Node(f"{kind} {name}", kind, name, facts, artefact.current)
 
 
-def _parents(artefact: Artefact, graph: Graph) -> Iterator[str]:  # noqa: PLR0912 - one case per kind, each a line or two
+def _parents(store: Store, artefact: Artefact, graph: Graph) -> Iterator[str]:  # noqa: PLR0912 - one case per kind, each a line or two
     manifest, partition = artefact.manifest, artefact.partition
     match artefact.family:
         case Layout.PARTITIONS:
@@ -142,9 +149,23 @@ def _parents(artefact: Artefact, graph: Graph) -> Iterator[str]:  # noqa: PLR091
         case Layout.VOTES:
             yield _made(graph, "partition", partition, manifest.inputs["rows"])
             yield from (_lf(graph, lf["name"], lf["fingerprint"]) for lf in manifest.facts["lfs"])
+            for name, digest in manifest.inputs.items():
+                if name.startswith("past of "):
+                    yield graph.add(
+                        Node(
+                            f"{name} {digest[:SHORT]}",
+                            "past",
+                            name.removeprefix("past of "),
+                            {"digest": digest[:SHORT]},
+                        )
+                    )
+        case Layout.AGGREGATES:
+            for name, digest in manifest.inputs.items():
+                kind, whose = ("partition", partition) if name == "rows" else ("aggregate", f"{_spec(artefact)}/{name}")
+                yield _made(graph, kind, whose, digest)
         case Layout.STATE:
-            for member, ref in manifest.facts.get("members", {}).items():
-                yield _made(graph, "votes", member, _digest_of(ref))
+            for whom, member in read_members(store, manifest).items():
+                yield _made(graph, "votes", str(whom), member.votes)
         case Layout.LABEL_MODEL:
             yield _made(graph, "state", None, manifest.inputs["state"])
         case Layout.CANDIDATES | Layout.LABELS:
@@ -170,8 +191,8 @@ def _parents(artefact: Artefact, graph: Graph) -> Iterator[str]:  # noqa: PLR091
             yield from (_made(graph, "label model", None, digest) for digest in lineage["label_models"])
 
 
-def _digest_of(ref: Any) -> str:
-    return str(ref["sha256"] if isinstance(ref, Mapping) else ref)
+def _spec(artefact: Artefact) -> str:
+    return artefact.folder.split("/")[1]
 
 
 def _raw(graph: Graph, name: str, digest: str) -> str:
