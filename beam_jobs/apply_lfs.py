@@ -45,6 +45,9 @@ Item = tuple[VotesWork, int, int, int]
 VOTES, ERRORS, MICROSECONDS = "lf_votes", "lf_errors", "lf_microseconds"
 """Namespaces of the job's counters; each has one for every labeling function that ran, by its name."""
 
+MOST_ADDENDS = 16
+"""Pattern counts of ranges of rows that are kept apart before they are added up: adding many at once costs less."""
+
 SLOW_S = 10.0
 """Seconds of the workers' time from which on one labeling function that takes most of a job is worth a warning."""
 
@@ -180,24 +183,27 @@ def _columns(lfs: Collection[LabelingFunction]) -> list[str] | None:
 
 
 class AddPatternCounts(beam.CombineFn):
-    """The group of pattern counts as Beam sees it: an identity and an addition."""
+    """The group of pattern counts as Beam sees it: an identity and an addition, put off until there are some to add."""
 
-    def create_accumulator(self) -> PatternCounts | None:
+    def create_accumulator(self) -> list[PatternCounts]:
         """Start from nothing: which LFs there are, the first input knows."""
-        return None
+        return []
 
-    def add_input(self, accumulator: PatternCounts | None, counts: PatternCounts) -> PatternCounts:
+    def add_input(self, accumulator: list[PatternCounts], counts: PatternCounts) -> list[PatternCounts]:
         """Add the counts of one range of rows."""
-        return counts if accumulator is None else accumulator + counts
+        return self.compact([*accumulator, counts], MOST_ADDENDS)
 
-    def merge_accumulators(self, accumulators: Iterable[PatternCounts | None]) -> PatternCounts | None:
+    def merge_accumulators(self, accumulators: Iterable[list[PatternCounts]]) -> list[PatternCounts]:
         """Add the counts of several workers."""
-        some = [counts for counts in accumulators if counts is not None]
-        return PatternCounts.sum(some) if some else None
+        return self.compact([counts for accumulator in accumulators for counts in accumulator], MOST_ADDENDS)
 
-    def extract_output(self, accumulator: PatternCounts | None) -> PatternCounts | None:
+    def compact(self, accumulator: list[PatternCounts], most: int = 1) -> list[PatternCounts]:
+        """Add up, so that patterns that several ranges share take room once."""
+        return accumulator if len(accumulator) <= most else [PatternCounts.sum(accumulator)]
+
+    def extract_output(self, accumulator: list[PatternCounts]) -> PatternCounts | None:
         """Give the sum."""
-        return accumulator
+        return next(iter(self.compact(accumulator)), None)
 
 
 class PublishVotes(ProjectFn):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,9 @@ from beambell.errors import StateError
 from beambell.labeling.patterns import Votes
 
 Counts = npt.NDArray[np.int64]
+
+_EXACT_IN_FLOAT: Final = 2**53
+_BLOCK: Final = 2**18  # votes looked at a time: they stay in the cache, and no product is worth a second thread
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,34 +134,57 @@ def analyse(patterns: Votes, counts: Counts, names: Sequence[str]) -> LFAnalysis
         )
     if np.any(counts < 0):
         raise StateError("only rows that are there can be analysed, and a count is negative", where="counts")
-    voted = patterns != -1
-    votes = voted.sum(axis=1)
-    overlapping = votes >= 2
-    lowest = np.where(voted, patterns, np.int8(127)).min(axis=1, initial=127)
-    conflicting = overlapping & (lowest != patterns.max(axis=1, initial=-1))
-
-    def rows_where(mask: npt.NDArray[np.bool_]) -> int:
-        return int(counts[mask].sum())
-
+    m, K = len(names), int(patterns.max(initial=-1)) + 1
+    by_class, covered = np.zeros((K, m), np.int64), 0
+    several, disputed = np.zeros((2, m + 1), np.int64)  # by labeling function, and in all
+    step = max(1, _BLOCK // max(1, m))
+    for start in range(0, len(counts), step):
+        block, rows = patterns[start : start + step], counts[start : start + step]
+        voted = block != -1
+        fired = voted.sum(axis=1)
+        classes = np.zeros(len(block), np.int8)
+        for y in range(K):
+            chosen = block == y
+            by_class[y] += weighed(rows, chosen)
+            classes += chosen.any(axis=1)
+        covered += int(rows[fired >= 1].sum())
+        for total, mask in ((several, fired >= 2), (disputed, classes >= 2)):
+            if mask.any():
+                total[:m] += weighed(rows[mask], voted[mask])
+                total[m] += rows[mask].sum()
     n_rows = int(counts.sum())
     lfs = tuple(
         LFStatistics(
             name=name,
-            polarity=tuple(np.unique(patterns[voted[:, j] & (counts > 0), j]).tolist()),
+            polarity=tuple(np.flatnonzero(by_class[:, j]).tolist()),
             rows=n_rows,
-            votes=rows_where(voted[:, j]),
-            overlapping=rows_where(voted[:, j] & overlapping),
-            conflicting=rows_where(voted[:, j] & conflicting),
+            votes=int(by_class[:, j].sum()),
+            overlapping=int(several[j]),
+            conflicting=int(disputed[j]),
         )
         for j, name in enumerate(names)
     )
-    return LFAnalysis(
-        rows=n_rows,
-        covered=rows_where(votes >= 1),
-        overlapping=rows_where(overlapping),
-        conflicting=rows_where(conflicting),
-        lfs=lfs,
-    )
+    return LFAnalysis(n_rows, covered, int(several[m]), int(disputed[m]), lfs)
+
+
+def weighed(rows: Counts, mask: npt.NDArray[np.bool_]) -> Counts:
+    """Add up the rows of the patterns for which each column holds, exactly.
+
+    Parameters
+    ----------
+    rows
+        Rows per pattern, int64 [p].
+    mask
+        bool [p, m].
+
+    Returns
+    -------
+    ndarray
+        int64 [m].
+    """
+    # Floating-point products are many times faster, and exact on integers up to 2**53.
+    number = np.float64 if np.abs(rows).sum(dtype=np.float64) < _EXACT_IN_FLOAT else np.int64
+    return np.asarray((rows.astype(number) @ mask.astype(number)).astype(np.int64))
 
 
 def _share(part: int, whole: int) -> float:

@@ -28,7 +28,7 @@ import pyarrow as pa
 
 from beambell.errors import StateError
 from beambell.labeling import patterns as packing
-from beambell.labeling.analysis import LFAnalysis, analyse
+from beambell.labeling.analysis import LFAnalysis, analyse, weighed
 from beambell.labeling.patterns import Packed, Votes
 
 Counts = npt.NDArray[np.int64]
@@ -352,8 +352,13 @@ class PatternCounts:
 
     def vote_counts(self) -> Counts:
         """Count the rows on which LF j voted y, in units: int64 [m, K]."""
-        per_class = [np.where(self.patterns == y, self.counts[:, None], 0).sum(axis=0) for y in range(self.cardinality)]
-        return np.stack(per_class, axis=1)
+        total = np.zeros((self.n_lfs, self.cardinality), np.int64)
+        step = max(1, _BLOCK // 4 // self.n_lfs)
+        for start in range(0, self.n_patterns, step):
+            patterns, rows = self.patterns[start : start + step], self.counts[start : start + step]
+            for y in range(self.cardinality):
+                total[:, y] += weighed(rows, patterns == y)
+        return total
 
     def coverage(self) -> npt.NDArray[np.float64]:
         """Share of the rows on which each LF voted: float64 [m]; 0 where there are no rows."""

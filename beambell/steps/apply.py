@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.labeling.analysis import LFAnalysis
 from beambell.labeling.core import check_fields, check_labels
 from beambell.project import Project
 from beambell.records import row_schema
@@ -230,12 +231,14 @@ def publish_votes(
     files = {"votes": votes, "patterns": write_table(store, folder, "patterns", counts.to_table())}
     if letters.num_rows:
         files["dead_letters"] = write_table(store, folder, "dead_letters", letters)
+    analysis = counts.analysis()
     facts = {
         "stream": work.partition.stream,
         "dt": work.partition.dt,
         "cardinality": counts.cardinality,
-        "lfs": _lf_facts(work.lfs, counts, letters),
-        **coverage_facts(counts),
+        "lfs": _lf_facts(work.lfs, analysis, letters),
+        **coverage_facts(analysis),
+        "patterns": counts.n_patterns,
         "dead_letters": letters.num_rows,
     }
     inputs = {"rows": work.rows.sha256, "lfs": lfs_digest(work.lfs, counts.cardinality), **work.past}
@@ -252,18 +255,14 @@ def _carried_letters(project: Project, work: VotesWork) -> pa.Table:
     return letters.filter(pc.is_in(letters["fingerprint"], value_set=pa.array(reused)))
 
 
-def _lf_facts(lfs: Sequence[LFRef], counts: PatternCounts, letters: pa.Table) -> list[dict[str, Any]]:
-    votes = counts.vote_counts().sum(axis=1)
+def _lf_facts(lfs: Sequence[LFRef], analysis: LFAnalysis, letters: pa.Table) -> list[dict[str, Any]]:
     failed = dict(zip(*(column.to_pylist() for column in pc.value_counts(letters["lf"]).flatten()), strict=True))
-    return [{**asdict(lf), "votes": int(votes[j]), "errors": int(failed.get(lf.name, 0))} for j, lf in enumerate(lfs)]
+    return [
+        {**asdict(lf), "votes": of.votes, "errors": int(failed.get(lf.name, 0))}
+        for lf, of in zip(lfs, analysis.lfs, strict=True)
+    ]
 
 
-def coverage_facts(counts: PatternCounts) -> dict[str, int]:
-    """Rows, rows with a vote, rows whose votes disagree, and distinct patterns."""
-    analysis = counts.analysis()
-    return {
-        "rows": analysis.rows,
-        "covered": analysis.covered,
-        "conflicts": analysis.conflicting,
-        "patterns": counts.n_patterns,
-    }
+def coverage_facts(analysis: LFAnalysis) -> dict[str, int]:
+    """Rows, rows with a vote, and rows whose votes disagree."""
+    return {"rows": analysis.rows, "covered": analysis.covered, "conflicts": analysis.conflicting}

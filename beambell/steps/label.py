@@ -212,7 +212,8 @@ def publish_candidate(project: Project, work: LabelWork, labels: FileRef, poster
         "stream": work.partition.stream,
         "dt": work.partition.dt,
         "classes": posteriors.classes,
-        **coverage_facts(counts),
+        **coverage_facts(counts.analysis()),
+        "patterns": counts.n_patterns,
         **_label_facts(counts, posteriors),
     }
     inputs = {"votes": work.votes.sha256, "label_model": work.label_model}
