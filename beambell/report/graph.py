@@ -9,8 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from beambell.errors import ArtefactError
-from beambell.state.members import Members, read_members
+from beambell.state.members import read_members
 from beambell.store import Layout, Store
 from beambell.store.snapshot import Artefact, Snapshot
 
@@ -165,7 +164,7 @@ def _parents(store: Store, artefact: Artefact, graph: Graph) -> Iterator[str]:  
                 kind, whose = ("partition", partition) if name == "rows" else ("aggregate", f"{_spec(artefact)}/{name}")
                 yield _made(graph, kind, whose, digest)
         case Layout.STATE:
-            for whom, member in _members(store, artefact).items():
+            for whom, member in read_members(store, manifest).items():
                 yield _made(graph, "votes", str(whom), member.votes)
         case Layout.LABEL_MODEL:
             yield _made(graph, "state", None, manifest.inputs["state"])
@@ -190,15 +189,6 @@ def _parents(store: Store, artefact: Artefact, graph: Graph) -> Iterator[str]:  
             lineage = manifest.facts["lineage"]
             yield from (_lf(graph, name, fingerprint) for name, fingerprint in lineage["lfs"].items())
             yield from (_made(graph, "label model", None, digest) for digest in lineage["label_models"])
-
-
-def _members(store: Store, state: Artefact) -> Members:
-    try:
-        return read_members(store, state.manifest)
-    except ArtefactError:  # `gc --keep-history` removes the files of what was replaced, lists of members too
-        if state.current:
-            raise
-        return {}
 
 
 def _spec(artefact: Artefact) -> str:

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 
 from beambell.store import FileRef, Layout, Manifest, Partition, Store, canonical_json
 
-ROLE = "members"
+ROLE = Layout.MEMBERS
 
 
 @dataclass(frozen=True)

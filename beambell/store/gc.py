@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from beambell.store.layout import Layout
-from beambell.store.manifest import Store
+from beambell.store.manifest import FileRef, Store
 from beambell.store.snapshot import Artefact, Snapshot, take_snapshot
 
 # Only what we wrote: a name that ends in a digest. Whatever a person put beside it is theirs.
@@ -59,6 +59,7 @@ def find_garbage(store: Store, *, keep_history: int | None = None, grace_s: floa
         raise error
     kept = list(snapshot.current) + _kept_history(snapshot, keep_history)
     named = {f"{artefact.folder}/{ref.name}" for artefact in kept for ref in artefact.manifest.files.values()}
+    named |= {f"{artefact.folder}/{ref.name}" for artefact in snapshot.past for ref in _members(artefact)}
     staged = store.files.walk(Layout.STAGING)
     unnamed = {name: entry for name, entry in snapshot.entries.items() if _SEALED.search(name) and name not in named}
     oldest = time.time() - grace_s
@@ -83,6 +84,10 @@ def _kept_history(snapshot: Snapshot, keep: int | None) -> list[Artefact]:
         kept += artefacts if keep is None else artefacts[:keep]
         kept += [artefact for artefact in artefacts if _own(artefact) & needed]
     return kept
+
+
+def _members(artefact: Artefact) -> list[FileRef]:
+    return [ref for role, ref in artefact.manifest.files.items() if role.startswith(f"{Layout.MEMBERS}/")]
 
 
 def _own(artefact: Artefact) -> set[str]:

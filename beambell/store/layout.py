@@ -26,6 +26,9 @@ class Layout:
     EVALUATION = "evaluation"
     REPORTS = "reports"
 
+    #: Role of the lists of a state's members: lineage of what was made long ago needs them, so they are never garbage.
+    MEMBERS = "members"
+
     #: Folders below which every data file is named by a manifest: what `verify` checks and `gc` sweeps.
     ARTEFACTS = (
         PARTITIONS,
