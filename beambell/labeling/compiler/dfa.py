@@ -8,25 +8,18 @@ ahead on the one that follows, or at the end of the text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from beambell.labeling.compiler.alphabet import Alphabet, Array
-from beambell.labeling.compiler.charsets import CharSet
 from beambell.labeling.compiler.nfa import Nfa, TooBig
-from beambell.labeling.compiler.syntax import Look
-
-EDGE: Final = -1
-"""The kind of what is before and after a text."""
+from beambell.labeling.compiler.simulation import EDGE, NONE, Nodes, Simulation
 
 MOST_STATES: Final = 65_535
 """States are uint16."""
-
-Nodes = frozenset[int]
-_NONE: Nodes = frozenset()
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,35 +88,21 @@ class _Fresh:
 
 class _Construction:
     def __init__(self, nfa: Nfa, alphabet: Alphabet, limit: int) -> None:
-        self.nfa = nfa
         self.alphabet = alphabet
         self.limit = limit
         self.states: list[tuple[Nodes, int, Nodes]] = []
         self.ends: list[list[int]] = []
         self._ids: dict[tuple[Nodes, int, Nodes], int] = {}
-        self._reached: dict[int, Nodes] = {}
         self._entered: dict[Nodes, tuple[Nodes, Nodes]] = {}
         self._fresh_by_kinds: dict[tuple[int, int], _Fresh] = {}
         self._idle_rows: dict[int, list[int]] = {}
-        self._symbols: dict[CharSet, list[int]] = {s: alphabet.symbols(s) for s in nfa.charsets()}
-        self._bit: dict[CharSet, int] = {}
-        for look in nfa.looks:
-            if look is not None:
-                self._bit.setdefault(look.members, 1 << len(self._bit))
-        self._kinds = [0] * alphabet.size
-        for members, bit in self._bit.items():
-            for symbol in self._symbols[members]:
-                self._kinds[symbol] |= bit
-        self._symbols_of_kind: dict[int, list[int]] = {}
-        for symbol, kind in enumerate(self._kinds):
-            self._symbols_of_kind.setdefault(kind, []).append(symbol)
-        self._starts: Nodes = _NONE.union(*(self._reach(start) for start in nfa.starts))
+        self._simulation = Simulation(nfa, alphabet, 4 * limit)
 
     def rows(self) -> list[list[int]]:
         """Return the next states of every state, by symbol, exploring them in the order of their discovery."""
         rows: list[list[int]] = []
         first: dict[tuple[Nodes, int], int] = {}  # what was emitted on entering a state does not matter for its row
-        self._id(_NONE, EDGE, _NONE)
+        self._id(NONE, EDGE, NONE)
         while len(rows) < len(self.states):
             nodes, before, _ = self.states[len(rows)]
             same = first.setdefault((nodes, before), len(rows))
@@ -132,7 +111,7 @@ class _Construction:
                 self.ends.append(self.ends[same])
                 continue
             rows.append(self._row(nodes, before))
-            outputs = self._closure(nodes, before, EDGE)[1] | self._fresh(before, EDGE).outputs
+            outputs = self._simulation.closure(nodes, before, EDGE)[1] | self._fresh(before, EDGE).outputs
             self.ends.append(sorted(outputs))
         return rows
 
@@ -140,17 +119,17 @@ class _Construction:
         row = self._idle_row(before).copy()
         if not nodes:
             return row
-        looking = any(self.nfa.looks[node] is not None for node in nodes)
-        chars, outputs = (_NONE, _NONE) if looking else self._closure(nodes, before, EDGE)
-        steps = {} if looking else self._step(chars)
-        for after, symbols in self._symbols_of_kind.items():
+        looking = self._simulation.looks_ahead(nodes)
+        chars, outputs = (NONE, NONE) if looking else self._simulation.closure(nodes, before, EDGE)
+        steps = {} if looking else self._simulation.step(chars)
+        for after, symbols in self._simulation.symbols_of_kind.items():
             if looking:
-                chars, outputs = self._closure(nodes, before, after)
-                steps = self._step(chars)
+                chars, outputs = self._simulation.closure(nodes, before, after)
+                steps = self._simulation.step(chars)
             fresh = self._fresh(before, after)
             emitted = fresh.outputs | outputs
             for symbol in symbols if emitted != fresh.outputs else steps.keys() & symbols:
-                reached = steps.get(symbol, _NONE) | fresh.by_symbol.get(symbol, _NONE)
+                reached = steps.get(symbol, NONE) | fresh.by_symbol.get(symbol, NONE)
                 row[symbol] = self._id(reached, after, emitted)
         return row
 
@@ -159,25 +138,24 @@ class _Construction:
         row = self._idle_rows.get(before)
         if row is None:
             row = [0] * self.alphabet.size
-            for after, symbols in self._symbols_of_kind.items():
+            for after, symbols in self._simulation.symbols_of_kind.items():
                 fresh = self._fresh(before, after)
                 for symbol in symbols:
-                    row[symbol] = self._id(fresh.by_symbol.get(symbol, _NONE), after, fresh.outputs)
+                    row[symbol] = self._id(fresh.by_symbol.get(symbol, NONE), after, fresh.outputs)
             self._idle_rows[before] = row
         return row
 
     def _fresh(self, before: int, after: int) -> _Fresh:
         key = before, after
         if key not in self._fresh_by_kinds:
-            chars, outputs = self._closure(self._starts, before, after)
-            self._fresh_by_kinds[key] = _Fresh(self._step(chars), outputs)
+            chars, outputs = self._simulation.closure(self._simulation.starts, before, after)
+            self._fresh_by_kinds[key] = _Fresh(self._simulation.step(chars), outputs)
         return self._fresh_by_kinds[key]
 
     def _id(self, reached: Nodes, kind: int, emitted: Nodes) -> int:
         entered = self._entered.get(reached)
         if entered is None:
-            done = frozenset(node for node in reached if self.nfa.outputs[node] is not None)
-            entered = self._entered[reached] = reached - done, frozenset(self._outputs(done))
+            entered = self._entered[reached] = self._simulation.enter(reached)
         nodes, outputs = entered
         key = nodes, kind, emitted | outputs
         found = self._ids.get(key)
@@ -187,60 +165,6 @@ class _Construction:
             found = self._ids[key] = len(self.states)
             self.states.append(key)
         return found
-
-    def _step(self, chars: Nodes) -> dict[int, Nodes]:
-        """Return the nodes that these get to by each symbol that any of them can read."""
-        steps: dict[int, Nodes] = {}
-        for node in chars:
-            members = self.nfa.members[node]
-            assert members is not None
-            reached = self._reach(self.nfa.successors[node][0])
-            for symbol in self._symbols[members]:
-                steps[symbol] = steps[symbol] | reached if symbol in steps else reached
-        return steps
-
-    def _closure(self, nodes: Nodes, before: int, after: int) -> tuple[Nodes, Nodes]:
-        """Follow the looks that hold between two characters; return the nodes that read, and outputs."""
-        chars: set[int] = set()
-        done: set[int] = set()
-        seen: set[int] = set(nodes)
-        ahead = list(nodes)
-        while ahead:
-            node = ahead.pop()
-            look = self.nfa.looks[node]
-            if look is not None:
-                if self._holds(look, before if look.behind else after):
-                    further = self._reach(self.nfa.successors[node][0]) - seen
-                    seen |= further
-                    ahead += further
-            elif self.nfa.outputs[node] is not None:
-                done.add(node)
-            else:
-                chars.add(node)
-        return frozenset(chars), frozenset(self._outputs(done))
-
-    def _holds(self, look: Look, kind: int) -> bool:
-        return (kind != EDGE and bool(kind & self._bit[look.members])) != look.negated
-
-    def _outputs(self, nodes: Iterable[int]) -> Iterable[int]:
-        return (output for node in nodes if (output := self.nfa.outputs[node]) is not None)
-
-    def _reach(self, start: int) -> Nodes:
-        """Return the nodes that read, look or put out and that empty steps lead to."""
-        reached = self._reached.get(start)
-        if reached is None:
-            found, seen, ahead = set(), {start}, [start]
-            while ahead:
-                node = ahead.pop()
-                nfa = self.nfa
-                if nfa.members[node] is None and nfa.looks[node] is None and nfa.outputs[node] is None:
-                    further = [s for s in nfa.successors[node] if s not in seen]
-                    seen.update(further)
-                    ahead += further
-                else:
-                    found.add(node)
-            reached = self._reached[start] = frozenset(found)
-        return reached
 
 
 def _tables(construction: _Construction, rows: list[list[int]]) -> Dfa:

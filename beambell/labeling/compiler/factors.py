@@ -12,7 +12,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from beambell.labeling.compiler.charsets import ASCII, LAST, CharSet
-from beambell.labeling.compiler.syntax import Chars, Choice, Concat, Look, Repeat, Tree
+from beambell.labeling.compiler.syntax import Ahead, Chars, Choice, Concat, Look, Repeat, Tree
 
 LONGEST: Final = 12
 MOST: Final = 64
@@ -34,7 +34,7 @@ _ANY_OTHER: Final = 0.03  # all that is not ASCII, together
 
 
 class Factors(NamedTuple):
-    """Alternatives, one of which every match contains.
+    """Alternatives, one of which every match contains, or what follows it.
 
     Attributes
     ----------
@@ -69,7 +69,7 @@ def heat(tree: Tree) -> float:
     """Estimate how likely it is that a tree matches at a position: at a cold one, few matches are under way."""
     if isinstance(tree, Chars):
         return share(tree.members)
-    if isinstance(tree, Look):
+    if isinstance(tree, Look | Ahead):
         return 1.0
     if isinstance(tree, Concat):
         return math.prod(heat(part) for part in tree.parts)
@@ -92,6 +92,8 @@ def _candidates(tree: Tree) -> Iterable[Factors | None]:
             yield _of_run(run)
             yield _of_choice(part)
             run = []
+        elif isinstance(part, Ahead) and not part.negated:
+            yield factors(part.body)
         elif isinstance(part, Repeat):
             copies = [part.body.members] * min(part.low, LONGEST) if isinstance(part.body, Chars) else []
             run += copies

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from beambell.labeling.compiler.charsets import CharSet
-from beambell.labeling.compiler.syntax import Chars, Choice, Concat, Look, Tree
+from beambell.labeling.compiler.syntax import Ahead, Chars, Choice, Concat, Look, Tree
 
 
 class TooBig(Exception):  # noqa: N818  # an outcome for the planner, not a failure
     """An automaton would have more states than it may."""
 
 
+class Entry(NamedTuple):
+    """Where the body of an `Ahead` begins; it ends in a node whose output means nothing else."""
+
+    node: int
+    negated: bool
+
+
 class Nfa:
-    """Nodes, by number, in columns; a node without charset, look and output is an empty step to its successors.
+    """Nodes, by number, in columns; one without charset, look, body and output is an empty step to its successors.
 
     Parameters
     ----------
@@ -23,6 +32,7 @@ class Nfa:
         self._limit = limit
         self.members: list[CharSet | None] = []
         self.looks: list[Look | None] = []
+        self.aheads: list[Entry | None] = []
         self.outputs: list[int | None] = []
         self.successors: list[list[int]] = []
         self.starts: list[int] = []
@@ -42,17 +52,24 @@ class Nfa:
         looks = [look.members for look in self.looks if look is not None]
         return list(dict.fromkeys([*(members for members in self.members if members is not None), *looks]))
 
+    def steps_over(self, node: int) -> bool:
+        """Whether a node is an empty step."""
+        told = self.members[node], self.looks[node], self.aheads[node], self.outputs[node]
+        return all(part is None for part in told)
+
     def _node(
         self,
         *successors: int,
         members: CharSet | None = None,
         look: Look | None = None,
+        ahead: Entry | None = None,
         output: int | None = None,
     ) -> int:
         if len(self.members) >= self._limit:
             raise TooBig
         self.members.append(members)
         self.looks.append(look)
+        self.aheads.append(ahead)
         self.outputs.append(output)
         self.successors.append(list(successors))
         return len(self.members) - 1
@@ -63,6 +80,8 @@ class Nfa:
             return self._node(then, members=tree.members)
         if isinstance(tree, Look):
             return self._node(then, look=tree)
+        if isinstance(tree, Ahead):
+            return self._node(then, ahead=Entry(self._build(tree.body, self._node(output=0)), tree.negated))
         if isinstance(tree, Concat):
             for part in reversed(tree.parts):
                 then = self._build(part, then)

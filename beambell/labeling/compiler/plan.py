@@ -32,6 +32,7 @@ from beambell.labeling.compiler.program import (
 )
 from beambell.labeling.compiler.store import Patterns
 from beambell.labeling.compiler.syntax import (
+    Ahead,
     Chars,
     Choice,
     Concat,
@@ -391,7 +392,7 @@ class TextPlanner:
         return first[0] + second[0], first[1] | second[1]
 
 
-_INEXACT: Final = "only `re` knows backreferences, atomic groups and looks at more than one character"
+_INEXACT: Final = "only `re` knows backreferences, atomic groups, most looks far behind and those within looks"
 _COUNTED: Final = "only `re` tells which of its matches overlap"
 _UNITS: Final = {"chars": (ANY, False), "words": (category(r"\S"), True)}
 
@@ -428,6 +429,8 @@ def _size(tree: Tree) -> int:
         return sum(map(_size, tree.parts))
     if isinstance(tree, Choice):
         return 1 + sum(map(_size, tree.options))
+    if isinstance(tree, Ahead):
+        return 2 + _size(tree.body)
     if isinstance(tree, Repeat):
         return (_size(tree.body) + 1) * max(1, tree.low, tree.high or 0)
     return 1
@@ -439,7 +442,7 @@ def _looks(tree: Tree) -> bool:
         return any(map(_looks, tree.parts))
     if isinstance(tree, Choice):
         return any(map(_looks, tree.options))
-    return isinstance(tree, Look) or (isinstance(tree, Repeat) and _looks(tree.body))
+    return isinstance(tree, Look | Ahead) or (isinstance(tree, Repeat) and _looks(tree.body))
 
 
 def _is_calm(tree: Tree) -> bool:
@@ -448,6 +451,8 @@ def _is_calm(tree: Tree) -> bool:
         return all(map(_is_calm, tree.parts))
     if isinstance(tree, Choice):
         return all(map(_is_calm, tree.options))
+    if isinstance(tree, Ahead):
+        return _is_calm(tree.body)
     if isinstance(tree, Repeat):
         return (tree.high is not None or heat(tree.body) <= HOT) and _is_calm(tree.body)
     return True

@@ -1,8 +1,9 @@
-r"""Regular expressions as small trees of characters, looks at a neighbour, sequences, choices and repeats.
+r"""Regular expressions as small trees of characters, looks, sequences, choices and repeats.
 
 The trees describe languages, not how to search for them: greedy and lazy are the same, groups capture nothing.
-What a tree cannot say (a lookahead for more than one character, a backreference) is left out so that the tree
-matches too much rather than too little, and `Syntax.exact` tells.
+A lookbehind for more than one character is turned into characters to be read first, where nothing comes before it.
+What a tree cannot say (a look within a look, a backreference) is left out so that the tree matches too much rather
+than too little, and `Syntax.exact` tells.
 """
 
 from __future__ import annotations
@@ -38,6 +39,14 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Ahead:
+    """What follows begins with a match of the body, which has no such look in it; negated, it does not."""
+
+    body: Tree
+    negated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Concat:
     """One after the other."""
 
@@ -60,7 +69,7 @@ class Repeat:
     high: int | None
 
 
-Tree = Chars | Look | Concat | Choice | Repeat
+Tree = Chars | Look | Ahead | Concat | Choice | Repeat
 
 
 class Syntax(NamedTuple):
@@ -69,9 +78,9 @@ class Syntax(NamedTuple):
     Attributes
     ----------
     tree
-        Matches everything that the expression matches.
+        Found in every text that the expression is found in.
     exact
-        Whether it matches nothing else.
+        Whether it is found in no other.
     equal
         Every match contains a run of so many equal characters, as ``(\w)\1{2}`` does; 1 says nothing.
     equal_only
@@ -116,7 +125,7 @@ def parse(pattern: str, flags: int) -> Syntax:
     """Parse a regular expression for text, which must be valid."""
     parsed = _parser.parse(pattern, flags)
     reader = _Reader()
-    tree = reader.sequence(parsed, parsed.state.flags, last=True)
+    tree = reader.sequence(parsed, parsed.state.flags, first=True, last=True)
     equal, members = _equal_run(parsed, parsed.state.flags)
     return Syntax(tree, reader.exact, equal, members if len(parsed) == 2 else None)
 
@@ -162,41 +171,55 @@ def _equal_run(items: Sequence[Any], flags: int) -> tuple[int, CharSet | None]:
 
 
 class _Reader:
-    """Turns what `re` parsed into a tree."""
+    """Turns what `re` parsed into a tree.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    within_look
+        Whether it is the body of a look, in which there can be no other for more than one character.
+    """
+
+    def __init__(self, *, within_look: bool = False) -> None:
         self.exact = True
+        self._within_look = within_look
 
-    def sequence(self, items: Sequence[Any], flags: int, *, last: bool) -> Tree:
+    def sequence(self, items: Sequence[Any], flags: int, *, first: bool, last: bool) -> Tree:
+        """Read items; `first` and `last` if nothing comes before them, or after them, in the whole expression."""
         end = len(items) - 1
-        parts = (self._item(op, value, flags, last=last and i == end) for i, (op, value) in enumerate(items))
-        return concat(parts)
+        return concat(
+            self._item(op, value, flags, first=first and i == 0, last=last and i == end)
+            for i, (op, value) in enumerate(items)
+        )
 
-    def _item(self, op: Any, value: Any, flags: int, *, last: bool) -> Tree:  # noqa: PLR0911  # one for each
-        """Read one item; `last` if nothing comes after it in the whole expression."""
+    def _item(  # noqa: PLR0911  # one for each
+        self, op: Any, value: Any, flags: int, *, first: bool, last: bool
+    ) -> Tree:
         members = _characters((op, value), flags)
         if members is not None:
             return Chars(members)
         if op is _op.BRANCH:
-            return Choice(tuple(self.sequence(option, flags, last=last) for option in value[1]))
+            return Choice(tuple(self.sequence(option, flags, first=first, last=last) for option in value[1]))
         if op is _op.SUBPATTERN:
             _, on, off, items = value
-            return self.sequence(items, _combined(flags, on, off), last=last)
+            return self.sequence(items, _combined(flags, on, off), first=first, last=last)
         if op in _REPEATS:
             low, high, items = value
             self.exact &= op is not _op.POSSESSIVE_REPEAT
-            body = self.sequence(items, flags, last=False)
+            body = self.sequence(items, flags, first=False, last=False)
             return Repeat(body, int(low), None if high is _op.MAXREPEAT else int(high))
         if op is _op.AT:
             return self._anchor(value, flags, last=last)
         if op in (_op.ASSERT, _op.ASSERT_NOT):
-            return self._look(value[1], flags, behind=value[0] < 0, negated=op is _op.ASSERT_NOT)
+            look = self._look(value[1], flags, first=first, behind=value[0] < 0, negated=op is _op.ASSERT_NOT)
+            self.exact &= look is not None
+            return EMPTY if look is None else look
         self.exact = False
         if op is _op.ATOMIC_GROUP:
-            return self.sequence(value, flags, last=last)
+            return self.sequence(value, flags, first=first, last=last)
         if op is _op.GROUPREF_EXISTS:
             _, yes, no = value
-            return Choice((self.sequence(yes, flags, last=last), self.sequence(no or [], flags, last=last)))
+            options = (self.sequence(items, flags, first=first, last=last) for items in (yes, no or []))
+            return Choice(tuple(options))
         return ANYTHING
 
     def _anchor(self, at: Any, flags: int, *, last: bool) -> Tree:  # noqa: PLR0911  # one for each
@@ -215,14 +238,45 @@ class _Reader:
             return Look(~NEWLINE, behind=True, negated=True)
         return Look(ANY, behind=True, negated=True)
 
-    def _look(self, items: Sequence[Any], flags: int, *, behind: bool, negated: bool) -> Tree:
-        if not items:
+    def _look(self, items: Sequence[Any], flags: int, *, first: bool, behind: bool, negated: bool) -> Tree | None:
+        """Read a look, if there is a tree for it."""
+        reader = _Reader(within_look=True)
+        body = reader.sequence(items, flags, first=False, last=not behind)
+        body = body if behind else _without_slack(body, -1)
+        if not reader.exact:
+            return None
+        if body == EMPTY:
             return NEVER if negated else EMPTY
-        members = _characters(items[0], flags) if len(items) == 1 else None
-        if members is None:
-            self.exact = False
-            return EMPTY
-        return Look(members, behind, negated)
+        if isinstance(body, Chars):
+            return Look(body.members, behind, negated)
+        if self._within_look or (behind and not first):
+            return None
+        if not behind:
+            return Ahead(body, negated)
+        return _anything_but(body) if negated else body
+
+
+def _anything_but(behind: Tree) -> Tree | None:
+    """Return what to read so as not to be behind some characters: the last ones of these, but not one more."""
+    run = _run(behind)
+    if run is None:
+        return None
+    parts: list[Tree] = [Chars(members) for members in run]
+    other = (Look(members, behind=True, negated=True) for members in run)
+    return Choice(tuple(concat((look, *parts[place + 1 :])) for place, look in enumerate(other)))
+
+
+def _run(tree: Tree) -> list[CharSet] | None:
+    """Return the sets of a tree that is but a sequence of characters."""
+    if isinstance(tree, Chars):
+        return [tree.members]
+    if isinstance(tree, Repeat) and tree.low == tree.high:
+        times = _run(tree.body)
+        return None if times is None else times * tree.low
+    if not isinstance(tree, Concat):
+        return None
+    parts = [_run(part) for part in tree.parts]
+    return None if None in parts else [members for part in parts for members in part or ()]
 
 
 _REPEATS = (_op.MAX_REPEAT, _op.MIN_REPEAT, _op.POSSESSIVE_REPEAT)

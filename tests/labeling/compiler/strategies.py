@@ -25,7 +25,22 @@ ATOMS = [
     *(r"\w", r"\W", r"\s", r"\S", r"\d", r"\D", ".", "[a-c]", "[^a]", r"[^\W\d]", "[K-Z]", "[\u0100-\u0200k]"),
     *("[^k]", "[^\u0130-\u2200]", r"[\s!]", r"[\S\s]", "kiss", "money", r"\d\d%", r"[^\s\S]", r"[^K-\U00010410]"),
     *(r"\b", r"\B", "^", "$", r"\A", r"\Z", "(?=k)", r"(?!\w)", r"(?<!\S)", "(?<=s)", "(?<!a)", "(?!)", "(?=)"),
-    *("(?!ki)", "(?<=ki)", "(?i:k)", "(?-i:s)", "(?s:.)", r"(?a:\w\b)", "(?m:^a$)", r"(?P<x>a|k)(?P=x)"),
+    *(
+        "(?!ki)",
+        "(?<=ki)",
+        "(?=.*k)",
+        "(?!ki?s)",
+        r"(?=\w+\b)",
+        "(?!.*!)",
+        "(?<!ki)",
+        "(?<![k-s]{2})",
+        "(?i:k)",
+        "(?-i:s)",
+        "(?s:.)",
+        r"(?a:\w\b)",
+        "(?m:^a$)",
+        r"(?P<x>a|k)(?P=x)",
+    ),
     *("(?>a+)", "a++", "(?:(k)|s)(?(1)i|a)", r"(?a:(?i:k))", "(?s-i:k.)"),
 ]
 QUANTIFIERS = ["*", "+", "?", "{2}", "{1,3}", "{2,}", "{0}", "*?", "+?", "??", "{,2}"]
@@ -38,6 +53,10 @@ def larger(smaller):
         st.tuples(smaller, st.sampled_from(QUANTIFIERS)).map(lambda p: f"(?:{p[0]}){p[1]}"),
         st.tuples(st.sampled_from(ATOMS), st.sampled_from(QUANTIFIERS)).map("".join),
         st.tuples(smaller, st.sampled_from(["$", r"\b", r"\Z", r"\s*$", "|", "(?=k)", ".*"])).map("".join),
+        st.tuples(st.sampled_from(["(?=", "(?!"]), smaller, st.none() | smaller).map(
+            lambda p: f"{p[0]}{p[1]}){p[2] or ''}"
+        ),
+        st.tuples(st.sampled_from(["(?<=", "(?<!"]), smaller, smaller).map(lambda p: f"{p[0]}{p[1]}){p[2]}"),
         smaller.map(lambda part: rf"(?P<g{abs(hash(part)) % 10**6}>{part})"),
     )
 
@@ -56,6 +75,10 @@ FLAGS = [re.IGNORECASE, re.MULTILINE, re.DOTALL, re.ASCII, re.VERBOSE]
 flags = st.sets(st.sampled_from(FLAGS), max_size=3).map(lambda f: int(sum(f)))
 patterns = st.recursive(st.sampled_from(ATOMS), larger, max_leaves=7)
 expressions = st.tuples(patterns, flags).filter(lambda e: compiles(*e))
+AROUND = ["a", "k", "ki", "s", "!", r"\w", ".", "[^a]", r"\b", "$", "(?<=s)", r"(?!\w)", "(?:a|ki)", "a*", "(?:k|s)+?"]
+around = st.lists(st.sampled_from(AROUND), min_size=1, max_size=3).map("".join)
+looks = st.tuples(st.sampled_from(["(?=", "(?!", "(?=.*", "(?!.*"]), around).map(lambda p: f"{p[0]}{p[1]})")
+looking = st.tuples(st.recursive(looks | around, larger, max_leaves=6), flags).filter(lambda e: compiles(*e))
 EQUAL = [
     r"(\w)\1{2,}",
     r"(.)\1\1",

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from labeling.compiler.strategies import CHARACTERS, columns, expressions, texts
+from labeling.compiler.strategies import CHARACTERS, columns, expressions, looking, texts
 
 from beambell.labeling.compiler.alphabet import Alphabet, TooManySymbols, spell
 from beambell.labeling.compiler.charsets import ANY, category, charset, single
@@ -58,6 +58,58 @@ def test_automata_find_what_re_finds(expressions, column):
             expected = np.array(searched(expression, column), dtype=bool)
             wrong = np.flatnonzero(hits[:, number] != expected if syntax.exact else hits[:, number] < expected)
             assert not len(wrong), (expression, column[wrong[0]], trees[number])
+
+
+LINK = r"(?:https?://|www\.|\b)(?!(?:wiki|docs)\.)[\w-]+\.example\b"
+LINKS = [
+    *("wiki.example", "www.wiki.example", "xwiki.example", "wikis.example", "wiki-docs.example", "x wiki.examples"),
+    *("http://docs.example", "docs.docs.example", "-wiki.example", "\u017fwiki.example", "WIKI.example", "wiki.exampl"),
+]
+AHEAD = [
+    (LINK, 0, LINKS),
+    (LINK, re.IGNORECASE, LINKS),
+    (LINK, re.IGNORECASE | re.ASCII, LINKS),
+    (r"(?:(?!ki).)+s$", re.IGNORECASE | re.DOTALL, ["KIs", "kis", "\u212ais", "aks", "k\ns", "s\n", "iks", "", "i"]),
+    (r"a(?=.*k)(?!.*ki)", 0, ["ak", "aki", "a\nk", "akiak", "aka", "a", "ka"]),
+    (r"a(?!b$)", 0, ["ab", "ab\n", "abc", "ab\nc", "a", "cab"]),
+    (r"a(?!b$)", re.MULTILINE, ["ab", "ab\n", "abc", "ab\nc", "a", "cab"]),
+    (r"a(?=b\b)(?:bc|b!)?", 0, ["ab", "abc", "ab!", "ab\u0301", "ab\xe9", "a"]),
+    (r"(?=\w+\d)(?=\w+[A-Z])\w{3}", 0, ["a1", "aB1", "a1b", "abc1B", "ab 1B", "\u0663aB1", "1B", "b1B"]),
+    (r"(?:(?=a)..|(?!ab)b.)*!", 0, ["abba!", "b!", "!", "abab", "ba!", "aab!"]),
+    (r"(?!k)|(?=ki)", 0, ["", "k", "ki"]),
+    (r"^(?!.*(?:ab|ba))[ab]{2}", 0, ["aab", "aa", "aaaa", "bbb", "bba", "aa\nab", "\naa"]),
+    (r"x(?=(?:ab)+c)", 0, ["xabab", "xababc", "xabc", "xc", "xabxabc"]),
+    (r"(?<!not )good", re.IGNORECASE, ["good", "not good", "NOT GOOD", "not  good", "ot good", "xnot good", "t good"]),
+    (r"(?<![a-k]{2}s)!", 0, ["!", "s!", "as!", "aas!", "aks!", "xas!", "ass!", "aas! !"]),
+    (r"(?<=ki)ss|(?<=a\b)!", 0, ["kiss", "ss", "iss", "a!", "!", "b!"]),
+]
+
+
+@pytest.mark.parametrize(("pattern", "flags", "column"), AHEAD)
+def test_looks_at_more_than_one_character(pattern, flags, column):
+    syntax = parse(pattern, flags)
+    assert syntax.exact
+    for tree in (syntax.tree, essence(syntax.tree)):
+        assert found([tree], column)[:, 0].tolist() == searched((pattern, flags), column)
+
+
+few_characters = st.lists(st.sampled_from("aabkkisS! \n\u212a\u017f"), max_size=9).map("".join)
+
+
+@many
+@given(looking, st.lists(few_characters, max_size=24))
+def test_automata_look_as_re_does(expression, column):
+    syntax = parse(*expression)
+    for tree in (syntax.tree, essence(syntax.tree)):
+        hits, expected = found([tree], column), np.array(searched(expression, column), dtype=bool)
+        if hits is not None:
+            wrong = np.flatnonzero(hits[:, 0] != expected if syntax.exact else hits[:, 0] < expected)
+            assert not len(wrong), (expression, column[wrong[0]], tree)
+
+
+@pytest.mark.parametrize("pattern", ["(?=a(?!bc))a", "a(?<!ba)", "(?!a(?<=ba))a", r"(?<!\bnot )x", r"(a)(?=b\1)"])
+def test_looks_that_are_left_to_re(pattern):
+    assert not parse(pattern, 0).exact
 
 
 @many
@@ -226,6 +278,8 @@ def test_an_alphabet_has_at_most_256_symbols():
 def test_automata_do_not_explode():
     assert build(((parse("a.{60}b", 0).tree, 0),), 5000) is None
     assert build(((parse("(?:a{99}){99}", 0).tree, 0),), 500) is None
+    assert build(((parse("a(?=.{20}b)", 0).tree, 0),), 2000) is None
+    assert build(((parse("x(?:" + "|".join(f"(?!.*{c}d)" for c in "abcefghijkmno") + ")*y", 0).tree, 0),), 99) is None
 
 
 def test_the_same_patterns_give_the_same_tables():

@@ -296,7 +296,7 @@ def test_what_no_automaton_can_hold_falls_back_and_says_so():
     backreference = regex("back", pattern=r"(\w+) \1", label=1)
     exponential = regex("wide", pattern=r"[ab].{40}[ab].{40}", label=1)
     everywhere = regex("all", pattern=r"\w*", label=1)
-    known = regex("known", pattern=r"(?<=password is )\d+", label=1)
+    known = regex("known", pattern=r"\d(?<=password is .)", label=1)
     deep = regex("deep", pattern="(?:" * 70 + "a" + ")" * 70, label=1)
     lfs = [backreference, exponential, everywhere, known, deep]
     plans = compile_lfs(lfs).explain()
@@ -304,6 +304,30 @@ def test_what_no_automaton_can_hold_falls_back_and_says_so():
     assert all(plan.why for plan in plans[:3])
     assert [plan.plain for plan in plans] == [True, True, True, True, False]
     assert_same(lfs, texts_of("the the", "a" * 90, "ab" * 60, "password is 7", "\n" * 99, None))
+
+
+def test_looks_are_compiled():
+    plans = {
+        r"free(?! (?:of|from))": "scan",
+        r"(?<!not )free": "scan",
+        r"www\.(?!wiki\.)[\w-]+\.example\b": "scan, then automaton",
+        r"(?=.*\d)(?=.*[!?])\w": "own scan",
+        r"\d(?<=free \d)": "re",
+    }
+    lfs = [regex(f"lf_{number}", pattern=pattern, label=1) for number, pattern in enumerate(plans)]
+    often = count("often", of=r"free(?! of)", min=2, label=1)
+    assert how(*lfs, often) == [*plans.values(), "scan, then re"]
+    texts = [
+        "free",
+        "free of",
+        "not free",
+        "www.wiki.example www.a.example",
+        "www.wiki.example",
+        "7!",
+        "!\n7",
+        "free 7",
+    ]
+    assert_same([*lfs, often], texts_of(*texts, "free free of", "free free", None, ""))
 
 
 def test_words_too_long_for_any_automaton():
