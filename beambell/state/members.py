@@ -62,9 +62,11 @@ def write_members(
     lists, old = _lists(members), _lists(known)
     files = {}
     for role, entries in sorted(lists.items()):
-        kept = before.files.get(role) if before is not None and old.get(role) == entries else None
-        tree = {str(partition): asdict(member) for partition, member in entries.items()}
-        files[role] = kept or store.put(Layout.STATE, ROLE, ".json", canonical_json(tree))
+        if before is not None and role in before.files and old.get(role) == entries:
+            files[role] = before.files[role]
+        else:
+            tree = {str(partition): asdict(member) for partition, member in entries.items()}
+            files[role] = store.put(Layout.STATE, ROLE, ".json", canonical_json(tree))
     return files
 
 

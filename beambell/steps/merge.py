@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 from beambell.errors import ArtefactError
@@ -60,12 +61,12 @@ class MergeWork:
     inputs: Mapping[str, str]
     newest: int
 
-    @property
+    @cached_property
     def minus(self) -> Members:
         """Members to subtract as they were."""
         return {} if self.anew else {p: m for p, m in self.known.items() if self.members.get(p) != m}
 
-    @property
+    @cached_property
     def plus(self) -> Members:
         """Members to add as they are."""
         return {p: m for p, m in self.members.items() if self.anew or self.known.get(p) != m}
@@ -75,7 +76,7 @@ class MergeWork:
         """Whether there is anything to do."""
         if self.held:
             return False
-        return bool(self.members) if self.anew else bool(self.minus or self.plus)
+        return bool(self.members or self.known) if self.anew else bool(self.minus or self.plus)
 
 
 def policy_of(project: Project) -> Policy:

@@ -1,0 +1,126 @@
+"""Verify the state: make it again from the votes, and say what differs."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date
+
+from beambell.errors import ArtefactError, BeamBellError
+from beambell.labeling import patterns as packed
+from beambell.project import Project
+from beambell.state import BudgetedCounts, Member, PatternCounts
+from beambell.state.members import read_members
+from beambell.state.stored import roles
+from beambell.steps.merge import NO_DAY, Sums, find_work
+from beambell.store import Layout, Manifest, Partition
+from beambell.store.arrays import pack_arrays
+from beambell.store.files import HashingSink
+from beambell.store.manifest import Sealed
+from beambell.store.tables import read_table, write_tables
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be.
+
+    Attributes
+    ----------
+    what
+        A partition, or a file of the state.
+    problem
+        What is wrong with it, for people.
+    """
+
+    what: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What verifying a state found.
+
+    Attributes
+    ----------
+    state
+        Id of its manifest.
+    partitions, rows
+        How many were counted again.
+    findings
+        What differs; empty if the state is exactly what its partitions make.
+    """
+
+    state: str
+    partitions: int
+    rows: int
+    findings: tuple[Finding, ...]
+
+
+def verify_state(project: Project) -> Verification:
+    """Count the votes of every member again, sum from scratch, and compare bytes.
+
+    Raises
+    ------
+    ArtefactError
+        If there is no state, or the list of its members is damaged.
+    """
+    state = project.store.require(Layout.STATE, "run `beambell merge`")
+    members = read_members(project.store, state)
+    findings = [Finding(str(p), problem) for p, m in members.items() for problem in _of_partition(project, p, m)]
+    if not findings:
+        findings = [Finding(f"{Layout.STATE}/{state.files[role].name}", why) for role, why in _of_sums(project, state)]
+    return Verification(state.id, len(members), sum(member.rows for member in members.values()), tuple(findings))
+
+
+def _of_partition(project: Project, partition: Partition, member: Member) -> Iterator[str]:
+    store, folder = project.store, Layout.of(Layout.VOTES, partition)
+    manifest = store.read(folder)
+    if manifest is None:
+        yield "its votes are gone; `beambell merge` takes it out of the state"
+        return
+    if manifest.files["votes"].sha256 != member.votes or manifest.files["patterns"] != member.patterns:
+        yield "its votes were replaced after the state was made; `beambell merge` replaces it in the state"
+        return
+    try:
+        store.get(folder, member.patterns)
+        counts = PatternCounts.from_table(read_table(store, folder, member.patterns))
+        codes = packed.from_arrow(read_table(store, folder, manifest.files["votes"], ["pattern"])["pattern"])
+        if PatternCounts.from_packed(codes, counts.cardinality, counts.lfs) != counts:
+            yield "its pattern counts are not those of its votes"
+    except (BeamBellError, OSError) as error:
+        yield error.message if isinstance(error, BeamBellError) else str(error)
+
+
+def _of_sums(project: Project, state: Manifest) -> Iterator[tuple[str, str]]:
+    """Compare the files of counts with sums made from scratch under the policy and the LFs of the state."""
+    work = find_work(project)
+    if work.anew or work.held:
+        yield roles()[0], f"not compared: {work.anew or 'partitions wait for apply'}; run `beambell merge` first"
+        return
+    newest = date.fromisoformat(state.facts["newest"]).toordinal() if state.facts["newest"] else NO_DAY
+    sums = Sums(project, replace(work, before=None, anew="verification", members=work.known, newest=newest))
+    for stream in [None, *state.facts["streams"]]:
+        expected = _digests(sums.of(stream), stream)
+        stored = {role: state.files[role] for role in roles(stream) if role in state.files}
+        for role, ref in stored.items():
+            if expected.get(role) != ref.sha256:
+                yield role, "not the sum of its partitions, though each of these is right"
+                continue
+            try:
+                project.store.get(Layout.STATE, ref)
+            except ArtefactError as error:
+                yield role, error.message
+
+
+def _digests(counts: BudgetedCounts, stream: str | None) -> dict[str, str]:
+    patterns, marginals = roles(stream)
+    table, sealed, found = counts.to_table(), Sealed(), {}
+    sealed.sink, sealed.rows = HashingSink(io.BytesIO()), 0
+    write_tables(sealed, table.schema, [table])
+    found[patterns] = sealed.sink.sha256
+    if counts.marginals is not None:
+        sink = HashingSink(io.BytesIO())
+        sink.write(pack_arrays({"values": counts.marginals.values}))
+        found[marginals] = sink.sha256
+    return found
