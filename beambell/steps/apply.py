@@ -152,8 +152,10 @@ def _compare(
         for column, entry in enumerate(before)
     }
     reuse = tuple(columns.get((lf.fingerprint, past.get(input_name(lf.name))), REUSE_NONE) for lf in lfs)
-    changes = [_lf_changes({entry["name"]: entry["fingerprint"] for entry in before}, lfs)]
-    reason = "; ".join(filter(None, [*changes, past_changes(votes.inputs, past)]))
+    known = {entry["name"]: entry["fingerprint"] for entry in before}
+    same = {input_name(lf.name) for lf in lfs if known.get(lf.name) == lf.fingerprint}
+    changed = past_changes(votes.inputs, {name: sha256 for name, sha256 in past.items() if name in same})
+    reason = "; ".join(filter(None, [_lf_changes(known, lfs), changed]))
     return VotesWork(partition, ref, lfs, reuse, votes.files["votes"], len(before), reason, past)
 
 

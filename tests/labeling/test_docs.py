@@ -30,6 +30,7 @@ def test_the_examples_are_labeling_functions(tmp_path):
     catalogue = Catalogue.load(["guide"], files=["guide.yaml"], classes=["ham", "spam"], root=tmp_path)
     assert {lf.kind for lf in catalogue} == {
         "keyword", "regex", "count", "length", "numeric", "lookup", "lexicon", "combination", "python", "batch",
+        "stateful",
     }  # fmt: skip
     assert "question" not in catalogue
     assert catalogue.fingerprints["repay"] == catalogue.fingerprints["refund"]
@@ -46,6 +47,14 @@ def test_the_examples_are_labeling_functions(tmp_path):
     assert votes["signs_own_text"] == [1, 1, -1]
     assert votes["scam"] == [-1, -1, 0]
     assert votes["popular"] == [-1, 0, -1]
+    assert votes["always_complains"] == votes["well_liked"] == [-1, -1, -1]
+    assert catalogue["always_complains"].vote({"author": "x", "text": "refund"}, past=3) == 1
+    assert catalogue["said_before"].vote({"text": "a" * 99}, past=2) == 1
+    past = pa.table({"key": ["ann"], "n": [2], "likes": [8]})
+    liked = catalogue["well_liked"]
+    assert (
+        liked.votes(liked.with_past(table.append_column("stream", pa.repeat("comments", 3)), past, "comments"))[1] == 0
+    )
 
 
 def test_every_command_of_the_guide_is_there_and_none_is_left_out():
