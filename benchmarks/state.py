@@ -36,7 +36,7 @@ def votes(n: int, m: int, seed: int) -> np.ndarray:
 
 def measure() -> str:
     """Measure."""
-    return "\n".join([_merging(), _size(), _memory()])
+    return f"{_merging()}\n{_size()}\n{_memory()}"
 
 
 # -- merging one partition ------------------------------------------------------------------------------------------

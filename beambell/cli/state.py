@@ -31,7 +31,7 @@ def state_show(project: Folder = Path(), stream: OneStream = None, at: At = None
     opened = open_project(project)
     opened.select([stream] if stream else None)
     view = show_state(opened, stream, at)
-    _show(json, view, state_text(view))
+    Console(as_json=json).show(view, state_text(view))
 
 
 @state_app.command("log")
@@ -40,7 +40,7 @@ def state_log(project: Folder = Path(), last: Last = 20, json: Json = False) -> 
     from beambell.report.state_views import log_states, log_text
 
     entries = log_states(open_project(project), last)
-    _show(json, entries, log_text(entries))
+    Console(as_json=json).show(entries, log_text(entries))
 
 
 @state_app.command("diff")
@@ -49,7 +49,7 @@ def state_diff(before: Before, after: After = None, project: Folder = Path(), js
     from beambell.report.state_views import diff_states, diff_text
 
     diff = diff_states(open_project(project), before, after)
-    _show(json, diff, diff_text(diff))
+    Console(as_json=json).show(diff, diff_text(diff))
 
 
 @state_app.command("verify")
@@ -60,18 +60,6 @@ def state_verify(project: Folder = Path(), json: Json = False) -> None:
     found = verify_state(open_project(project))
     said = [f"{finding.what}: {finding.problem}" for finding in found.findings]
     well = f"{found.partitions:,} partitions, {found.rows:,} rows: counted again, the same bytes"
-    _show(json, found, said or [well])
+    Console(as_json=json).show(found, said or [well])
     if said:
         raise typer.Exit(1)
-
-
-def _show(as_json: bool, view: Any, text: Iterable[RenderableType]) -> None:
-    from dataclasses import asdict
-
-    console = Console(as_json=as_json)
-    if as_json:
-        console.json([asdict(one) for one in view] if isinstance(view, list) else asdict(view))
-        return
-    out = console.out
-    for part in text:
-        out.print(part)

@@ -262,8 +262,8 @@ def state_text(view: StateView) -> Iterable[RenderableType]:
         yield table
     table = make_table("labeling functions", "name", "coverage", "overlaps", "conflicts", "")
     for lf in view.lfs:
-        shares = (f"{share:.1%}" for share in (lf.coverage, lf.overlap, lf.conflict))
-        table.add_row(lf.name, *shares, "shadow" if lf.shadow else "")
+        figures = (f"{share:.1%}" for share in (lf.coverage, lf.overlap, lf.conflict))
+        table.add_row(lf.name, *figures, "shadow" if lf.shadow else "")
     yield table
 
 

@@ -14,7 +14,7 @@ from beambell.cli.stages import STAGES
 from beambell.errors import ConfigError
 from beambell.state import PatternCounts
 from beambell.steps import merge
-from beambell.store import Layout
+from beambell.store import Layout, Manifest
 
 
 @pytest.fixture
@@ -105,12 +105,11 @@ def test_verify_finds_counts_that_are_not_those_of_the_votes(folder, command):
     where = partition("comments", 2)
     manifest = project.store.read(Layout.of(Layout.VOTES, where))
     other = project.store.read(Layout.of(Layout.VOTES, partition("comments", 1)))
-    tampered = manifest.to_dict()
-    tampered["files"]["patterns"] = other.to_dict()["files"]["patterns"]
+    tampered = Manifest("votes", {**manifest.files, "patterns": other.files["patterns"]}, manifest.inputs, manifest.facts)
     path = folder / "data" / Layout.of(Layout.VOTES, where)
     source = folder / "data" / Layout.of(Layout.VOTES, partition("comments", 1)) / other.files["patterns"].name
     (path / source.name).write_bytes(source.read_bytes())
-    (path / "manifest.json").write_text(json.dumps(tampered))
+    (path / "manifest.json").write_bytes(tampered.to_bytes())
     merge.run(Project(folder), project.select())
     code, out, _ = command("state", "verify")
     assert code == 1
