@@ -16,7 +16,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from projects import published, run_stages, small_project, write_params
+from projects import change_params, published, run_stages, small_project, write_params
 
 from beambell import Project
 from beambell.records import row_schema
@@ -240,6 +240,15 @@ def test_part_by_part_and_apply_alone_give_the_same_votes(applied, tmp_path):
     run_stages(folder, "apply", end="2026-01-02")
     run_stages(folder, "aggregate", "apply")
     assert votes_of(folder) == votes_of(applied)
+
+
+def test_how_the_work_is_cut_does_not_matter(applied, tmp_path):
+    folder = tmp_path / "cut"
+    shutil.copytree(applied, folder, ignore=shutil.ignore_patterns("aggregates", "votes", ".beambell"))
+    change_params(folder, beam={"rows_per_item": 2})  # more shards than are merged at once
+    run_stages(folder, "aggregate")
+    ours, theirs = votes_of(folder), votes_of(applied)
+    assert ours == {name: data for name, data in theirs.items() if name.startswith("aggregates/")}
 
 
 def test_a_late_partition_changes_the_votes_that_depend_on_it_and_no_others(applied, tmp_path):
