@@ -19,6 +19,8 @@ NAMES = (
     "reapply",
     "memory",
     "label_model",
+    "state",
+    "stateful",
     "new_day",
 )
 PAGE = Path(__file__).with_name("RESULTS.md")

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from beambell.cli.console import Console
 from beambell.cli.options import Folder, Json, open_project
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 state_app = typer.Typer(help="Look at the state: the sum of all partitions' vote patterns.", no_args_is_help=True)
 

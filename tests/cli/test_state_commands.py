@@ -105,7 +105,9 @@ def test_verify_finds_counts_that_are_not_those_of_the_votes(folder, command):
     where = partition("comments", 2)
     manifest = project.store.read(Layout.of(Layout.VOTES, where))
     other = project.store.read(Layout.of(Layout.VOTES, partition("comments", 1)))
-    tampered = Manifest("votes", {**manifest.files, "patterns": other.files["patterns"]}, manifest.inputs, manifest.facts)
+    tampered = Manifest(
+        "votes", {**manifest.files, "patterns": other.files["patterns"]}, manifest.inputs, manifest.facts
+    )
     path = folder / "data" / Layout.of(Layout.VOTES, where)
     source = folder / "data" / Layout.of(Layout.VOTES, partition("comments", 1)) / other.files["patterns"].name
     (path / source.name).write_bytes(source.read_bytes())
