@@ -56,9 +56,18 @@ def test_the_run_s_writes_are_all_announced(changes, arriving, arrived):
     assert len(changed) > 30
 
 
-@pytest.mark.parametrize("share", [0.1, 0.35, 0.6, 0.9])
-def test_killed_at_a_write_and_run_again(processes, arriving, arrived, changes, tmp_path, share):
-    survives(processes, arriving, arrived, tmp_path / "project", 1 + int(share * len(changes)))
+@pytest.mark.parametrize(
+    ("start", "share"),
+    [
+        ("write .staging/", 0.1),
+        ("rename votes/stream=comments/dt=2026-01-01/manifest.json", 0),
+        ("sync candidates/", 0.5),
+        ("rename models/candidate/", 0.5),
+    ],
+)
+def test_killed_at_a_write_and_run_again(processes, arriving, arrived, changes, tmp_path, start, share):
+    places = [n for n, change in enumerate(changes, 1) if change.startswith(start)]
+    survives(processes, arriving, arrived, tmp_path / "project", places[int(share * len(places))])
 
 
 @pytest.mark.heavy
