@@ -418,7 +418,7 @@ def test_the_embedded_example(stream, number, tmp_path):
     ours = [lf for lf in lfs if lf.votes_on(stream)]
     assert [plan.lf for plan in compiled.explain(stream)] == [lf.name for lf in ours]
     assert {plan.lf for plan in compiled.explain(stream) if plan.plain} == {
-        lf.name for lf in ours if lf.kind == "python"
+        lf.name for lf in ours if lf.kind in ("python", "stateful")
     }
 
 
