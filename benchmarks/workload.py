@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beambell.labeling import Catalogue, LabelingFunction
+from beambell.labeling.kinds import Declarative
 from beambell.store.tables import ROW_GROUP_ROWS
 
 REPOSITORY = Path(__file__).parents[1]
@@ -112,7 +113,7 @@ def comments() -> pa.Table:
 def declarative_lfs(n: int = 18) -> list[LabelingFunction]:
     """The first declarative LFs of the embedded example that vote on comments."""
     catalogue = Catalogue.load(["labeling_functions.embedded"])
-    return [lf for lf in catalogue if lf.kind != "python" and lf.votes_on(STREAM)][:n]
+    return [lf for lf in catalogue if isinstance(lf, Declarative) and lf.votes_on(STREAM)][:n]
 
 
 def lf_set(n: int) -> list[LabelingFunction]:
