@@ -5,9 +5,26 @@ A label model is fitted on pattern counts alone. Its kinds are known by name; `r
 
 from __future__ import annotations
 
-from beambell.label_model.base import LabelModel
+from beambell.label_model.base import Contribution, Explanation, LabelModel
+from beambell.label_model.dawid_skene import DawidSkene
+from beambell.label_model.dependencies import Dependency, dependencies
 from beambell.label_model.majority import MajorityVote
 from beambell.label_model.registry import create, kinds, register, restore
 from beambell.label_model.snorkel import SnorkelLabelModel
+from beambell.label_model.weighted import WeightedVote
 
-__all__ = ["LabelModel", "MajorityVote", "SnorkelLabelModel", "create", "kinds", "register", "restore"]
+__all__ = [
+    "Contribution",
+    "DawidSkene",
+    "Dependency",
+    "Explanation",
+    "LabelModel",
+    "MajorityVote",
+    "SnorkelLabelModel",
+    "WeightedVote",
+    "create",
+    "dependencies",
+    "kinds",
+    "register",
+    "restore",
+]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from beambell.label_model.base import Fitted, LabelModel, Params, Proba
 from beambell.labeling.patterns import Votes, default_names
-from beambell.state import PatternCounts
+from beambell.state import FeedbackCounts, PatternCounts
 
 
 @dataclass(eq=False)
@@ -29,8 +29,8 @@ class MajorityVote(LabelModel):
     kind: ClassVar[str] = "majority"
     cardinality: int | None = None
 
-    def _learn(self, counts: PatternCounts) -> Params:  # noqa: ARG002 - nothing to learn
-        return {}
+    def _learn(self, counts: PatternCounts, feedback: FeedbackCounts | None) -> Params:  # noqa: ARG002
+        return {}  # there is nothing to learn
 
     def _posterior(self, patterns: Votes, fitted: Fitted) -> Proba:
         votes = np.stack([(patterns == y).sum(axis=1) for y in range(fitted.cardinality)], axis=1)

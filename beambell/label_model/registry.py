@@ -10,10 +10,14 @@ import numpy.typing as npt
 
 from beambell.errors import LabelModelError
 from beambell.label_model.base import LabelModel
+from beambell.label_model.dawid_skene import DawidSkene
 from beambell.label_model.majority import MajorityVote
 from beambell.label_model.snorkel import SnorkelLabelModel
+from beambell.label_model.weighted import WeightedVote
 
-_KINDS: dict[str, type[LabelModel]] = {model.kind: model for model in (MajorityVote, SnorkelLabelModel)}
+_KINDS: dict[str, type[LabelModel]] = {
+    model.kind: model for model in (MajorityVote, WeightedVote, DawidSkene, SnorkelLabelModel)
+}
 
 
 def kinds() -> tuple[str, ...]:

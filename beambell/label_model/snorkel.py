@@ -15,9 +15,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from beambell.errors import LabelModelError
+from beambell.label_model.balance import check_balance
 from beambell.label_model.base import Fitted, LabelModel, Params, Proba
 from beambell.labeling.patterns import Votes
-from beambell.state import PatternCounts
+from beambell.state import FeedbackCounts, PatternCounts
 
 MIN_LFS = 3
 """With fewer, the accuracies cannot be told from agreements alone."""
@@ -56,6 +57,7 @@ class SnorkelLabelModel(LabelModel):
     """
 
     kind: ClassVar[str] = "snorkel"
+    corrects: ClassVar[bool] = True
     n_epochs: int = 500
     seed: int = 123
     lr: float = 0.01
@@ -70,8 +72,8 @@ class SnorkelLabelModel(LabelModel):
         if self.class_balance is not None:
             self.class_balance = [float(share) for share in self.class_balance]  # JSON, also from an array
 
-    def _learn(self, counts: PatternCounts) -> Params:
-        balance = self._balance(counts.cardinality)
+    def _learn(self, counts: PatternCounts, feedback: FeedbackCounts | None) -> Params:  # noqa: ARG002
+        balance = check_balance(self.class_balance, counts.cardinality, self.kind)
         if counts.n_lfs < MIN_LFS:
             raise LabelModelError(
                 f"it needs at least {MIN_LFS} labeling functions, and there are {counts.n_lfs}",
@@ -81,18 +83,6 @@ class SnorkelLabelModel(LabelModel):
         if not counts.n_rows:
             raise LabelModelError("there are no rows to fit it to", where=self.kind, fix="run `beambell merge` first")
         return {"mu": self._mu(counts, balance), "class_balance": balance}
-
-    def _balance(self, cardinality: int) -> Proba:
-        if self.class_balance is None:
-            return np.ones(cardinality) * (1 / cardinality)
-        balance = np.asarray(self.class_balance, np.float64)
-        if balance.shape != (cardinality,) or not (np.all(balance > 0) and abs(balance.sum() - 1) < 1e-6):
-            raise LabelModelError(
-                f"class_balance {self.class_balance} is not a share for each of {cardinality} classes",
-                where=self.kind,
-                fix="give positive numbers that sum to 1, or leave it out",
-            )
-        return balance
 
     def _mu(self, counts: PatternCounts, balance: Proba) -> Proba:
         """P(LF j votes v | class y), at [j K + v, y]: float32 [m K, K]."""
@@ -107,6 +97,11 @@ class SnorkelLabelModel(LabelModel):
                     f"snorkel could not fit it: {error}", where=self.kind, fix="check its options; try a smaller lr"
                 ) from error
             return np.array(model.mu.detach().numpy())
+
+    def _evidence(self, fitted: Fitted) -> tuple[Proba, Proba]:
+        m, K = len(fitted.lfs), fitted.cardinality
+        log_mu = np.log(fitted.params["mu"]).astype(np.float64).reshape(m, K, K)
+        return log_mu, np.log(fitted.params["class_balance"])
 
     def _posterior(self, patterns: Votes, fitted: Fitted) -> Proba:
         K, m = fitted.cardinality, len(fitted.lfs)

@@ -57,7 +57,7 @@ def test_votes_of_other_labeling_functions(kind: str, options: dict[str, Any]) -
 
 def test_kinds_and_options_are_listed() -> None:
     assert set(label_model.kinds()) >= {"majority", "snorkel"}
-    with pytest.raises(LabelModelError, match="use one of majority, snorkel"):
+    with pytest.raises(LabelModelError, match="use one of dawid_skene, majority, snorkel, weighted"):
         label_model.create("dawid")
     with pytest.raises(LabelModelError, match=r"'epochs'\n.*n_epochs, seed, lr"):
         label_model.create("snorkel", epochs=3)

@@ -1,0 +1,111 @@
+"""Labeling functions that copy each other: found in the pattern counts, reported, and damped.
+
+A label model takes votes as independent once the class is known. Of a copy that is plainly wrong: the same evidence
+would be counted twice. Two labeling functions are as alike as the rows where both cast the same vote are many, among
+the rows where either votes (Jaccard's index). From `COPY` on they share one voice; how much of it is a ramp that ends
+at identical ones, so that labels do not jump when a row more makes a pair cross the line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from beambell.state import PatternCounts
+
+Floats = npt.NDArray[np.float64]
+
+COPY: Final = 0.95
+"""Likeness from which a pair begins to share one voice."""
+SUBSET: Final = 0.95
+"""Share of a labeling function's votes that another one casts, too, from which it is a part of it."""
+MIN_VOTES: Final = 5
+"""With fewer, that two of them vote on the same rows says little."""
+_LIFT: Final = 2.0  # one that votes nearly everywhere contains all the others, and copies none
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """One labeling function that says again what another one says.
+
+    Attributes
+    ----------
+    kind
+        ``copy``: nearly the same votes on nearly the same rows, which is damped. ``subset``: nearly all its votes
+        are among the other's many, which is only reported, since a narrower rule may well be the better one.
+    lf, of
+        Which one, and of which other.
+    likeness
+        Rows with the same vote of both, as a share of rows with a vote of either.
+    contained
+        The same, as a share of the rows on which ``lf`` votes.
+    votes
+        Rows on which ``lf`` votes.
+    """
+
+    kind: Literal["copy", "subset"]
+    lf: str
+    of: str
+    likeness: float
+    contained: float
+    votes: float
+
+
+def dependencies(counts: PatternCounts) -> tuple[Dependency, ...]:
+    """Say which labeling functions copy which, strongest first.
+
+    Parameters
+    ----------
+    counts
+        How many rows have which vote pattern.
+
+    Returns
+    -------
+    tuple of Dependency
+        Of two copies the later one is named as the copy; of a chain of copies, each pair.
+    """
+    same, votes, likeness = _pairs(counts)
+    enough = votes >= MIN_VOTES
+    contained = np.divide(same, votes[:, None], out=np.zeros_like(same), where=votes[:, None] > 0)
+    coverage = votes / max(counts.total / counts.unit, 1.0)
+    found = []
+    for i, j in np.argwhere(enough[:, None] & enough[None, :]).tolist():
+        if i == j:
+            continue
+        copy = likeness[i, j] > COPY
+        subset = contained[i, j] >= SUBSET and contained[i, j] >= _LIFT * coverage[j] and votes[i] < votes[j]
+        if (copy and i > j) or (subset and not copy):
+            kind: Literal["copy", "subset"] = "copy" if copy else "subset"
+            figures = float(likeness[i, j]), float(contained[i, j]), float(votes[i])
+            found.append(Dependency(kind, counts.lfs[i], counts.lfs[j], *figures))
+    return tuple(sorted(found, key=lambda pair: (pair.kind, -pair.likeness, -pair.contained)))
+
+
+def voices(counts: PatternCounts) -> Floats:
+    """Weight of each labeling function's votes, [m]: 1, and 1/c for each of c identical ones."""
+    _, votes, likeness = _pairs(counts)
+    enough = (votes >= MIN_VOTES).astype(np.float64)
+    shared = np.clip((likeness - COPY) / (1 - COPY), 0.0, 1.0) * np.outer(enough, enough)
+    np.fill_diagonal(shared, 1.0)
+    return np.asarray(1.0 / shared.sum(axis=1))
+
+
+def _pairs(counts: PatternCounts) -> tuple[Floats, Floats, Floats]:
+    """Rows with the same vote of both, [m, m]; rows with a vote, [m]; likeness, [m, m]."""
+    rows = counts.counts.astype(np.float64)
+    # Sums of whole numbers are exact in any order (up to 2**53), whatever the processor makes of a matrix product.
+    fired = (counts.patterns >= 0).astype(np.float64)
+    both = (fired * rows[:, None]).T @ fired / counts.unit
+    same = np.zeros_like(both)
+    for y in range(counts.cardinality):
+        voted = (counts.patterns == y).astype(np.float64)
+        used = np.flatnonzero(voted.any(axis=0))
+        if len(used):
+            voted = voted[:, used]
+            same[np.ix_(used, used)] += (voted * rows[:, None]).T @ voted / counts.unit
+    votes = np.diagonal(both).copy()
+    either = votes[:, None] + votes[None, :] - both
+    return same, votes, np.divide(same, either, out=np.zeros_like(same), where=either > 0)
