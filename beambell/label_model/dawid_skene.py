@@ -35,7 +35,7 @@ class DawidSkene(LabelModel):
         Share of each class among the covered rows, summing to 1, if you know it; ``estimated`` learns it, held half
         to uniform; uniform by default, which was best on most published data.
     accuracy
-        Prior mean of an LF's accuracy, between 1/K and 1.
+        Prior mean of an LF's accuracy; of two classes 0.75 at least, half better than chance (1.5/K).
     anchor
         What it is worth: so many of the LF's own votes, or twice as many as it cast, whichever is less.
     damp_copies
@@ -90,7 +90,7 @@ class DawidSkene(LabelModel):
         K = counts.cardinality
         n = max(float(counts.counts.sum()) / counts.unit, 1.0)
         mu = counts.vote_counts() / max(counts.total, 1) + _SMOOTH / n
-        a = max(self.accuracy, min(1.5 / K, (1 + 1 / K) / 2))
+        a = max(self.accuracy, 1.5 / K)
         right = np.full((K, K), (1 - a) / (K - 1))
         np.fill_diagonal(right, a)  # [v, y]
         base = mu[:, :, None] * (right / (right @ prior)[:, None])

@@ -24,7 +24,7 @@ SUBSET: Final = 0.95
 """Share of a labeling function's votes that another one casts, too, from which it is a part of it."""
 MIN_VOTES: Final = 5
 """With fewer, that two of them vote on the same rows says little."""
-_LIFT: Final = 2.0  # one that votes nearly everywhere contains all the others, and copies none
+_BY_CHANCE: Final = 0.25  # one that votes nearly everywhere contains all the others: that much rarer than chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def dependencies(counts: PatternCounts) -> tuple[Dependency, ...]:
         if i == j:
             continue
         copy = likeness[i, j] > COPY
-        subset = contained[i, j] >= SUBSET and contained[i, j] >= _LIFT * coverage[j] and votes[i] < votes[j]
+        subset = contained[i, j] >= SUBSET and votes[i] < votes[j] and _telling(contained[i, j], coverage[j], votes[i])
         if (copy and i > j) or (subset and not copy):
             kind: Literal["copy", "subset"] = "copy" if copy else "subset"
             figures = float(likeness[i, j]), float(contained[i, j]), float(votes[i])
@@ -93,8 +93,25 @@ def voices(counts: PatternCounts) -> Floats:
     return np.asarray(1.0 / shared.sum(axis=1))
 
 
+def _telling(contained: float, coverage: float, votes: float) -> bool:
+    """Say whether far more of its votes would fall outside the other's, if they fell by chance."""
+    outside = 1 - coverage
+    return bool(votes * outside >= MIN_VOTES and 1 - contained <= _BY_CHANCE * outside)
+
+
 def _pairs(counts: PatternCounts) -> tuple[Floats, Floats, Floats]:
     """Rows with the same vote of both, [m, m]; rows with a vote, [m]; likeness, [m, m]."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, "blas"):  # the matrices are small: threads would only wait for each other
+        both, same = _products(counts)
+    votes = np.diagonal(both).copy()
+    either = votes[:, None] + votes[None, :] - both
+    return same, votes, np.divide(same, either, out=np.zeros_like(same), where=either > 0)
+
+
+def _products(counts: PatternCounts) -> tuple[Floats, Floats]:
+    """Rows with a vote of both, and with the same vote of both, each [m, m]."""
     rows = counts.counts.astype(np.float64)
     # Sums of whole numbers are exact in any order (up to 2**53), whatever the processor makes of a matrix product.
     fired = (counts.patterns >= 0).astype(np.float64)
@@ -106,6 +123,4 @@ def _pairs(counts: PatternCounts) -> tuple[Floats, Floats, Floats]:
         if len(used):
             voted = voted[:, used]
             same[np.ix_(used, used)] += (voted * rows[:, None]).T @ voted / counts.unit
-    votes = np.diagonal(both).copy()
-    either = votes[:, None] + votes[None, :] - both
-    return same, votes, np.divide(same, either, out=np.zeros_like(same), where=either > 0)
+    return both, same

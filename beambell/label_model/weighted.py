@@ -30,7 +30,7 @@ class WeightedVote(LabelModel):
     Parameters
     ----------
     precision
-        Prior mean of the precision of a labeling function.
+        Prior mean of the precision of a labeling function; half better than chance (1.5/K) at least.
     strength
         Reviewed votes that it is worth.
     class_balance
@@ -62,7 +62,7 @@ class WeightedVote(LabelModel):
             for y in range(K):
                 right += ((feedback.patterns == y) * labels[:, y, None]).sum(axis=0)
             reviewed += ((feedback.patterns >= 0) * labels.sum(axis=1)[:, None]).sum(axis=0)
-        mean = max(self.precision, min(1.5 / K, (1 + 1 / K) / 2))
+        mean = max(self.precision, 1.5 / K)
         return {
             "precision": (right + self.strength * mean) / (reviewed + self.strength),
             "voice": voices(counts) if self.damp_copies else np.ones(m),
