@@ -28,7 +28,7 @@ def small_project(folder: Path, *, days: int = 3, scale: float = 0.06, **changes
 
     folder.mkdir(parents=True, exist_ok=True)
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
-    params["label_model"]["options"] = {"n_epochs": 50, "seed": 123}
+    params["label_model"] = {"kind": "snorkel", "options": {"n_epochs": 50, "seed": 123}}
     params["embedded"] = {"days": days, "scale": scale}
     write_params(folder, _merged(params, changes))
     shutil.copytree(

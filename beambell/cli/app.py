@@ -11,6 +11,7 @@ import typer
 
 from beambell.cli.console import Console, plan_to_dict
 from beambell.cli.lf import lf_app
+from beambell.cli.lm import lm_app
 from beambell.cli.options import DryRun, End, Folder, Json, Start, Streams, open_project
 from beambell.cli.stages import STAGES, Stage
 from beambell.cli.state import state_app
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 models_app = typer.Typer(help="Look at registered models.", no_args_is_help=True)
 app.add_typer(lf_app, name="lf")
+app.add_typer(lm_app, name="lm")
 app.add_typer(models_app, name="models")
 app.add_typer(state_app, name="state")
 add_upkeep(app)

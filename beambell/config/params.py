@@ -146,7 +146,7 @@ class StateParams(Section):
 class LabelModelParams(Section):
     """Which label model, and its options (see ``beambell.label_model``)."""
 
-    kind: str = "snorkel"
+    kind: str = "dawid_skene"
     options: dict[str, Any] = {}
 
 
