@@ -177,7 +177,15 @@ class Project:
         manifest = self.store.require(Layout.LABEL_MODEL, "run `beambell fit`")
         config, params = (self.store.get(Layout.LABEL_MODEL, manifest.files[role]) for role in ("config", "params"))
         where = self.store.files.path(Layout.LABEL_MODEL)
+        self.register_label_models(manifest.facts["kind"])
         return label_model.restore(manifest.facts["kind"], json.loads(config), unpack_arrays(params, where))
+
+    def register_label_models(self, kind: str) -> None:
+        """Import the modules of ``lfs.modules``, if that kind of label model is not known yet: it may be there."""
+        from beambell import label_model
+
+        if kind not in label_model.kinds():
+            _ = self.catalogue
 
     # -- helpers ---------------------------------------------------------------------------------------------
 

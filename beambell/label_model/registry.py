@@ -28,13 +28,17 @@ def kinds() -> tuple[str, ...]:
 def register(model: type[LabelModel]) -> type[LabelModel]:
     """Make a kind of label model known by its ``kind``; a class decorator.
 
+    The same class, imported afresh, takes the place of the earlier one.
+
     Raises
     ------
     LabelModelError
         If another one has that name.
     """
-    if _KINDS.setdefault(model.kind, model) is not model:
+    other = _KINDS.setdefault(model.kind, model)
+    if (other.__module__, other.__qualname__) != (model.__module__, model.__qualname__):
         raise LabelModelError(f"there is another label model {model.kind!r}", fix="give yours another kind")
+    _KINDS[model.kind] = model
     return model
 
 

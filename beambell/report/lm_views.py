@@ -120,6 +120,7 @@ def compare_label_models(
     """
     everyone, params = project.state(), project.params.label_model
     counts = everyone.restrict([name for name in everyone.lfs if name not in project.params.lfs.shadow])
+    project.register_label_models(params.kind)
     known = _known(project, selection, sample, gold, counts)
     options = {params.kind: params.options}
     return compare(counts, project.params.classes, known=known, feedback=feedback, first=params.kind, options=options)

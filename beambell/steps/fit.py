@@ -61,6 +61,7 @@ def _publish(project: Project) -> Manifest:
     everyone = project.state()
     shadow = project.params.lfs.shadow
     counts = everyone.restrict([name for name in everyone.lfs if name not in shadow])
+    project.register_label_models(params.kind)
     model = label_model.create(params.kind, **params.options).fit(counts)
     files = {
         "config": project.store.put(folder, "config", ".json", canonical_json(model.config())),

@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from projects import run_stages, small_project
+from projects import change_params, run_stages, small_project
 
 from beambell import label_model
 from beambell.model import evaluate
@@ -67,11 +67,30 @@ def test_one_that_cannot_be_fitted_says_why():
     assert any("quality cannot be told" in line for line in lines)
 
 
-def test_the_command(tmp_path):
-    folder = small_project(tmp_path, label_model={"kind": "snorkel", "options": {"n_epochs": 5}})
+OWN = """
+from dataclasses import dataclass
+from beambell.label_model import MajorityVote, register
+
+@register
+@dataclass(eq=False)
+class Mine(MajorityVote):
+    kind = "mine"
+"""
+
+
+def test_the_command_and_a_label_model_of_ones_own(tmp_path):
+    folder = small_project(tmp_path, label_model={"kind": "mine"})
+    (folder / "labeling_functions" / "models.py").write_text(OWN)
+    change_params(folder, lfs={"modules": ["labeling_functions.embedded", "labeling_functions.models"]})
     run_stages(folder, "ingest", "apply", "merge")
-    command = [sys.executable, "-m", "beambell", "lm", "compare", "--project", str(folder), "--json"]
-    view = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    assert view["models"][0]["kind"] == "snorkel"
-    assert {model["kind"] for model in view["models"]} == set(label_model.kinds())
+    command = [sys.executable, "-m", "beambell"]
+    where = ["--project", str(folder), "--json"]
+    for stage in ("fit", "label"):  # processes of their own, which have not seen the module
+        subprocess.run([*command, stage, *where], capture_output=True, check=True)
+    code = f"from beambell import Project; print(type(Project({str(folder)!r}).label_model()).__name__)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "Mine"
+    view = json.loads(subprocess.run([*command, "lm", "compare", *where], capture_output=True, check=True).stdout)
+    assert view["models"][0]["kind"] == "mine"
+    assert {model["kind"] for model in view["models"]} == {*label_model.kinds(), "mine"}
     assert all(0.5 < model["quality"]["accuracy"] <= 1 for model in view["models"])
