@@ -19,12 +19,12 @@ NAMES = (
     "reapply",
     "memory",
     "label_model",
+    "label_models",
     "state",
     "stateful",
     "new_day",
 )
 PAGE = Path(__file__).with_name("RESULTS.md")
-from benchmarks import label_model, label_models, labeling_functions, new_day
 HEAD = """\
 # Results
 
