@@ -54,8 +54,6 @@ def _sections() -> dict[str, str]:
 
 
 def _write(sections: dict[str, str]) -> None:
-    """Measure, and write the page."""
-    sections = [benchmark.measure() for benchmark in (labeling_functions, label_model, label_models, new_day)]
     machine = f"Python {platform.python_version()}, {platform.machine()}\n\n"
     marked = [f"<!-- {name} -->\n{sections[name].strip()}\n" for name in NAMES if name in sections]
     PAGE.write_text(HEAD + machine + "\n".join(marked))
