@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from beambell.project import Project
 from beambell.store.places import info_stamp
+from beambell.store.remembered import Remembered
 
 
 @dataclass(frozen=True)
@@ -70,30 +69,20 @@ class FileDigests:
     """
 
     def __init__(self, project: Project) -> None:
-        self._path = project.volatile / "digests.json"
-        try:
-            self._known: dict[str, list[Any]] = json.loads(self._path.read_bytes())
-        except (FileNotFoundError, ValueError):
-            self._known = {}
-        self._changed = False
+        self._known = Remembered(project.volatile, "digests")
 
     def of(self, file: Found) -> str:
         """Digest one file, reading it only if it looks changed."""
-        known = self._known.get(file.url)
-        if known and known[0] == file.stamp:
-            return str(known[1])
+        known = self._known.get(file.url, file.stamp)
+        if known:
+            return str(known)
         import fsspec
 
         with fsspec.open(file.url, "rb") as opened:
             sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
-        self._known[file.url] = [file.stamp, sha256]
-        self._changed = True
+        self._known.put(file.url, file.stamp, sha256)
         return sha256
 
     def save(self) -> None:
         """Keep what was learnt."""
-        if self._changed:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._path.with_suffix(".tmp")
-            temporary.write_text(json.dumps(self._known))
-            temporary.replace(self._path)
+        self._known.save()

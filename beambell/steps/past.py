@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from beambell.project import Project
 from beambell.state.aggregates import content_digest
 from beambell.state.past import open_aggregates
 from beambell.store import Partition
+from beambell.store.remembered import Remembered
 from beambell.store.tables import stage_table
 
 UNKNOWN = "unknown"
@@ -43,9 +43,7 @@ class Pasts:
         self._lfs = [lf for lf in project.catalogue if isinstance(lf, StatefulFunction)]
         self._tables = open_aggregates(project.store, project.params, self._lfs)
         self._job = job
-        self._path = project.volatile / "pasts.json"
-        self._known: dict[str, list[str]] = self._load() if self._lfs else {}
-        self._changed = False
+        self._known = Remembered(project.volatile, "pasts")
         self._at_hand: dict[str, pa.Table] = {}
 
     @property
@@ -79,35 +77,24 @@ class Pasts:
 
     def save(self) -> None:
         """Remember what was learnt."""
-        if self._changed:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = self._path.with_suffix(".tmp")
-            temporary.write_text(json.dumps(self._known))
-            temporary.replace(self._path)
+        self._known.save()
 
     def _digest(self, lf: StatefulFunction, partition: Partition) -> str:
         tables, slot = self._tables[lf.spec.id], _slot(lf, partition)
         source = tables.source_digest(tables.past_of(partition, lf.window_days))
         if source is None and self._job is None:
             return UNKNOWN
-        known = self._known.get(slot)
-        if source is not None and known is not None and known[0] == source:
-            return known[1]
+        known = self._known.get(slot, source)
+        if known:
+            return str(known)
         self._at_hand[slot] = self._read(lf, partition)
-        self._known[slot] = [str(source), content_digest(self._at_hand[slot])]
-        self._changed = True
-        return self._known[slot][1]
+        found = content_digest(self._at_hand[slot])
+        self._known.put(slot, source, found)
+        return found
 
     def _read(self, lf: StatefulFunction, partition: Partition) -> pa.Table:
         tables = self._tables[lf.spec.id]
         return tables.read(tables.past_of(partition, lf.window_days))
-
-    def _load(self) -> dict[str, list[str]]:
-        try:
-            known: dict[str, list[str]] = json.loads(self._path.read_bytes())
-        except (FileNotFoundError, ValueError):
-            return {}
-        return known
 
 
 def _slot(lf: StatefulFunction, partition: Partition) -> str:
