@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from beam_jobs.main import main
 from beam_jobs.pipeline import ProjectFn, Spread, pipeline_options, run_pipeline
-from beam_jobs.shards import Shard, row_ranges, stage_shard
+from beam_jobs.shards import Shard, row_items, stage_shard
 from beambell.errors import CatalogueError
 from beambell.project import Project
 from beambell.state.aggregates import aggregate_rows, merge_sorted
@@ -45,9 +45,7 @@ def run(project: Project, selection: Selection) -> Outcome:
 def build(project: Project, work: Iterable[PartitionWork], job: str) -> beam.Pipeline:
     """Build the pipeline: row ranges to tables by key, gathered and merged per partition and aggregate."""
     folder = str(project.path)
-    items: list[Item] = [
-        (item, *place) for item in work for place in row_ranges(item.rows.rows, project.params.beam.rows_per_item)
-    ]
+    items: list[Item] = row_items(work, lambda item: item.rows, project.params.beam.rows_per_item)
     pipeline = beam.Pipeline(options=pipeline_options(project.params.beam))
     (
         pipeline

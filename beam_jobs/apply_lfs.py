@@ -20,7 +20,7 @@ from apache_beam.transforms.combiners import ToListCombineFn, TupleCombineFn
 from beam_jobs import aggregate
 from beam_jobs.main import main
 from beam_jobs.pipeline import ProjectFn, Spread, counters, pipeline_options, run_pipeline
-from beam_jobs.shards import Shard, join_shards, row_ranges, stage_shard
+from beam_jobs.shards import Shard, join_shards, row_items, stage_shard
 from beambell.errors import CatalogueError
 from beambell.labeling import ABSTAIN, LabelingFunction, StatefulFunction
 from beambell.labeling import patterns as packed
@@ -69,9 +69,7 @@ def run(project: Project, selection: Selection) -> Outcome:
 def build(project: Project, work: list[VotesWork], job: str) -> beam.Pipeline:
     """Build the pipeline: row ranges to shards and their counts, both gathered per partition, partitions published."""
     folder = str(project.path)
-    items: list[Item] = [
-        (item, *place) for item in work for place in row_ranges(item.rows.rows, project.params.beam.rows_per_item)
-    ]
+    items: list[Item] = row_items(work, lambda item: item.rows, project.params.beam.rows_per_item)
     gather = TupleCombineFn(AddPatternCounts(), ToListCombineFn())
     pipeline = beam.Pipeline(options=pipeline_options(project.params.beam))
     (
@@ -247,10 +245,18 @@ def _outcome(
 
 def _searched_by_re(project: Project, work: Iterable[VotesWork]) -> list[str]:
     """Name the LFs that ran and that no automaton can hold: their regex is searched in every row by Python."""
-    ran = {work.lfs[j].name for work in work for j, column in enumerate(work.reuse) if column == REUSE_NONE}
-    lfs = [project.catalogue[name] for name in sorted(ran)]
-    plans = compile_lfs(lfs, cache_dir=project.volatile / "compiled").explain() if lfs else []
-    return [f"{plan.lf} is searched by `re` in every row: {plan.why}" for plan in plans if plan.how == "re"]
+    # The very sets that the workers compiled: their automata are in the cache.
+    sets = {(item.partition.stream, _names_that_ran(item)) for item in work}
+    why: dict[str, str] = {}
+    for stream, names in sorted(sets):
+        lfs = [project.catalogue[name] for name in names]
+        plans = compile_lfs(lfs, cache_dir=project.volatile / "compiled").explain(stream)
+        why |= {plan.lf: plan.why for plan in plans if plan.how == "re"}
+    return [f"{name} is searched by `re` in every row: {reason}" for name, reason in sorted(why.items())]
+
+
+def _names_that_ran(work: VotesWork) -> tuple[str, ...]:
+    return tuple(lf.name for lf, column in zip(work.lfs, work.reuse, strict=True) if column == REUSE_NONE)
 
 
 def _slow(microseconds: Mapping[str, int]) -> list[str]:

@@ -13,7 +13,7 @@ import apache_beam as beam
 
 from beam_jobs.main import main
 from beam_jobs.pipeline import ProjectFn, Spread, pipeline_options, run_pipeline
-from beam_jobs.shards import Shard, join_shards, row_ranges, stage_shard
+from beam_jobs.shards import Shard, join_shards, row_items, stage_shard
 from beambell.labeling import patterns as packed
 from beambell.project import Project
 from beambell.steps.label import (
@@ -45,9 +45,7 @@ def run(project: Project, selection: Selection) -> Outcome:
 def build(project: Project, work: list[LabelWork], job: str) -> beam.Pipeline:
     """Build the pipeline: row ranges to shards, shards joined per partition, partitions published."""
     folder = str(project.path)
-    items: list[Item] = [
-        (item, *place) for item in work for place in row_ranges(item.votes.rows, project.params.beam.rows_per_item)
-    ]
+    items: list[Item] = row_items(work, lambda item: item.votes, project.params.beam.rows_per_item)
     pipeline = beam.Pipeline(options=pipeline_options(project.params.beam))
     (
         pipeline

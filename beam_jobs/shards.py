@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pyarrow as pa
 
 from beambell.store import FileRef, Store
 from beambell.store.tables import read_staged, stage_table, write_tables
+
+Work = TypeVar("Work")
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,11 @@ def row_ranges(rows: int, per_item: int) -> Iterator[tuple[int, int, int]]:
     """Cut ``rows`` rows into (index, start, stop); an empty partition is one empty range."""
     for index, start in enumerate(range(0, max(rows, 1), per_item)):
         yield index, start, min(start + per_item, rows)
+
+
+def row_items(work: Iterable[Work], rows: Callable[[Work], FileRef], per_item: int) -> list[tuple[Work, int, int, int]]:
+    """Cut what is to be done into work items: (work, index, start, stop) for each range of its rows."""
+    return [(item, *place) for item in work for place in row_ranges(rows(item).rows, per_item)]
 
 
 def stage_shard(store: Store, folder: str, index: int, table: pa.Table) -> Shard:

@@ -6,7 +6,7 @@ snorkel's ``LFAnalysis`` on the votes of all rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +18,7 @@ from beambell.labeling.patterns import Votes
 
 Counts = npt.NDArray[np.int64]
 
-_EXACT_IN_FLOAT: Final = 2**53
+EXACT_IN_FLOAT: Final = 2**53
 _BLOCK: Final = 2**18  # votes looked at a time: they stay in the cache, and no product is worth a second thread
 
 
@@ -137,9 +137,7 @@ def analyse(patterns: Votes, counts: Counts, names: Sequence[str]) -> LFAnalysis
     m, K = len(names), int(patterns.max(initial=-1)) + 1
     by_class, covered = np.zeros((K, m), np.int64), 0
     several, disputed = np.zeros((2, m + 1), np.int64)  # by labeling function, and in all
-    step = max(1, _BLOCK // max(1, m))
-    for start in range(0, len(counts), step):
-        block, rows = patterns[start : start + step], counts[start : start + step]
+    for block, rows in blocks(patterns, counts):
         voted = block != -1
         fired = voted.sum(axis=1)
         classes = np.zeros(len(block), np.int8)
@@ -167,6 +165,13 @@ def analyse(patterns: Votes, counts: Counts, names: Sequence[str]) -> LFAnalysis
     return LFAnalysis(n_rows, covered, int(several[m]), int(disputed[m]), lfs)
 
 
+def blocks(patterns: Votes, counts: Counts) -> Iterator[tuple[Votes, Counts]]:
+    """Cut patterns [p, m] and their counts [p] into pieces whose votes stay in the cache."""
+    step = max(1, _BLOCK // max(1, patterns.shape[1]))
+    for start in range(0, len(counts), step):
+        yield patterns[start : start + step], counts[start : start + step]
+
+
 def weighed(rows: Counts, mask: npt.NDArray[np.bool_]) -> Counts:
     """Add up the rows of the patterns for which each column holds, exactly.
 
@@ -183,7 +188,7 @@ def weighed(rows: Counts, mask: npt.NDArray[np.bool_]) -> Counts:
         int64 [m].
     """
     # Floating-point products are many times faster, and exact on integers up to 2**53.
-    number = np.float64 if np.abs(rows).sum(dtype=np.float64) < _EXACT_IN_FLOAT else np.int64
+    number = np.float64 if np.abs(rows).sum(dtype=np.float64) < EXACT_IN_FLOAT else np.int64
     return np.asarray((rows.astype(number) @ mask.astype(number)).astype(np.int64))
 
 

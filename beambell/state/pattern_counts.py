@@ -28,14 +28,13 @@ import pyarrow as pa
 
 from beambell.errors import StateError
 from beambell.labeling import patterns as packing
-from beambell.labeling.analysis import LFAnalysis, analyse, weighed
+from beambell.labeling.analysis import EXACT_IN_FLOAT, LFAnalysis, analyse, blocks, weighed
 from beambell.labeling.patterns import Packed, Votes
 
 Counts = npt.NDArray[np.int64]
 
 METADATA_KEY: Final = b"beambell"
 MAX_ROWS: Final = 2**63 - 1
-_EXACT_IN_FLOAT: Final = 2**53
 _BLOCK: Final = 2**20  # matrix entries worked on at a time
 
 
@@ -353,9 +352,7 @@ class PatternCounts:
     def vote_counts(self) -> Counts:
         """Count the rows on which LF j voted y, in units: int64 [m, K]."""
         total = np.zeros((self.n_lfs, self.cardinality), np.int64)
-        step = max(1, _BLOCK // 4 // self.n_lfs)
-        for start in range(0, self.n_patterns, step):
-            patterns, rows = self.patterns[start : start + step], self.counts[start : start + step]
+        for patterns, rows in blocks(self.patterns, self.counts):
             for y in range(self.cardinality):
                 total[:, y] += weighed(rows, patterns == y)
         return total
@@ -368,7 +365,7 @@ class PatternCounts:
         """Count the rows, in units, on which LF i voted y and LF j z: int64 [m K, m K], at ``[i K + y, j K + z]``."""
         d = self.n_lfs * self.cardinality
         # Floating-point matrix products are an order of magnitude faster, and exact on integers up to 2**53.
-        number = np.float64 if magnitude(self.counts) < _EXACT_IN_FLOAT else np.int64
+        number = np.float64 if magnitude(self.counts) < EXACT_IN_FLOAT else np.int64
         total: npt.NDArray[Any] = np.zeros((d, d), number)
         step = max(1, _BLOCK // d)
         for start in range(0, self.n_patterns, step):
@@ -425,7 +422,7 @@ class PatternCounts:
 
 def magnitude(counts: Counts) -> int:
     """Add up absolute values, exactly."""
-    if np.abs(counts.astype(np.float64)).sum() < _EXACT_IN_FLOAT:
+    if np.abs(counts.astype(np.float64)).sum() < EXACT_IN_FLOAT:
         return int(np.abs(counts).sum())
     return sum(map(abs, counts.ravel().tolist()))
 
