@@ -50,6 +50,7 @@ class Code(StrEnum):
     BAD_ENCODING = "bad_encoding"
     BAD_VALUE = "bad_value"
     NO_ID = "no_id"
+    UNKNOWN_CLASS = "unknown_class"
     TRUNCATED = "truncated"
     UNREADABLE = "unreadable"
     EMPTY_FILE = "empty_file"
