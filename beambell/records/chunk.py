@@ -72,10 +72,20 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The columns a stream reads: those a record must have, and those it may lack."""
+    """The columns that are read: those a record must have, those it may lack, and those nobody misses.
+
+    Attributes
+    ----------
+    required, optional, unmissed
+        Their names. That a file lacks an optional one is remarked on.
+    time
+        Which of them holds times, if one does: a line with a time in its place is a record.
+    """
 
     required: tuple[str, ...]
     optional: tuple[str, ...]
+    unmissed: tuple[str, ...] = ()
+    time: str | None = None
 
     @classmethod
     def of(cls, stream: StreamParams) -> Wanted:
@@ -86,12 +96,12 @@ class Wanted:
         if stream.undated == "quarantine":
             required.append(stream.time)
         optional = [name for name in (stream.time, *stream.fields) if name not in required]
-        return cls(tuple(dict.fromkeys(required)), tuple(dict.fromkeys(optional)))
+        return cls(tuple(dict.fromkeys(required)), tuple(dict.fromkeys(optional)), time=stream.time)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """All of them."""
-        return self.required + self.optional
+        return self.required + self.optional + self.unmissed
 
 
 def missing_column(name: str, present: Sequence[str]) -> str:

@@ -15,7 +15,6 @@ from typing import Final
 
 import pyarrow as pa
 
-from beambell.config import StreamParams
 from beambell.records.chunk import Cells, Chunk, Faults, Header, Wanted
 from beambell.records.schema import EXCERPT_CHARS, Code, Reject
 from beambell.records.text import LineReader
@@ -148,15 +147,15 @@ def parse_line(line: str, delimiter: str) -> list[str] | None:
     return row if reader.line_num == 1 else None
 
 
-def read_delimited(lines: LineReader, *, stream: StreamParams, delimiter: str, batch_rows: int) -> Iterator[Chunk]:
+def read_delimited(lines: LineReader, *, wanted: Wanted, delimiter: str, batch_rows: int) -> Iterator[Chunk]:
     """Read a file with a header.
 
     Parameters
     ----------
     lines
         The file, with line ends of every kind.
-    stream
-        Whose columns are wanted.
+    wanted
+        Which columns.
     delimiter
         One character.
     batch_rows
@@ -167,7 +166,6 @@ def read_delimited(lines: LineReader, *, stream: StreamParams, delimiter: str, b
     Chunk
         Cells are str; an absent value is an empty string.
     """
-    wanted = Wanted.of(stream)
     header: Header | None = None
     window: list[str] = []
     first = 1
@@ -190,7 +188,7 @@ def read_delimited(lines: LineReader, *, stream: StreamParams, delimiter: str, b
         if header is None:
             used, chunk = len(window), Chunk(rejects=rejects)
         else:
-            time_at = header.positions.get(stream.time)
+            time_at = header.positions.get(wanted.time or "")
             splitter = _Splitter(delimiter, len(header.names), time_at, lines.limit)
             found = splitter.split(window, final=block.final)
             used, chunk = found.used, _chunk(found, window, first, header, rejects)

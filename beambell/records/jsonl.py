@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from operator import itemgetter
 from typing import Any, Final
 
-from beambell.config import StreamParams
 from beambell.records.chunk import Chunk, Faults, Wanted, missing_column
 from beambell.records.schema import Code, Reject
 from beambell.records.text import LineReader
@@ -18,15 +17,15 @@ _KINDS: Final = {list: "an array", str: "a string", bool: "a boolean", type(None
 _decode = json.JSONDecoder().raw_decode
 
 
-def read_jsonl(lines: LineReader, *, stream: StreamParams, batch_rows: int) -> Iterator[Chunk]:
+def read_jsonl(lines: LineReader, *, wanted: Wanted, batch_rows: int) -> Iterator[Chunk]:
     """Read a file of one JSON object per line.
 
     Parameters
     ----------
     lines
         The file, with lines ended by LF.
-    stream
-        Whose columns are wanted.
+    wanted
+        Which keys.
     batch_rows
         Lines of a chunk.
 
@@ -35,7 +34,6 @@ def read_jsonl(lines: LineReader, *, stream: StreamParams, batch_rows: int) -> I
     Chunk
         Cells are JSON values.
     """
-    wanted = Wanted.of(stream)
     while True:
         first = lines.taken + 1
         block = lines.take(batch_rows)

@@ -13,14 +13,14 @@ import pyarrow.compute as pc
 from beambell.config import StreamParams
 from beambell.errors import InputError, UsageError
 from beambell.records.cells import ID, KINDS, convert
-from beambell.records.chunk import Chunk
+from beambell.records.chunk import Chunk, Wanted
 from beambell.records.delimited import read_delimited
 from beambell.records.identity import content_ids
 from beambell.records.jsonl import read_jsonl
 from beambell.records.parquet import read_parquet
 from beambell.records.partitioning import delivery_dt, parse_dt, partition_of
 from beambell.records.schema import Batch, Code, Reject, quarantine_table, row_schema
-from beambell.records.text import LineReader
+from beambell.records.text import LineReader, record_limit
 from beambell.records.times import TIME
 
 Format: TypeAlias = Literal["csv", "tsv", "jsonl", "parquet"]
@@ -106,12 +106,13 @@ def read_records(
 def _chunks(source: BinaryIO, name: str, file_format: Format, stream: StreamParams, batch_rows: int) -> Iterator[Chunk]:
     if file_format == "parquet":
         return read_parquet(source, stream=stream, batch_rows=batch_rows)
+    wanted, newline = Wanted.of(stream), "\n" if file_format == "jsonl" else ""
+    limit = record_limit(stream.max_text_chars)
+    lines = LineReader(source, name=name, encoding=stream.encoding, limit=limit, newline=newline)
     if file_format == "jsonl":
-        lines = LineReader(source, name=name, stream=stream, newline="\n")
-        return read_jsonl(lines, stream=stream, batch_rows=batch_rows)
-    lines = LineReader(source, name=name, stream=stream, newline="")
+        return read_jsonl(lines, wanted=wanted, batch_rows=batch_rows)
     delimiter = "\t" if file_format == "tsv" else stream.delimiter
-    return read_delimited(lines, stream=stream, delimiter=delimiter, batch_rows=batch_rows)
+    return read_delimited(lines, wanted=wanted, delimiter=delimiter, batch_rows=batch_rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
-from beambell.config import StreamParams
 from beambell.errors import ConfigError
 from beambell.records.schema import Code, Reject
 
@@ -87,8 +86,10 @@ class LineReader:
         Raw bytes; not closed.
     name
         Ends in ``.gz`` if compressed; gzip is also known by its first bytes.
-    stream
-        Gives the encoding, and the length from which no line can be a record.
+    encoding
+        Python's name of it.
+    limit
+        Length, in characters, from which no line can be a record.
     newline
         As for `open`: ``""`` ends lines at any of CR, LF, CRLF, ``"\n"`` at LF alone.
 
@@ -98,8 +99,8 @@ class LineReader:
         When the encoding is unknown.
     """
 
-    def __init__(self, source: BinaryIO, *, name: str, stream: StreamParams, newline: str) -> None:
-        self.limit = record_limit(stream)
+    def __init__(self, source: BinaryIO, *, name: str, encoding: str, limit: int, newline: str) -> None:
+        self.limit = limit
         self.taken = 0
         self._ended = False
         self._stream = _Stream(source.read)
@@ -110,13 +111,13 @@ class LineReader:
             buffer = _buffered(self._stream)
         head = buffer.peek(_HEAD)[:_HEAD]
         try:
-            codec = codecs.lookup(stream.encoding).name
+            codec = codecs.lookup(encoding).name
             self._text = io.TextIOWrapper(
                 buffer, "utf-8-sig" if codec == "utf-8" else codec, errors=_ESCAPE, newline=newline
             )
         except LookupError:
             raise ConfigError(
-                f"encoding {stream.encoding!r} is unknown", fix="name one that Python knows, such as utf-8 or cp1252"
+                f"encoding {encoding!r} is unknown", fix="name one that Python knows, such as utf-8 or cp1252"
             ) from None
         self._refusal = _refusal(head, codec)
 
@@ -202,6 +203,6 @@ def _looks_wide(head: bytes) -> bool:
     return halves[0] < 0.1 and halves[1] > 0.8
 
 
-def record_limit(stream: StreamParams) -> int:
+def record_limit(max_text_chars: int) -> int:
     r"""Give the characters from which on a record is none; a character can be 12 in JSON: ``\ud83d\ude00``."""
-    return 16 * stream.max_text_chars + 2**20
+    return 16 * max_text_chars + 2**20
