@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import io
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -16,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from benchmarks.timing import median_seconds, table
+from benchmarks.timing import alternated, median_seconds, seconds, table
 
 HISTORIES = (7, 365)
-ROWS_A_DAY, POOL, NEW_DAYS = 20_000, 20_000, 5
+ROWS_A_DAY, POOL, NEW_DAYS = 20_000, 20_000, 9
 FEW_LFS, LFS = 15, 18
 MEMORY_ROWS = 10_000_000
 CHUNK = 500_000
@@ -43,48 +41,61 @@ def measure() -> str:
 
 
 def _merging() -> str:
-    rows, seconds, process = [], {}, {}
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
         for policy in ({"policy": "all"}, {"policy": "decay", "half_life_days": 7}):
-            for days in HISTORIES:
-                project = Path(folder) / f"{policy['policy']}-{days}"
-                seconds[days], process[days] = _one_merge(project, days, policy)
-            ratios = [f"{figures[HISTORIES[1]] / figures[HISTORIES[0]]:.2f}" for figures in (seconds, process)]
-            for what, figures, ratio in zip(
-                ("the stage, in a process that runs", "`beambell merge`, from the shell"),
-                (seconds, process),
-                ratios,
-                strict=True,
+            histories = {
+                days: _History(Path(folder) / f"{policy['policy']}-{days}", days, policy) for days in HISTORIES
+            }
+            for what, how in (
+                ("the stage, in a process that runs", "merge_here"),
+                ("`beambell merge`, from the shell", "merge_from_the_shell"),
             ):
-                rows.append([policy["policy"], what, *(f"{figures[days]:.3f}" for days in HISTORIES), ratio])
+                taken = alternated({days: getattr(of, how) for days, of in histories.items()}, rounds=NEW_DAYS)
+                ratio = f"{taken[HISTORIES[1]] / taken[HISTORIES[0]]:.2f}"
+                rows.append([policy["policy"], what, *(f"{taken[days]:.3f}" for days in HISTORIES), ratio])
     title = f"## Merging one partition ({ROWS_A_DAY:,} rows, {LFS} LFs) into a state, seconds\n\n"
     head = ["policy", "what", *(f"into {days} partitions" for days in HISTORIES), "ratio"]
     return title + table(head, rows)
 
 
-def _one_merge(folder: Path, days: int, policy: dict[str, object]) -> tuple[float, float]:
-    from beambell import Project
-    from beambell.cli.stages import STAGES
+class _History:
+    """A project with a state of so many days, into which one more is merged at each call."""
 
-    merge = next(stage for stage in STAGES if stage.name == "merge")
-    _make_project(folder, policy)
-    project = Project(folder)
-    for day in range(days):
-        _vote(project, day)
-    merge.run(project, project.select())
-    stage_s, process_s = [], []
-    for step in range(NEW_DAYS):
-        _vote(project, days + 2 * step)
-        start = time.perf_counter()
-        fresh = Project(folder)
-        assert merge.run(fresh, fresh.select()).done
-        stage_s.append(time.perf_counter() - start)
-        _vote(project, days + 2 * step + 1)
-        start = time.perf_counter()
-        command = [sys.executable, "-m", "beambell", "merge", "--project", str(folder)]
-        subprocess.run(command, check=True, capture_output=True, cwd=Path(__file__).parents[1])
-        process_s.append(time.perf_counter() - start)
-    return statistics.median(stage_s), statistics.median(process_s)
+    def __init__(self, folder: Path, days: int, policy: dict[str, object]) -> None:
+        from beambell import Project
+
+        self._folder, self._days = folder, days
+        _make_project(folder, policy)
+        for day in range(days):
+            _vote(Project(folder), day)
+        self._merge()
+
+    def merge_here(self) -> float:
+        """Return the seconds that the stage takes."""
+        self._one_more()
+        return seconds(self._merge)
+
+    def merge_from_the_shell(self) -> float:
+        """Return the seconds that the command takes."""
+        self._one_more()
+        command = [sys.executable, "-m", "beambell", "merge", "--project", str(self._folder)]
+        repository = Path(__file__).parents[1]
+        return seconds(lambda: subprocess.run(command, check=True, capture_output=True, cwd=repository))
+
+    def _one_more(self) -> None:
+        from beambell import Project
+
+        _vote(Project(self._folder), self._days)
+        self._days += 1
+
+    def _merge(self) -> None:
+        from beambell import Project
+        from beambell.cli.stages import STAGES
+
+        merge = next(stage for stage in STAGES if stage.name == "merge")
+        project = Project(self._folder)
+        assert merge.run(project, project.select()).done
 
 
 def _make_project(folder: Path, policy: dict[str, object]) -> None:
@@ -128,9 +139,9 @@ def _size() -> str:
     for factor in (1, 10, 100, 1000):
         counts = parts[0] * factor
         fit = SnorkelLabelModel(n_epochs=100)
-        seconds = median_seconds(lambda fit=fit, counts=counts: fit.fit(counts), repeats=1)
+        taken = median_seconds(lambda fit=fit, counts=counts: fit.fit(counts), repeats=1)
         size = _bytes(counts)
-        rows.append([f"{counts.n_rows:,}", f"{counts.n_patterns:,}", f"{size:,}", f"{seconds:.2f}"])
+        rows.append([f"{counts.n_rows:,}", f"{counts.n_patterns:,}", f"{size:,}", f"{taken:.2f}"])
     title = f"## Size of the state on disk, {LFS} LFs; a million rows, and counts scaled up to a billion\n\n"
     return title + table(["rows", "patterns", "bytes", "fit, seconds"], rows)
 

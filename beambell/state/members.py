@@ -1,14 +1,14 @@
-"""Who is in the state: a set of partition revisions, kept in lists that most merges do not touch.
+"""Who is in the state: a set of partition revisions, kept in lists that most merges neither write nor read.
 
 A list holds the members of one stream and month (for hours, of one day; for months, of one year). Lists have
-content-hash names, so a merge writes the one list that changed, and thousands of states of the past share theirs.
+content-hash names: a merge writes the one list that changed, thousands of states of the past share theirs, and two
+lists are compared by their digests.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from beambell.store import FileRef, Layout, Manifest, Partition, Store, canonical_json
@@ -38,6 +38,37 @@ class Member:
 Members = dict[Partition, Member]
 
 
+def list_name(stream: str, dt: str) -> str:
+    """Name the list that holds a partition: ``comments/2026-01``."""
+    wider = dt.replace("T", "-").rpartition("-")[0]
+    return f"{stream}/{wider}"
+
+
+def spell_list(members: Members) -> bytes:
+    """Spell a list as its file does."""
+    return canonical_json({str(partition): asdict(member) for partition, member in members.items()})
+
+
+def lists_of(state: Manifest | None) -> dict[str, FileRef]:
+    """Return the files of the lists of a state, by the lists' names."""
+    files = state.files if state else {}
+    return {role.removeprefix(f"{ROLE}/"): ref for role, ref in files.items() if role.startswith(f"{ROLE}/")}
+
+
+def read_list(store: Store, ref: FileRef, folder: str = Layout.STATE) -> Members:
+    """Read one list.
+
+    Raises
+    ------
+    ArtefactError
+        If it is missing, or was changed.
+    """
+    return {
+        Partition(*key.split("/")): Member(FileRef(**entry["patterns"]), entry["votes"], entry["rows"])
+        for key, entry in json.loads(store.get(folder, ref)).items()
+    }
+
+
 def read_members(store: Store, state: Manifest, folder: str = Layout.STATE) -> Members:
     """List the partitions that a state, current or past, is the sum of.
 
@@ -46,33 +77,13 @@ def read_members(store: Store, state: Manifest, folder: str = Layout.STATE) -> M
     ArtefactError
         If a list of them is missing, or was changed.
     """
-    members = {}
-    for role, ref in state.files.items():
-        if role.startswith(f"{ROLE}/"):
-            for key, entry in json.loads(store.get(folder, ref)).items():
-                patterns = FileRef(**entry["patterns"])
-                members[Partition(*key.split("/"))] = Member(patterns, entry["votes"], entry["rows"])
-    return dict(sorted(members.items()))
+    lists = (read_list(store, ref, folder) for ref in lists_of(state).values())
+    return dict(sorted((partition, member) for members in lists for partition, member in members.items()))
 
 
-def write_members(
-    store: Store, members: Mapping[Partition, Member], before: Manifest | None, known: Mapping[Partition, Member]
-) -> dict[str, FileRef]:
-    """Write the lists that differ from those of the state before, and name all of them by role."""
-    lists, old = _lists(members), _lists(known)
-    files = {}
-    for role, entries in sorted(lists.items()):
-        if before is not None and role in before.files and old.get(role) == entries:
-            files[role] = before.files[role]
-        else:
-            tree = {str(partition): asdict(member) for partition, member in entries.items()}
-            files[role] = store.put(Layout.STATE, ROLE, ".json", canonical_json(tree))
-    return files
-
-
-def _lists(members: Mapping[Partition, Member]) -> dict[str, Members]:
-    lists: defaultdict[str, Members] = defaultdict(dict)
-    for partition, member in members.items():
-        wider = partition.dt.replace("T", "-").rpartition("-")[0]
-        lists[f"{ROLE}/{partition.stream}/{wider}"][partition] = member
-    return dict(lists)
+def write_list(store: Store, members: Members, before: FileRef | None) -> FileRef:
+    """Write one list, unless it is what it was."""
+    data = spell_list(members)
+    if before is not None and hashlib.sha256(data).hexdigest() == before.sha256:
+        return before
+    return store.put(Layout.STATE, ROLE, ".json", data)

@@ -83,11 +83,12 @@ class Logged:
 
 def log_of(store: Store) -> list[Logged]:
     """List the states there were, oldest first. Reads no file but the names of the log's."""
-    found = []
-    for name in store.files.list(LOG):
-        number, _, rest = name.removesuffix(".json").partition("-")
-        found.append(Logged(int(number), rest))
-    return found
+    return [_logged(name) for name in store.files.list(LOG)]
+
+
+def _logged(name: str) -> Logged:
+    number, _, rest = name.removesuffix(".json").partition("-")
+    return Logged(int(number), rest)
 
 
 def record(store: Store, state: Manifest) -> None:
@@ -95,10 +96,11 @@ def record(store: Store, state: Manifest) -> None:
 
     The log is of what happened, not an artefact: a state does not depend on the way to it.
     """
-    log = log_of(store)
-    if log and log[-1].id == state.id:
+    names = store.files.list(LOG)
+    last = _logged(names[-1]) if names else None
+    if last and last.id == state.id:
         return
-    number = log[-1].number + 1 if log else 1
+    number = last.number + 1 if last else 1
     store.files.write(f"{LOG}/{number:06d}-{state.id}.json", canonical_json({"state": state.id}))
 
 

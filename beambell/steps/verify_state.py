@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 from beambell.errors import ArtefactError, BeamBellError
 from beambell.labeling import patterns as packed
 from beambell.project import Project
 from beambell.state import BudgetedCounts, Member, PatternCounts
-from beambell.state.members import read_members
+from beambell.state.members import Members, read_members
 from beambell.state.stored import roles
 from beambell.steps.merge import NO_DAY, Sums, find_work
 from beambell.store import Layout, Manifest, Partition
@@ -69,7 +69,9 @@ def verify_state(project: Project) -> Verification:
     members = read_members(project.store, state)
     findings = [Finding(str(p), problem) for p, m in members.items() for problem in _of_partition(project, p, m)]
     if not findings:
-        findings = [Finding(f"{Layout.STATE}/{state.files[role].name}", why) for role, why in _of_sums(project, state)]
+        findings = [
+            Finding(f"{Layout.STATE}/{state.files[role].name}", why) for role, why in _of_sums(project, state, members)
+        ]
     return Verification(state.id, len(members), sum(member.rows for member in members.values()), tuple(findings))
 
 
@@ -92,14 +94,14 @@ def _of_partition(project: Project, partition: Partition, member: Member) -> Ite
         yield error.message if isinstance(error, BeamBellError) else str(error)
 
 
-def _of_sums(project: Project, state: Manifest) -> Iterator[tuple[str, str]]:
+def _of_sums(project: Project, state: Manifest, members: Members) -> Iterator[tuple[str, str]]:
     """Compare the files of counts with sums made from scratch under the policy and the LFs of the state."""
     work = find_work(project)
     if work.anew or work.held:
         yield roles()[0], f"not compared: {work.anew or 'partitions wait for apply'}; run `beambell merge` first"
         return
     newest = date.fromisoformat(state.facts["newest"]).toordinal() if state.facts["newest"] else NO_DAY
-    sums = Sums(project, replace(work, before=None, anew="verification", members=work.known, newest=newest))
+    sums = Sums(project, newest, lambda: members)
     for stream in [None, *state.facts["streams"]]:
         expected = _digests(sums.of(stream), stream)
         stored = {role: state.files[role] for role in roles(stream) if role in state.files}

@@ -164,20 +164,16 @@ class Files:
         """All files at any depth below a folder, with size and stamp; in order, relative to the root."""
         return self._place.walk(folder)
 
-    def find(self, folder: str, file_name: str) -> builtins.list[str]:
-        """Folders, at any depth below ``folder``, that hold ``file_name``; sorted, relative to the root."""
-        return builtins.list(self.stamps(folder, file_name))
-
     def stamps(self, folder: str, file_name: str) -> dict[str, str]:
-        """Those folders with the stamp of the file that each holds."""
-        tail = f"/{file_name}"
-        found = {name[: -len(tail)]: entry.stamp for name, entry in self.walk(folder).items() if name.endswith(tail)}
-        return dict(sorted(found.items()))
+        """Folders, at any depth below ``folder``, that hold ``file_name``, each with the stamp of that file.
+
+        In order, relative to the root. None is looked for below a folder that holds one: artefacts hold no artefacts.
+        """
+        return self._place.stamps(folder, file_name)
 
     def list(self, folder: str) -> builtins.list[str]:
         """Names of the files in a folder, sorted; none if there is no folder."""
-        start = len(folder) + 1
-        return sorted(name[start:] for name in self.walk(folder) if "/" not in name[start:])
+        return sorted(self._place.list(folder))
 
     # -- changes ---------------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, BinaryIO
 
 from beambell.errors import ArtefactError
@@ -94,7 +95,7 @@ class Manifest:
                 fix="remove it and run the stage again; the data files it named are made anew",
             ) from None
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Digest of all it says: the identity of the artefact, 64 hex digits."""
         return self._read_id or self.computed_id
@@ -167,7 +168,15 @@ class Store:
 
         One listing, then only what changed since the last is read, all at once.
         """
-        stamps = {f"{found}/{FILE_NAME}": stamp for found, stamp in self.files.stamps(folder, FILE_NAME).items()}
+        return self.read_many(self.stamps(folder))
+
+    def stamps(self, folder: str) -> dict[str, str]:
+        """Folders of all published artefacts below a folder, in order; a stamp changes when one is published again."""
+        return self.files.stamps(folder, FILE_NAME)
+
+    def read_many(self, folders: Mapping[str, str]) -> dict[str, Manifest]:
+        """Read the manifests of folders, given with their `stamps`; those that are gone are left out."""
+        stamps = {f"{folder}/{FILE_NAME}": stamp for folder, stamp in folders.items()}
         changed = [name for name, stamp in stamps.items() if self._known.get(name, ("",))[0] != stamp]
         read = self.files.read_many(changed)
         for name, data in read.items():

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,6 +80,17 @@ class Place(Protocol):
 
     def walk(self, folder: str) -> dict[str, Entry]:
         """All files below a folder, in order."""
+        ...
+
+    def stamps(self, folder: str, file_name: str) -> dict[str, str]:
+        """Folders below a folder that hold a file of that name, in order, each with the file's stamp.
+
+        None is looked for below a folder that holds one.
+        """
+        ...
+
+    def list(self, folder: str) -> Iterable[str]:
+        """Names of the files in a folder."""
         ...
 
     def draft(self) -> Any:
@@ -182,6 +193,32 @@ class LocalFolder:
                     continue
                 found[path[start:]] = Entry(stat.st_size, _stat_stamp(stat), stat.st_mtime)
         return dict(sorted(found.items()))
+
+    def stamps(self, folder: str, file_name: str) -> dict[str, str]:
+        """Ask for that file in each folder, and look at no other: there are several times as many."""
+        found, todo = {}, [folder] if folder else [*self._folders("")]
+        while todo:
+            here = todo.pop()
+            stamp = self.stamp(f"{here}/{file_name}")
+            if stamp is None:
+                todo += [f"{here}/{name}" for name in self._folders(here)]
+            else:
+                found[here] = stamp
+        return dict(sorted(found.items()))
+
+    def list(self, folder: str) -> Iterable[str]:
+        """Names of the files in a folder."""
+        return [entry.name for entry in self._entries(folder) if not entry.is_dir()]
+
+    def _folders(self, folder: str) -> Sequence[str]:
+        return [entry.name for entry in self._entries(folder) if entry.is_dir(follow_symlinks=False)]
+
+    def _entries(self, folder: str) -> Sequence[os.DirEntry[str]]:
+        try:
+            with os.scandir(self.path(folder)) as entries:
+                return [*entries]
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
 
     @contextmanager
     def draft(self) -> Iterator[LocalDraft]:
@@ -305,6 +342,18 @@ class ObjectStore:
             return {}
         entries = {self._name(path): _info_entry(info) for path, info in found.items()}
         return dict(sorted(entries.items()))
+
+    def stamps(self, folder: str, file_name: str) -> dict[str, str]:
+        """What the listing says of those files."""
+        tail = f"/{file_name}"
+        return {
+            name.removesuffix(tail): entry.stamp for name, entry in self.walk(folder).items() if name.endswith(tail)
+        }
+
+    def list(self, folder: str) -> Iterable[str]:
+        """Names of the objects directly below a folder."""
+        names = (name[len(folder) + 1 :] for name in self.walk(folder))
+        return (name for name in names if "/" not in name)
 
     @contextmanager
     def draft(self) -> Iterator[RemoteDraft]:

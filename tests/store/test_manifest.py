@@ -139,4 +139,4 @@ def test_names_below_the_root_stay_below(tmp_path):
     store.files.write("a/b.txt", b"x")
     assert Path(tmp_path, "data", "a", "b.txt").read_bytes() == b"x"
     assert store.files.list("a") == ["b.txt"]
-    assert store.files.find("a", "b.txt") == ["a"]
+    assert list(store.files.stamps("a", "b.txt")) == ["a"]
