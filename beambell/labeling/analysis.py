@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from beambell.errors import StateError
-from beambell.labeling.patterns import Votes
+from beambell.labeling import patterns as packing
+from beambell.labeling.patterns import Packed, Votes
 
 Counts = npt.NDArray[np.int64]
 
@@ -134,35 +135,63 @@ def analyse(patterns: Votes, counts: Counts, names: Sequence[str]) -> LFAnalysis
         )
     if np.any(counts < 0):
         raise StateError("only rows that are there can be analysed, and a count is negative", where="counts")
-    m, K = len(names), int(patterns.max(initial=-1)) + 1
-    by_class, covered = np.zeros((K, m), np.int64), 0
-    several, disputed = np.zeros((2, m + 1), np.int64)  # by labeling function, and in all
+    return _analysis(_sums(patterns, counts, int(patterns.max(initial=-1)) + 1), int(counts.sum()), names)
+
+
+def analyse_packed(packed: Packed, counts: Counts, cardinality: int, names: Sequence[str]) -> LFAnalysis:
+    """Analyse labeling functions by their vote patterns as they are packed, uint8 [p, width].
+
+    Raises
+    ------
+    StateError
+        As `analyse` does.
+    """
+    kernels = packing.kernels(len(packed))
+    if kernels is None or np.any(counts < 0):
+        return analyse(packing.unpack(packed, len(names), cardinality), counts, names)
+    sums = np.zeros((len(names) + 1, cardinality + 2), np.int64)
+    kernels.tally(packing.frozen(packed), packing.frozen(counts), packing.bits_per_vote(cardinality), sums)
+    return _analysis(sums, int(counts.sum()), names)
+
+
+def _sums(patterns: Votes, counts: Counts, K: int) -> Counts:
+    """Add up rows, int64 [m + 1, K + 2].
+
+    By labeling function: the rows on which it voted for each class; with others; with others for different classes.
+    Last: the rows with a vote, with several votes, with votes for different classes.
+    """
+    m = patterns.shape[1]
+    sums = np.zeros((m + 1, K + 2), np.int64)
     for block, rows in blocks(patterns, counts):
-        voted = block != -1
+        voted = block != packing.ABSTAIN
         fired = voted.sum(axis=1)
         classes = np.zeros(len(block), np.int8)
         for y in range(K):
             chosen = block == y
-            by_class[y] += weighed(rows, chosen)
+            sums[:m, y] += weighed(rows, chosen)
             classes += chosen.any(axis=1)
-        covered += int(rows[fired >= 1].sum())
-        for total, mask in ((several, fired >= 2), (disputed, classes >= 2)):
+        sums[m, 0] += rows[fired >= 1].sum()
+        for column, mask in ((K, fired >= 2), (K + 1, classes >= 2)):
             if mask.any():
-                total[:m] += weighed(rows[mask], voted[mask])
-                total[m] += rows[mask].sum()
-    n_rows = int(counts.sum())
+                sums[:m, column] += weighed(rows[mask], voted[mask])
+                sums[m, column] += rows[mask].sum()
+    return sums
+
+
+def _analysis(sums: Counts, n_rows: int, names: Sequence[str]) -> LFAnalysis:
     lfs = tuple(
         LFStatistics(
             name=name,
-            polarity=tuple(np.flatnonzero(by_class[:, j]).tolist()),
+            polarity=tuple(np.flatnonzero(by_class).tolist()),
             rows=n_rows,
-            votes=int(by_class[:, j].sum()),
-            overlapping=int(several[j]),
-            conflicting=int(disputed[j]),
+            votes=int(by_class.sum()),
+            overlapping=int(several),
+            conflicting=int(disputed),
         )
-        for j, name in enumerate(names)
+        for name, (*_, several, disputed), by_class in zip(names, sums, sums[:, :-2], strict=False)
     )
-    return LFAnalysis(n_rows, covered, int(several[m]), int(disputed[m]), lfs)
+    covered, overlapping, conflicting = sums[-1, [0, -2, -1]].tolist()
+    return LFAnalysis(n_rows, covered, overlapping, conflicting, lfs)
 
 
 def blocks(patterns: Votes, counts: Counts) -> Iterator[tuple[Votes, Counts]]:

@@ -2,11 +2,16 @@
 
 A vote is stored as ``vote + 1`` in ``ceil(log2(K + 1))`` bits, labeling function after labeling function, the highest
 bit first, padded with zero bits to whole bytes. The order of the bytes is the lexicographic order of the votes.
+
+What is written here with numpy is what it means. Where there is much to do, `beambell.labeling.pattern_kernels` does
+the same in machine code.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any, Final
 
 import numpy as np
@@ -23,6 +28,26 @@ MAX_CARDINALITY: Final = 127
 """Votes are int8."""
 
 _CHUNK_ROWS = 16_384  # the unpacked bits of a chunk stay in the processor's cache
+_WORTH_LOADING, _WORTH_IMPORTING = (
+    4_096,
+    262_144,
+)  # patterns that machine code saves milliseconds on, or tenths of a second
+
+
+def kernels(n: int) -> ModuleType | None:
+    """Return the loops in machine code, if it pays to work on ``n`` patterns with them: numba takes long to import."""
+    if n < (_WORTH_LOADING if "numba" in sys.modules else _WORTH_IMPORTING):
+        return None
+    from beambell.labeling import pattern_kernels
+
+    return pattern_kernels
+
+
+def frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """View an array as the loops read it: numba compiles each for one layout, and for what may not be written."""
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
 
 
 def bits_per_vote(cardinality: int) -> int:
@@ -145,6 +170,9 @@ def pack(L: npt.ArrayLike, cardinality: int, lfs: Sequence[str] | None = None) -
     n, m = votes.shape
     bits = bits_per_vote(cardinality)
     packed = np.empty((n, packed_width(m, cardinality)), np.uint8)
+    if loops := kernels(n):
+        loops.pack(frozen(votes), bits, packed)
+        return packed
     for start in range(0, n, _CHUNK_ROWS):
         codes = (votes[start : start + _CHUNK_ROWS] + np.int8(1)).view(np.uint8)
         spread = np.empty((*codes.shape, bits), np.uint8)
@@ -177,8 +205,12 @@ def unpack(packed: Packed, n_lfs: int, cardinality: int) -> Votes:
         If these bytes are not patterns of m labeling functions and K classes.
     """
     bits = bits_per_vote(cardinality)
-    width = check_packed(packed, n_lfs, cardinality).shape[1]
-    votes = np.empty((len(packed), n_lfs), np.int8)
+    votes = np.empty((len(check_packed(packed, n_lfs, cardinality)), n_lfs), np.int8)
+    if loops := kernels(len(packed)):
+        if not loops.possible(frozen(packed), bits, n_lfs, cardinality):
+            raise _impossible(n_lfs, cardinality)
+        loops.unpack(frozen(packed), bits, votes)
+        return votes
     for start in range(0, len(packed), _CHUNK_ROWS):
         chunk = packed[start : start + _CHUNK_ROWS]
         spread = np.unpackbits(chunk, axis=1, count=n_lfs * bits).reshape(len(chunk), n_lfs, bits)
@@ -186,14 +218,33 @@ def unpack(packed: Packed, n_lfs: int, cardinality: int) -> Votes:
         for b in range(1, bits):
             codes = codes << np.uint8(1) | spread[:, :, b]
         votes[start : start + _CHUNK_ROWS] = codes.view(np.int8) - np.int8(1)
-    padding = (1 << (8 * width - n_lfs * bits)) - 1
+    padding = (1 << (8 * packed.shape[1] - n_lfs * bits)) - 1
     if (votes.size and votes.max() >= cardinality) or np.any(packed[:, -1] & padding):
-        raise StateError(
-            f"a pattern that {n_lfs} labeling functions with {cardinality} classes cannot have cast",
-            where="pattern",
-            fix="read it with the labeling functions and classes it was written with",
-        )
+        raise _impossible(n_lfs, cardinality)
     return votes
+
+
+def check_possible(packed: Packed, n_lfs: int, cardinality: int) -> None:
+    """Check that votes of m labeling functions for K classes can have packed to these patterns, as `unpack` does.
+
+    Raises
+    ------
+    StateError
+        If not.
+    """
+    loops = kernels(len(check_packed(packed, n_lfs, cardinality)))
+    if loops is None:
+        unpack(packed, n_lfs, cardinality)
+    elif not loops.possible(frozen(packed), bits_per_vote(cardinality), n_lfs, cardinality):
+        raise _impossible(n_lfs, cardinality)
+
+
+def _impossible(n_lfs: int, cardinality: int) -> StateError:
+    return StateError(
+        f"a pattern that {n_lfs} labeling functions with {cardinality} classes cannot have cast",
+        where="pattern",
+        fix="read it with the labeling functions and classes it was written with",
+    )
 
 
 def unique(packed: Packed) -> tuple[Packed, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -213,13 +264,53 @@ def unique(packed: Packed) -> tuple[Packed, npt.NDArray[np.int64], npt.NDArray[n
     counts
         Rows per pattern, int64 [p].
     """
-    encoded = to_arrow(packed).dictionary_encode()
-    first_seen = from_arrow(encoded.dictionary)
-    order = np.argsort(keys(first_seen), kind="stable")
+    first_seen, inverse, counts = _numbered(packed)
+    order = _ascending(first_seen)
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
-    inverse = rank[np.from_dlpack(encoded.indices)]  # its to_numpy() would import pandas first
-    return first_seen[order], inverse, np.bincount(inverse, minlength=len(order)).astype(np.int64, copy=False)
+    return first_seen[order], rank[inverse], counts[order]
+
+
+def count(packed: Packed) -> tuple[Packed, npt.NDArray[np.int64]]:
+    """Find the distinct patterns and how often each is there, as `unique` does."""
+    first_seen, _, counts = _numbered(packed)
+    order = _ascending(first_seen)
+    return first_seen[order], counts[order]
+
+
+def _numbered(packed: Packed) -> tuple[Packed, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the distinct patterns as they first occur; for each row, which it has; the rows of each."""
+    n = len(packed)
+    if loops := kernels(n):
+        inverse, firsts, counts = np.empty((3, n), np.int64)
+        p = loops.distinct(frozen(packed), inverse, firsts, counts)
+        return packed[firsts[:p]], inverse, counts[:p]
+    encoded = to_arrow(packed).dictionary_encode()
+    first_seen = from_arrow(encoded.dictionary)
+    of_row = np.from_dlpack(encoded.indices)  # its to_numpy() would import pandas first
+    of_each = np.bincount(of_row, minlength=len(first_seen))
+    return first_seen, of_row.astype(np.int64), of_each.astype(np.int64, copy=False)
+
+
+def _ascending(packed: Packed) -> npt.NDArray[Any]:
+    """Return the order in which patterns ascend."""
+    loops = kernels(len(packed))
+    return np.argsort(keys(packed), kind="stable") if loops is None else loops.ascending(frozen(packed))
+
+
+def merge(
+    a: Packed, of_a: npt.NDArray[np.int64], b: Packed, of_b: npt.NDArray[np.int64]
+) -> tuple[Packed, npt.NDArray[np.int64]]:
+    """Add two tables of ascending patterns and their counts, in machine code; sums of zero are left out.
+
+    No sum may be beyond int64.
+    """
+    from beambell.labeling import pattern_kernels
+
+    n = len(a) + len(b)
+    packed, counts = np.empty((n, a.shape[1]), np.uint8), np.empty(n, np.int64)
+    p = pattern_kernels.merge(frozen(a), frozen(of_a), frozen(b), frozen(of_b), packed, counts)
+    return packed[:p], counts[:p]
 
 
 def keys(packed: Packed) -> npt.NDArray[Any]:

@@ -16,6 +16,7 @@ without a rest; so where a row is to weigh less than another (see `beambell.stat
 
 from __future__ import annotations
 
+import heapq
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ import pyarrow as pa
 
 from beambell.errors import StateError
 from beambell.labeling import patterns as packing
-from beambell.labeling.analysis import EXACT_IN_FLOAT, LFAnalysis, analyse, blocks, weighed
+from beambell.labeling.analysis import EXACT_IN_FLOAT, LFAnalysis, analyse_packed, blocks, weighed
 from beambell.labeling.patterns import Packed, Votes
 
 Counts = npt.NDArray[np.int64]
@@ -98,13 +99,28 @@ class PatternCounts:
         """
         votes = packing.check_votes(L, cardinality, lfs)
         names = packing.default_names(votes.shape[1]) if lfs is None else lfs
-        return cls.from_packed(packing.pack(votes, cardinality, lfs), cardinality, names)
+        return cls.of_packed(packing.pack(votes, cardinality, lfs), cardinality, names)
+
+    @classmethod
+    def of_packed(cls, packed: Packed, cardinality: int, lfs: Sequence[str]) -> Self:
+        """Count patterns that were packed just now, in any order: that they can be is not asked again.
+
+        Parameters
+        ----------
+        packed
+            uint8 [n, width], of the votes of m labeling functions for K classes.
+        cardinality
+            K.
+        lfs
+            Names of the m labeling functions.
+        """
+        return cls(_check_names(lfs), int(cardinality), *packing.count(packed))
 
     @classmethod
     def from_packed(
         cls, packed: Packed, cardinality: int, lfs: Sequence[str], counts: npt.ArrayLike | None = None
     ) -> Self:
-        """Count packed patterns, in any order, each any number of times.
+        """Count packed patterns that come from elsewhere, in any order, each any number of times.
 
         Parameters
         ----------
@@ -123,16 +139,14 @@ class PatternCounts:
             If these are not patterns of those labeling functions and classes, or not counts.
         """
         names = _check_names(lfs)
-        distinct = packing.check_packed(packed, len(names), cardinality)
-        order = packing.keys(distinct)
-        ascending = counts is not None and bool(np.all(order[1:] > order[:-1]))  # as every table of them is
-        if not ascending:
-            distinct, inverse, rows = packing.unique(distinct)
-        packing.unpack(distinct, len(names), cardinality)  # raises where a pattern is impossible
-        if counts is not None:
-            rows = _check_counts(counts, len(packed))
-            rows = rows if ascending else add_up(rows, inverse, len(distinct))
-        return cls._canonical(names, cardinality, distinct, rows)
+        packing.check_possible(packed, len(names), cardinality)
+        if counts is None:
+            return cls.of_packed(packed, cardinality, names)
+        rows, order = _check_counts(counts, len(packed)), packing.keys(packed)
+        if not np.all(order[1:] > order[:-1]):  # as in every table of them
+            packed, inverse, _ = packing.unique(packed)
+            rows = add_up(rows, inverse, len(packed))
+        return cls._canonical(names, cardinality, packed, rows)
 
     @classmethod
     def zero(cls, cardinality: int, lfs: Sequence[str]) -> Self:
@@ -153,9 +167,13 @@ class PatternCounts:
             raise StateError("the sum of no pattern counts is unknown", fix="start from PatternCounts.zero(...)")
         for part in parts[1:]:
             parts[0]._check_kin(part)
+        lfs, cardinality, unit = parts[0].lfs, parts[0].cardinality, parts[0].unit
+        n = sum(part.n_patterns for part in parts)
+        if packing.kernels(n) and sum(magnitude(part.counts) for part in parts) <= MAX_ROWS:
+            return cls(lfs, cardinality, *_merged([(part.packed, part.counts) for part in parts]), unit)
         distinct, inverse, _ = packing.unique(np.concatenate([part.packed for part in parts]))
         rows = add_up(np.concatenate([part.counts for part in parts]), inverse, len(distinct))
-        return cls._canonical(parts[0].lfs, parts[0].cardinality, distinct, rows, parts[0].unit)
+        return cls._canonical(lfs, cardinality, distinct, rows, unit)
 
     @classmethod
     def weighted_sum(cls, parts: Iterable[tuple[PatternCounts, int]]) -> Self:
@@ -378,7 +396,7 @@ class PatternCounts:
 
     def analysis(self) -> LFAnalysis:
         """Coverage, overlaps and conflicts of the labeling functions, one by one and together; rows in units."""
-        return analyse(self.patterns, self.counts, self.lfs)
+        return analyse_packed(self.packed, self.counts, self.cardinality, self.lfs)
 
     # -- as a table ------------------------------------------------------------------------------------------
 
@@ -418,6 +436,17 @@ class PatternCounts:
         packed = packing.from_arrow(pattern)
         read = cls.from_packed(packed, facts["cardinality"], facts["lfs"], counts)
         return cls(read.lfs, read.cardinality, read.packed, read.counts, facts.get("unit", 1))
+
+
+def _merged(tables: list[tuple[Packed, Counts]]) -> tuple[Packed, Counts]:
+    """Add tables of ascending patterns, always the two shortest: a long one is gone through but once."""
+    by_length = [(len(table[1]), number, table) for number, table in enumerate(tables)]
+    heapq.heapify(by_length)
+    for number in range(len(tables), 2 * len(tables) - 1):
+        (*_, one), (*_, other) = heapq.heappop(by_length), heapq.heappop(by_length)
+        table = packing.merge(*one, *other)
+        heapq.heappush(by_length, (len(table[1]), number, table))
+    return by_length[0][2]
 
 
 def magnitude(counts: Counts) -> int:

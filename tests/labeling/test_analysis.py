@@ -8,8 +8,10 @@ from hypothesis.extra import numpy as hnp
 from snorkel.labeling import LFAnalysis as Snorkel
 
 from beambell.errors import StateError
-from beambell.labeling.analysis import analyse
+from beambell.labeling.analysis import analyse, analyse_packed
+from beambell.labeling.patterns import pack
 
+pytestmark = pytest.mark.usefixtures("both_ways")
 votes = hnp.arrays(np.int8, st.tuples(st.integers(1, 25), st.integers(1, 5)), elements=st.integers(-1, 2))
 
 
@@ -27,6 +29,17 @@ def test_equal_to_snorkel_on_all_rows(L: np.ndarray) -> None:
     assert ours.overlap_rate == theirs.label_overlap()
     assert ours.conflict_rate == theirs.label_conflict()
     assert ours.rows == len(L)
+
+
+@settings(deadline=None)
+@given(st.integers(2, 127), st.integers(1, 40), st.data())
+def test_packed_patterns_say_the_same(cardinality: int, m: int, data: st.DataObject) -> None:
+    L = data.draw(
+        hnp.arrays(np.int8, st.tuples(st.integers(0, 9), st.just(m)), elements=st.integers(-1, cardinality - 1))
+    )
+    counts = np.array(data.draw(st.lists(st.integers(0, 2**40), min_size=len(L), max_size=len(L))), np.int64)
+    names = [f"lf_{j}" for j in range(m)]
+    assert analyse_packed(pack(L, cardinality), counts, cardinality, names) == analyse(L, counts, names)
 
 
 def test_by_hand() -> None:

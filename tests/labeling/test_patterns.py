@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -11,6 +13,7 @@ from beambell.errors import LabelingFunctionError, StateError
 from beambell.labeling import patterns
 
 steady = settings(deadline=None)  # a busy machine is no failure
+pytestmark = pytest.mark.usefixtures("both_ways")
 
 
 @st.composite
@@ -67,6 +70,56 @@ def test_unique_is_the_distinct_rows_in_order(drawn: tuple[np.ndarray, int]) -> 
     np.testing.assert_array_equal(counts, expected_counts)
     np.testing.assert_array_equal(unpacked[inverse], L)
     assert (distinct.dtype, inverse.dtype, counts.dtype) == (np.uint8, np.int64, np.int64)
+
+
+@steady
+@given(votes(max_lfs=80), st.integers(0, 2**32 - 1), st.integers(1, 30))
+def test_counts_are_those_of_a_counter(drawn: tuple[np.ndarray, int], seed: int, times: int) -> None:
+    L, cardinality = drawn
+    packed = patterns.pack(np.random.default_rng(seed).permutation(np.repeat(L, times, axis=0)), cardinality)
+    distinct, counts = patterns.count(packed)
+    found = [(row.tobytes(), int(n)) for row, n in zip(distinct, counts, strict=True)]
+    assert found == sorted(Counter(row.tobytes() for row in packed).items())
+
+
+@steady
+@given(votes(max_lfs=40), votes(max_lfs=40), st.data())
+def test_merging_adds_counters(
+    drawn: tuple[np.ndarray, int], other: tuple[np.ndarray, int], data: st.DataObject
+) -> None:
+    L, cardinality = drawn
+    m = L.shape[1]
+    seen = np.vstack([L, np.resize(other[0], (len(other[0]), m)).clip(-1, cardinality - 1)])
+    tables, expected = [], Counter[bytes]()
+    for part in (L, seen):
+        distinct, _ = patterns.count(patterns.pack(part, cardinality))
+        counts = data.draw(hnp.arrays(np.int64, len(distinct), elements=st.integers(-3, 3)))
+        tables += [distinct, counts]
+        expected.update({row.tobytes(): int(n) for row, n in zip(distinct, counts, strict=True)})
+    merged, counts = patterns.merge(*tables)
+    found = [(row.tobytes(), int(n)) for row, n in zip(merged, counts, strict=True)]
+    assert found == sorted((pattern, n) for pattern, n in expected.items() if n)
+
+
+@steady
+@given(st.integers(2, 127), st.integers(1, 40), st.data())
+def test_possible_is_what_packs_again_to_the_same_bytes(cardinality: int, m: int, data: st.DataObject) -> None:
+    width = patterns.packed_width(m, cardinality)
+    packed = patterns.pack(
+        data.draw(hnp.arrays(np.int8, (3, m), elements=st.integers(-1, cardinality - 1))), cardinality
+    )
+    packed ^= data.draw(
+        hnp.arrays(np.uint8, (3, width), elements=st.sampled_from([0] * 20 + [1, 2, 16, 128]), fill=st.just(0))
+    )
+    bits = np.unpackbits(packed, axis=1)
+    codes = np.packbits(bits[:, : m * patterns.bits_per_vote(cardinality)].reshape(3, m, -1), axis=2)[:, :, 0]
+    codes >>= 8 - patterns.bits_per_vote(cardinality)
+    possible = bool((codes <= cardinality).all() and not bits[:, m * patterns.bits_per_vote(cardinality) :].any())
+    try:
+        patterns.check_possible(packed, m, cardinality)
+        assert possible
+    except StateError:
+        assert not possible
 
 
 def test_more_rows_than_are_worked_on_at_a_time() -> None:

@@ -16,6 +16,7 @@ from beambell.labeling import patterns as packing
 from beambell.state import PatternCounts
 
 steady = settings(deadline=None)  # a busy machine is no failure
+pytestmark = pytest.mark.usefixtures("both_ways")
 K, M = 3, 4
 LFS = ("links", "caps", "short", "money")
 BIG = 2**62
