@@ -30,13 +30,13 @@ import pyarrow as pa
 from beambell.errors import StateError
 from beambell.labeling import patterns as packing
 from beambell.labeling.analysis import EXACT_IN_FLOAT, LFAnalysis, analyse_packed, blocks, weighed
+from beambell.labeling.pairs import count_pairs
 from beambell.labeling.patterns import Packed, Votes
 
 Counts = npt.NDArray[np.int64]
 
 METADATA_KEY: Final = b"beambell"
 MAX_ROWS: Final = 2**63 - 1
-_BLOCK: Final = 2**20  # matrix entries worked on at a time
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -381,18 +381,7 @@ class PatternCounts:
 
     def cooccurrence(self) -> Counts:
         """Count the rows, in units, on which LF i voted y and LF j z: int64 [m K, m K], at ``[i K + y, j K + z]``."""
-        d = self.n_lfs * self.cardinality
-        # Floating-point matrix products are an order of magnitude faster, and exact on integers up to 2**53.
-        number = np.float64 if magnitude(self.counts) < EXACT_IN_FLOAT else np.int64
-        total: npt.NDArray[Any] = np.zeros((d, d), number)
-        step = max(1, _BLOCK // d)
-        for start in range(0, self.n_patterns, step):
-            patterns, rows = self.patterns[start : start + step], self.counts[start : start + step]
-            indicators = np.empty((len(rows), d), number)
-            for y in range(self.cardinality):
-                indicators[:, y :: self.cardinality] = patterns == y
-            total += (indicators * rows[:, None]).T @ indicators
-        return total.astype(np.int64)
+        return count_pairs(self.patterns, self.counts, self.cardinality)
 
     def analysis(self) -> LFAnalysis:
         """Coverage, overlaps and conflicts of the labeling functions, one by one and together; rows in units."""
