@@ -6,6 +6,7 @@ import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -28,39 +29,50 @@ class BeamBellError(Exception):
         The place: a file, ``file:line``, a row id, an LF, a key of ``params.yaml``.
     fix
         What the reader can do now.
+    details
+        What only machines read (``--json``).
     """
 
     exit_code = ExitCode.FAILED
 
-    def __init__(self, message: str, *, where: str | None = None, fix: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        where: str | None = None,
+        fix: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.where = where
         self.fix = fix
+        self.details = details
 
     def __str__(self) -> str:
         """Join place, message and fix: the whole story in one text."""
         text = f"{self.where}: {self.message}" if self.where else self.message
         return f"{text}\n  what to do: {self.fix}" if self.fix else text
 
-    def to_dict(self) -> dict[str, str | None]:
+    def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return {"kind": type(self).__name__, "error": self.message, "where": self.where, "fix": self.fix}
+        tree = {"kind": type(self).__name__, "error": self.message, "where": self.where, "fix": self.fix}
+        return tree if self.details is None else {**tree, "details": dict(self.details)}
 
     @staticmethod
-    def from_dict(tree: Mapping[str, str | None]) -> BeamBellError:
+    def from_dict(tree: Mapping[str, Any]) -> BeamBellError:
         """Read back what `to_dict` wrote."""
         kinds: dict[str, type[BeamBellError]] = {kind.__name__: kind for kind in BeamBellError.__subclasses__()}
         kind = kinds.get(tree["kind"] or "", BeamBellError)
-        return kind(tree["error"] or "", where=tree["where"], fix=tree["fix"])
+        return kind(tree["error"] or "", where=tree["where"], fix=tree["fix"], details=tree.get("details"))
 
     def __reduce__(self) -> tuple[object, ...]:
         """Survive a trip between processes with every field."""
-        return (_rebuild, (type(self), self.message, self.where, self.fix))
+        return (_rebuild, (type(self), self.to_dict()))
 
 
-def _rebuild(kind: type[BeamBellError], message: str, where: str | None, fix: str | None) -> BeamBellError:
-    return kind(message, where=where, fix=fix)
+def _rebuild(kind: type[BeamBellError], tree: Mapping[str, Any]) -> BeamBellError:
+    return kind(tree["error"], where=tree["where"], fix=tree["fix"], details=tree.get("details"))
 
 
 class UsageError(BeamBellError):

@@ -16,6 +16,9 @@ BIN = Path(sys.executable).parent
 ENVIRONMENT = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "true"}
 
 
+FORCE = ("--override", "--json")  # few gold rows are in so little data
+
+
 def run(*command: str, cwd: Path) -> str:
     done = subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
@@ -49,7 +52,7 @@ def reproduced(clone):
 
 def test_repro_runs_every_stage(clone, reproduced):
     stages = ("generate", "ingest", "aggregate", "apply", "merge", "fit", "label", "validate")
-    for stage in (*stages, "train", "evaluate", "register"):
+    for stage in (*stages, "train", "evaluate", "register", "promote"):
         assert f"Running stage '{stage}'" in reproduced
     assert (clone / "data" / "models" / "registry" / "spam" / "v0001" / "manifest.json").exists()
     assert run("git", "status", "--short", cwd=clone).split() == ["??", "dvc.lock"]
@@ -85,3 +88,9 @@ def test_a_version_is_tagged_once_its_commit_says_which_data_it_is(clone, reprod
     assert after == "tagged spam@v1.0.0"
     assert run("git", "tag", cwd=clone).split() == ["spam@v1.0.0"]
     assert "v1.0.0" in run("gto", "show", cwd=clone)
+
+    decided = json.loads(run("beambell", "models", "promote", "--by", "ann", "--reason", "first", *FORCE, cwd=clone))
+    assert decided["figures"]["tag"] == "assigned spam v1.0.0 to prod"
+    assert "spam#prod#1" in run("git", "tag", cwd=clone).split()
+    again = json.loads(run("beambell", "promote", "--json", cwd=clone))
+    assert again["figures"]["tag"] == "spam v1.0.0 is prod"

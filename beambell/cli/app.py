@@ -12,6 +12,7 @@ import typer
 from beambell.cli.console import Console, plan_to_dict
 from beambell.cli.lf import lf_app
 from beambell.cli.lm import lm_app
+from beambell.cli.models import models_app
 from beambell.cli.options import DryRun, End, Folder, Json, Start, Streams, open_project
 from beambell.cli.stages import STAGES, Stage
 from beambell.cli.state import state_app
@@ -29,7 +30,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rendering help with rich costs half a second of imports
 )
-models_app = typer.Typer(help="Look at registered models.", no_args_is_help=True)
 app.add_typer(lf_app, name="lf")
 app.add_typer(lm_app, name="lm")
 app.add_typer(models_app, name="models")
@@ -187,16 +187,3 @@ def _print_summary(console: Console, project: Project) -> None:
         return
     for part in summary_text(view):
         console.out.print(part)
-
-
-# -- looking at things -------------------------------------------------------------------------------------------
-
-
-@models_app.command("list")
-def models_list(project: Folder = Path(), json: Json = False) -> None:
-    """List the registered model versions."""
-    from beambell.report.text import models_text
-    from beambell.report.views import list_models
-
-    views = list_models(open_project(project))
-    Console(as_json=json).show(views, [models_text(views)])

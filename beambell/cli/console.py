@@ -121,7 +121,13 @@ class Console:
 def plan_to_dict(plan: Plan) -> dict[str, Any]:
     """As plain JSON values."""
     tasks, waiting = ([{"key": t.key, "reason": t.reason} for t in some] for some in (plan.tasks, plan.waiting))
-    return {"stage": plan.stage, "tasks": tasks, "current": plan.current, "waiting": waiting}
+    return {
+        "stage": plan.stage,
+        "tasks": tasks,
+        "current": plan.current,
+        "waiting": waiting,
+        "figures": plan.figures,
+    }
 
 
 def _number(value: Any) -> str:

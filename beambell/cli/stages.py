@@ -72,4 +72,5 @@ STAGES = (
     _driver("train", "Train the end model on published labels."),
     _driver("evaluate", "Measure labels and end model on gold rows."),
     _driver("register", "Register the trained model as a new version."),
+    _driver("promote", "Make the newest version the champion, if the policy of promotion allows."),
 )

@@ -223,6 +223,73 @@ class EvaluationParams(Section):
     bins: int = Field(default=10, ge=2, le=100)
 
 
+class PromotionParams(Section):
+    """When a newly registered version takes the champion's place: the version that is served.
+
+    Attributes
+    ----------
+    mode
+        ``policy``: when the bounds below hold. ``approval``: when they hold and a person agrees. ``off``: never by
+        itself.
+    stage
+        Name of the place, as in GTO's tags.
+    metric
+        What is compared, on the rows that both versions were judged by.
+    min_gain
+        How much better than the champion a version must be; 0 takes an equal one, for it has seen newer data.
+    floor
+        Bound that no version may be worse than, champion or not; ``None`` for none.
+    max_recall_drop
+        How much recall any one class may lose.
+    min_rows
+        Gold rows that both versions must have been judged by.
+    """
+
+    mode: Literal["policy", "approval", "off"] = "policy"
+    stage: Name = "prod"
+    metric: Literal["accuracy", "macro_f1", "roc_auc", "log_loss", "brier"] = "macro_f1"
+    min_gain: float = 0.0
+    floor: float | None = None
+    max_recall_drop: Share = 0.05
+    min_rows: int = Field(default=50, ge=1)
+
+
+class ScheduleParams(Section):
+    """When Airflow runs what; the ``beambell`` command does not read it. Times are cron expressions, in UTC.
+
+    Attributes
+    ----------
+    hour, day, month
+        When the partitions of a grain are labelled: each run takes the hour, day or month before.
+    wait_minutes
+        How long a run waits for a stream's files before it goes on without.
+    backfill_over
+        When the labeling functions changed, more stale partitions than this are left to ``backfill_lfs``.
+    backfill_days
+        Days that one task of ``backfill_lfs`` takes.
+    retrain
+        ``labels``: whenever labels were published. Or a cron expression.
+    retrain_partitions
+        Partitions whose labels must have changed since the last training.
+    approval_hours
+        How long ``promote_model`` waits for a person; no answer leaves the champion as it is.
+    feedback, maintenance
+        When feedback is taken in, and when the store is looked after.
+    """
+
+    hour: str = "10 * * * *"
+    day: str = "0 0 * * *"
+    month: str = "0 3 1 * *"
+    wait_minutes: int = Field(default=0, ge=0)
+    backfill_over: int = Field(default=60, ge=1)
+    backfill_days: int = Field(default=7, ge=1)
+    retrain: str = "labels"
+    retrain_partitions: int = Field(default=1, ge=1)
+    approval_hours: float = Field(default=24.0, gt=0)
+    feedback: str = "30 * * * *"
+    maintenance: str = "30 4 * * *"
+
+
 class BeamParams(Section):
     """How the Beam jobs run.
 
@@ -273,6 +340,8 @@ class Params(BaseSettings):
     gate: GateParams = GateParams()
     model: ModelParams = ModelParams()
     evaluation: EvaluationParams = EvaluationParams()
+    promotion: PromotionParams = PromotionParams()
+    schedule: ScheduleParams = ScheduleParams()
     beam: BeamParams = BeamParams()
     embedded: EmbeddedParams = EmbeddedParams()
 

@@ -1,6 +1,35 @@
-"""Versions of the end model, immutable and numbered; tags in git where there is one."""
+"""Versions of the end model, immutable and numbered, and decisions about them; tags in git where there is one."""
 
-from beambell.registry.tags import tag_version
-from beambell.registry.versions import ModelVersion, find_version, register, versions
+from beambell.registry.decisions import (
+    Decision,
+    champion,
+    decision_inputs,
+    decisions,
+    last_by_policy,
+    newest,
+    past_champions,
+    record,
+)
+from beambell.registry.policy import Check, judge
+from beambell.registry.tags import assign_stage, tag_version
+from beambell.registry.versions import ModelVersion, find_version, named_version, register, versions
 
-__all__ = ["ModelVersion", "find_version", "register", "tag_version", "versions"]
+__all__ = [
+    "Check",
+    "Decision",
+    "ModelVersion",
+    "assign_stage",
+    "champion",
+    "decision_inputs",
+    "decisions",
+    "find_version",
+    "judge",
+    "last_by_policy",
+    "named_version",
+    "newest",
+    "past_champions",
+    "record",
+    "register",
+    "tag_version",
+    "versions",
+]

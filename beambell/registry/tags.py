@@ -27,7 +27,7 @@ def tag_version(project: Project, version: ModelVersion) -> str:
         return "not tagged: the project is not the top of a git repository"
     if not project.store.files.is_local:
         return "not tagged: git says nothing about a data root elsewhere; the version's manifest is its record"
-    tag = f"{version.model}@v{version.number}.0.0"
+    tag = _tag_name(version)
     if _git(project.path, "tag", "--list", tag):
         return f"tagged {tag}"
     if "DVC_STAGE" in os.environ:
@@ -35,6 +35,34 @@ def tag_version(project: Project, version: ModelVersion) -> str:
     if not _is_described(project.path):
         return "not tagged: run `dvc repro`, commit dvc.lock, then run `beambell register` again"
     return _tag(project.path, version, tag)
+
+
+def assign_stage(project: Project, version: ModelVersion, stage: str) -> str:
+    """Tag in git that a version is in a stage, if the version itself is tagged there.
+
+    Returns
+    -------
+    str
+        What was done, or why it was not.
+    """
+    if not _git(project.path, "tag", "--list", _tag_name(version)):
+        return f"not assigned: {version.name} is not tagged in git"
+    import gto.api
+    from gto.exceptions import GTOException
+
+    number = f"v{version.number}.0.0"
+    try:
+        now = gto.api.find_versions_in_stage(str(project.path), version.model, stage)
+        if now and now[0].version == number:
+            return f"{version.model} {number} is {stage}"
+        gto.api.assign(str(project.path), version.model, stage, version=number, message=version.manifest.id)
+    except GTOException as error:
+        return f"not assigned: {error}"
+    return f"assigned {version.model} {number} to {stage}"
+
+
+def _tag_name(version: ModelVersion) -> str:
+    return f"{version.model}@v{version.number}.0.0"
 
 
 def _git(folder: Path, *words: str) -> bytes:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from beambell.errors import RegistryError
+from beambell.config.params import NAME_PATTERN
+from beambell.errors import RegistryError, UsageError
 from beambell.project import Project
 from beambell.store import Layout, Manifest
 
@@ -67,6 +68,28 @@ def find_version(project: Project, model: str, number: int) -> ModelVersion:
             return version
     have = ", ".join(f"v{version.number}" for version in known) or "none"
     raise RegistryError(f"there is no version {number} of {model}", fix=f"registered are: {have}")
+
+
+def named_version(project: Project, name: str | None) -> ModelVersion:
+    """Find a version as people name it: ``spam@v3``, ``v3`` or ``3``; the newest if ``None``.
+
+    Raises
+    ------
+    UsageError
+        If that is no name of a version.
+    RegistryError
+        If there is no such version.
+    """
+    model = project.params.model.name
+    if name is None:
+        known = versions(project, model)
+        if not known:
+            raise RegistryError(f"no version of {model} is registered", fix="run `beambell register`")
+        return known[-1]
+    match = re.fullmatch(rf"(?:({NAME_PATTERN})@)?v?(\d{{1,9}})", name)
+    if not match:
+        raise UsageError(f"{name!r} is not a version", fix=f"write it as {model}@v3, v3 or 3")
+    return find_version(project, match[1] or model, int(match[2]))
 
 
 def register(project: Project, model: Manifest, evaluation: Manifest | None) -> ModelVersion:

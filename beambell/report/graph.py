@@ -28,6 +28,7 @@ _TITLES = {
     Layout.END_MODEL: "end model",
     Layout.REGISTRY: "model version",
     Layout.EVALUATION: "evaluation",
+    Layout.DECISIONS: "decision",
 }
 
 
@@ -126,6 +127,8 @@ def _node(artefact: Artefact) -> Node:
     kind = _TITLES[artefact.family]
     if artefact.family == Layout.REGISTRY:
         name = f"{manifest.facts['name']}@v{manifest.facts['version']}"
+    elif artefact.family == Layout.DECISIONS:
+        name = f"{manifest.facts['action']} {manifest.facts['version']} ({artefact.folder.rpartition('/')[2]})"
     elif artefact.family == Layout.DELIVERIES:
         name = str(manifest.facts["file"])
     elif artefact.family == Layout.AGGREGATES:
@@ -189,6 +192,8 @@ def _parents(store: Store, artefact: Artefact, graph: Graph) -> Iterator[str]:  
             lineage = manifest.facts["lineage"]
             yield from (_lf(graph, name, fingerprint) for name, fingerprint in lineage["lfs"].items())
             yield from (_made(graph, "label model", None, digest) for digest in lineage["label_models"])
+        case Layout.DECISIONS:
+            yield _made(graph, "model version", None, manifest.inputs["version"])
 
 
 def _spec(artefact: Artefact) -> str:

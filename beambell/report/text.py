@@ -127,9 +127,9 @@ def lfs_text(views: Iterable[LFView]) -> Table:
 
 def models_text(views: Iterable[ModelView]) -> Table:
     """Render registered model versions as a table."""
-    table = make_table("registered models", "version", "partitions", "accuracy", "macro F1")
+    table = make_table("registered models", "version", "stage", "partitions", "accuracy", "macro F1")
     for view in views:
         figures = view.metrics.get("end_model", {})
         shown = [f"{figures[name]:.3f}" if name in figures else "-" for name in ("accuracy", "macro_f1")]
-        table.add_row(view.name, str(view.partitions), *shown)
+        table.add_row(view.name, view.stage or "", str(view.partitions), *shown)
     return table

@@ -9,7 +9,7 @@ from typing import Any
 
 from beambell.labeling import compile_lfs
 from beambell.project import Project
-from beambell.registry import versions
+from beambell.registry import champion, versions
 from beambell.store import Layout, Manifest, Partition
 
 
@@ -99,6 +99,8 @@ class ModelView:
         How many it was trained on.
     metrics
         It was registered with.
+    stage
+        ``prod`` if it is the one that is served.
     """
 
     name: str
@@ -106,6 +108,7 @@ class ModelView:
     version: int
     partitions: int
     metrics: Mapping[str, Any]
+    stage: str | None = None
 
 
 @dataclass(frozen=True)
@@ -243,6 +246,8 @@ def list_lfs(project: Project) -> list[LFView]:
 
 def list_models(project: Project) -> list[ModelView]:
     """List the registered model versions, oldest first."""
+    known = versions(project)
+    served = {model: champion(project, model) for model in {version.model for version in known}}
     return [
         ModelView(
             name=version.name,
@@ -250,6 +255,7 @@ def list_models(project: Project) -> list[ModelView]:
             version=version.number,
             partitions=len(version.manifest.facts["lineage"]["rows"]),
             metrics=version.metrics,
+            stage=project.params.promotion.stage if served[version.model] == version else None,
         )
-        for version in versions(project)
+        for version in known
     ]

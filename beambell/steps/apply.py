@@ -79,7 +79,8 @@ class VotesWork:
 def plan(project: Project, selection: Selection) -> Plan:
     """Say which partitions would be voted on, and why."""
     work, current = find_work(project, selection)
-    return Plan(STAGE, tuple(Task(str(item.partition), item.reason) for item in work), current)
+    tasks = tuple(Task(str(item.partition), item.reason) for item in work)
+    return Plan(STAGE, tasks, current, figures={"voted before": sum(item.previous is not None for item in work)})
 
 
 def active_lfs(project: Project) -> tuple[LFRef, ...]:

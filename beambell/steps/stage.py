@@ -38,12 +38,15 @@ class Plan:
         How many units are up to date.
     waiting
         Units that are behind, and cannot be worked on before another stage has.
+    figures
+        Flat figures for machines that decide by them.
     """
 
     stage: str
     tasks: tuple[Task, ...] = ()
     current: int = 0
     waiting: tuple[Task, ...] = ()
+    figures: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

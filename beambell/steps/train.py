@@ -48,8 +48,14 @@ def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - the 
     sources = find_sources(project)
     if not sources.labels:
         return Plan(STAGE)
-    reason = staleness(project.store.read(Layout.END_MODEL), _inputs(project, sources), SPOKEN)
-    return Plan(STAGE, (Task("end model", reason),)) if reason else Plan(STAGE, current=1)
+    before = project.store.read(Layout.END_MODEL)
+    reason = staleness(before, _inputs(project, sources), SPOKEN)
+    if not reason:
+        return Plan(STAGE, current=1)
+    learnt = before.facts["labels"] if before else {}
+    now = {str(partition): manifest.id for partition, manifest in sources.labels.items()}
+    changed = sum(learnt.get(partition) != now.get(partition) for partition in {**learnt, **now})
+    return Plan(STAGE, (Task("end model", reason),), figures={"partitions changed": changed})
 
 
 def run(project: Project, selection: Selection) -> Outcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from beambell.errors import GateError
 from beambell.project import Project
@@ -61,14 +62,18 @@ def run(project: Project, selection: Selection) -> Outcome:
         judged = project.store.partitions(Layout.VERDICTS)
         verdicts = {case.partition: Verdict.from_dict(judged[case.partition].facts) for case in cases}
     failed = {partition: verdict for partition, verdict in verdicts.items() if not verdict.passed}
+    details = {
+        "judged": [str(case.partition) for case in stale],
+        "published": [str(c.partition) for c in stale if c.candidate and verdicts[c.partition].passed],
+    }
     if failed:
-        raise _refusal(failed)
+        raise _refusal(failed, {**details, "refused": [str(partition) for partition in failed]})
     warnings = Counter(failure.message for verdict in verdicts.values() for failure in verdict.failures)
     spoken = tuple(
         message if n == 1 else f"{message} (and so in {n - 1} more partitions)" for message, n in warnings.items()
     )
     figures = {"passed": len(verdicts), "warnings": sum(warnings.values())}
-    return Outcome(STAGE, len(stale), len(cases) - len(stale), figures, spoken)
+    return Outcome(STAGE, len(stale), len(cases) - len(stale), figures, spoken, details)
 
 
 def find_cases(project: Project, selection: Selection) -> list[Case]:
@@ -196,7 +201,7 @@ def _leave_report(project: Project, judgement: Judgement) -> None:
         (folder / f"{name}.html").write_text(render_html(result), encoding="utf-8")
 
 
-def _refusal(failed: Mapping[Partition, Verdict]) -> GateError:
+def _refusal(failed: Mapping[Partition, Verdict], details: Mapping[str, Any]) -> GateError:
     lines = [
         f"  {partition}: {failure.message}"
         for partition, verdict in failed.items()
@@ -210,4 +215,5 @@ def _refusal(failed: Mapping[Partition, Verdict]) -> GateError:
         + "\n".join(lines[:10])
         + more,
         fix="; or: ".join(fixes),
+        details=details,
     )

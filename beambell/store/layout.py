@@ -24,6 +24,7 @@ class Layout:
     END_MODEL = "models/candidate"
     REGISTRY = "models/registry"
     EVALUATION = "evaluation"
+    DECISIONS = "decisions"
     REPORTS = "reports"
 
     #: Role of the lists of a state's members: lineage of what was made long ago needs them, so they are never garbage.
@@ -43,6 +44,7 @@ class Layout:
         END_MODEL,
         REGISTRY,
         EVALUATION,
+        DECISIONS,
     )
 
     @staticmethod
@@ -60,3 +62,8 @@ class Layout:
     def version(model: str, number: int) -> str:
         """Folder of one registered model version."""
         return f"{Layout.REGISTRY}/{model}/v{number:04d}"
+
+    @staticmethod
+    def decision(model: str, number: int) -> str:
+        """Folder of one decision about a model's versions."""
+        return f"{Layout.DECISIONS}/{model}/d{number:04d}"

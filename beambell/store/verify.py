@@ -72,8 +72,10 @@ _REFERENCES = {
     (Layout.VERDICTS, "labels"): Layout.CANDIDATES,
     (Layout.EVALUATION, "end model"): Layout.END_MODEL,
     (Layout.REGISTRY, "end_model"): Layout.END_MODEL,
+    (Layout.DECISIONS, "version"): Layout.REGISTRY,
+    (Layout.DECISIONS, "champion"): Layout.REGISTRY,
 }
-_ON_RECORD = {Layout.STATE, Layout.LABEL_MODEL, Layout.END_MODEL}
+_ON_RECORD = {Layout.STATE, Layout.LABEL_MODEL, Layout.END_MODEL, Layout.REGISTRY}
 
 
 def verify(store: Store, *, deep: bool = False) -> Verification:
@@ -178,6 +180,8 @@ def _remake(where: str) -> str:
     folder, _, name = where.rpartition("/")
     if where.startswith(f"{Layout.REGISTRY}/"):
         return "a registered version is never made again: restore the file from a backup or from DVC"
+    if where.startswith(f"{Layout.DECISIONS}/"):
+        return "a decision is never made again by itself: restore the file from a backup"
     if "/history/" in where:
         return "restore it from a backup, or remove it: only lineage of older artefacts needs it"
     if name == FILE_NAME:

@@ -1,0 +1,96 @@
+"""``beambell models``: registered versions, which one is served, and people's decisions about that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from beambell.cli.console import Console
+from beambell.cli.options import DryRun, Folder, Json, open_project
+
+if TYPE_CHECKING:
+    from beambell.steps.stage import Outcome
+
+models_app = typer.Typer(help="Look at registered models; promote one, or roll back.", no_args_is_help=True)
+
+Version = Annotated[str | None, typer.Argument(help="spam@v3, v3 or 3; the newest if left out.")]
+By = Annotated[str, typer.Option("--by", help="Who decides.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why.")]
+When = Annotated[str | None, typer.Option("--at", help="When it was decided, if that is to be on record.")]
+Override = Annotated[bool, typer.Option("--override", help="Promote what the policy would not.")]
+To = Annotated[str | None, typer.Option("--to", help="Which version; the champion before this one if left out.")]
+
+
+@models_app.command("list")
+def models_list(project: Folder = Path(), json: Json = False) -> None:
+    """List the registered model versions, and which one is served."""
+    from beambell.report.text import models_text
+    from beambell.report.views import list_models
+
+    views = list_models(open_project(project))
+    Console(as_json=json).show(views, [models_text(views)])
+
+
+@models_app.command("show")
+def models_show(version: Version = None, project: Folder = Path(), json: Json = False) -> None:
+    """Show one version: figures, comparison with the champion, what the policy says, decisions."""
+    from beambell.report.model_views import detail_text, show_model
+    from beambell.steps.promote import judge_version
+
+    view = show_model(open_project(project), version, judge_version)
+    Console(as_json=json).show(view, detail_text(view))
+
+
+@models_app.command("promote")
+def models_promote(
+    by: By,
+    reason: Reason,
+    version: Version = None,
+    at: When = None,
+    override: Override = False,
+    project: Folder = Path(),
+    json: Json = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Make a version the champion."""
+    from beambell.steps.promote import promote
+
+    opened = open_project(project)
+    outcome = promote(opened, version, by=by, reason=reason, at=at, override=override, dry_run=dry_run)
+    _show(outcome, as_json=json)
+
+
+@models_app.command("decline")
+def models_decline(
+    by: By, reason: Reason, version: Version = None, at: When = None, project: Folder = Path(), json: Json = False
+) -> None:
+    """Leave the champion as it is; the policy does not promote that version any more."""
+    from beambell.steps.promote import decline
+
+    _show(decline(open_project(project), version, by=by, reason=reason, at=at), as_json=json)
+
+
+@models_app.command("rollback")
+def models_rollback(
+    by: By,
+    reason: Reason,
+    to: To = None,
+    at: When = None,
+    project: Folder = Path(),
+    json: Json = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Make an earlier version the champion again."""
+    from beambell.steps.promote import rollback
+
+    _show(rollback(open_project(project), to, by=by, reason=reason, at=at, dry_run=dry_run), as_json=json)
+
+
+def _show(outcome: Outcome, *, as_json: bool) -> None:
+    console = Console(as_json=as_json)
+    if as_json:
+        console.json(outcome.to_dict())
+    else:
+        console.outcome(outcome)

@@ -1,0 +1,225 @@
+"""Promotion: by policy on the same rows, by people with their names, and back again; decisions are never changed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from projects import change_params, run_stages, small_project, tree_bytes
+
+from beambell import Project
+from beambell.cli import main
+from beambell.config.params import PromotionParams
+from beambell.errors import GateError, RegistryError, UsageError
+from beambell.registry import Decision, champion, decisions, judge, past_champions
+from beambell.steps import promote
+from beambell.store.verify import verify
+
+ANN = {"by": "ann", "reason": "she looked at the errors"}
+GOOD, POOR = {"C": 10.0, "features": 2**18}, {"C": 1e-4, "features": 256}
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """A project with one registered version, not decided about; not to be changed."""
+    folder = small_project(tmp_path_factory.mktemp("promote"), label_model={"kind": "majority"})
+    change_params(folder, promotion={"mode": "off", "min_rows": 10})
+    run_stages(folder)
+    change_params(folder, promotion={"mode": "policy"})
+    return folder
+
+
+@pytest.fixture
+def project(first, tmp_path):
+    return shutil.copytree(first, tmp_path / "project")
+
+
+def another(folder, **model):
+    """Register one more version, trained with other parameters."""
+    change_params(folder, model=model)
+    run_stages(folder, "train", "evaluate", "register")
+
+
+def served(folder):
+    best = champion(Project(folder), "spam")
+    return best.name if best else None
+
+
+def actions(folder):
+    return [(d.action, d.version, d.by) for d in decisions(Project(folder), "spam")]
+
+
+def by_policy(folder):
+    return run_stages(folder, "promote")["promote"]
+
+
+def test_the_first_version_that_meets_the_policy_is_promoted_once(project):
+    selection = Project(project).select()
+    assert [task.key for task in promote.plan(Project(project), selection).tasks] == ["spam@v1"]
+    assert served(project) is None
+    assert by_policy(project).figures["champion"] == "spam@v1"
+    before = tree_bytes(project / "data")
+    again = by_policy(project)
+    assert (again.done, again.current) == (0, 1)
+    assert promote.plan(Project(project), selection).tasks == ()
+    assert tree_bytes(project / "data") == before
+    (decision,) = decisions(Project(project), "spam")
+    assert (decision.by, decision.at, decision.before) == (None, None, None)
+    assert decision.evidence["rows"] >= 10
+    assert verify(Project(project).store, deep=True).errors == ()
+
+
+def test_a_worse_version_is_held_and_the_record_says_why(project):
+    by_policy(project)
+    another(project, **POOR)
+    outcome = by_policy(project)
+    assert served(project) == "spam@v1"
+    assert actions(project)[1] == ("hold", "spam@v2", None)
+    held = decisions(Project(project), "spam")[1]
+    assert "the champion's" in held.reason
+    assert held.evidence["only_champion_right"] > held.evidence["only_challenger_right"]
+    assert outcome.figures["champion"] == "spam@v1"
+    assert by_policy(project).done == 0  # nothing changed, so nothing is decided again
+
+    change_params(project, promotion={"min_gain": -1.0, "max_recall_drop": 1.0})
+    assert by_policy(project).figures["champion"] == "spam@v2"
+
+
+def test_both_versions_are_judged_by_the_rows_that_both_saw(project):
+    by_policy(project)
+    another(project, C=9.0)
+    opened = Project(project)
+    evidence, _ = promote.judge_version(opened, promote.named_version(opened, "v2"))
+    rows = evidence["challenger"]["rows"]
+    assert rows == evidence["champion"]["rows"] == evidence["rows"] > 10
+    again = promote.gather(opened, promote.named_version(opened, "v1"), None)
+    assert again["challenger"] == evidence["champion"]
+
+
+def test_what_a_person_declines_the_policy_leaves_alone(project):
+    by_policy(project)
+    another(project, C=9.0)
+    promote.decline(Project(project), "spam@v2", **ANN)
+    assert promote.decline(Project(project), "v2", **ANN).done == 0
+    change_params(project, promotion={"min_gain": -1.0, "max_recall_drop": 1.0})
+    assert by_policy(project).done == 0
+    assert served(project) == "spam@v1"
+    with pytest.raises(UsageError, match="is the champion"):
+        promote.decline(Project(project), "v1", **ANN)
+
+    promote.promote(Project(project), "v2", by="bob", reason="second thoughts", at="2026-01-09T08:00:00Z")
+    assert served(project) == "spam@v2"
+    assert actions(project)[-2:] == [("decline", "spam@v2", "ann"), ("promote", "spam@v2", "bob")]
+    assert decisions(Project(project), "spam")[-1].at == "2026-01-09T08:00:00Z"
+
+
+def test_a_person_needs_an_override_for_what_the_policy_refuses(project):
+    by_policy(project)
+    another(project, **POOR)
+    with pytest.raises(GateError, match="says no to spam@v2"):
+        promote.promote(Project(project), None, **ANN)
+    assert served(project) == "spam@v1"
+    promote.promote(Project(project), None, override=True, **ANN)
+    assert served(project) == "spam@v2"
+    assert decisions(Project(project), "spam")[-1].evidence["override"] is True
+
+
+def test_a_rollback_goes_one_back_and_the_policy_does_not_undo_it(project):
+    by_policy(project)
+    with pytest.raises(UsageError, match="no champion to go back to"):
+        promote.rollback(Project(project), None, **ANN)
+    another(project, C=9.0)
+    promote.promote(Project(project), None, override=True, **ANN)
+    records = {name: data for name, data in tree_bytes(project / "data").items() if name.startswith("decisions/")}
+    promote.rollback(Project(project), None, **ANN)
+    assert served(project) == "spam@v1"
+    assert by_policy(project).done == 0
+    assert promote.rollback(Project(project), "spam@v1", **ANN).done == 0  # repeated by name: harmless
+    now = tree_bytes(project / "data")
+    assert {name: now[name] for name in records} == records
+    with pytest.raises(RegistryError, match="no version 7"):
+        promote.rollback(Project(project), "v7", **ANN)
+
+
+def test_with_approval_the_policy_proposes_and_a_person_decides(project):
+    change_params(project, promotion={"mode": "approval"})
+    outcome = by_policy(project)
+    assert (outcome.done, outcome.figures["proposed"]) == (0, "spam@v1")
+    assert served(project) is None
+    plan = promote.plan(Project(project), Project(project).select())
+    assert (plan.tasks, [task.key for task in plan.waiting]) == ((), ["spam@v1"])
+    promote.promote(Project(project), "spam@v1", **ANN)
+    assert "proposed" not in by_policy(project).figures
+
+
+def test_what_the_gate_refuses_now_is_not_promoted(project):
+    change_params(project, gate={"min_coverage": 0.9999})
+    with pytest.raises(GateError):
+        run_stages(project, "validate")
+    by_policy(project)
+    assert actions(project) == [("hold", "spam@v1", None)]
+    assert "the gate refuses" in decisions(Project(project), "spam")[0].reason
+    change_params(project, gate={"min_coverage": 0.3})
+    run_stages(project, "validate")
+    assert by_policy(project).figures["champion"] == "spam@v1"
+
+
+def test_the_commands(project, capsys, monkeypatch):
+    monkeypatch.chdir(project)
+
+    def beambell(*words):
+        with suppress(SystemExit):
+            main(words)
+        return capsys.readouterr().out
+
+    seen = json.loads(beambell("models", "promote", "--by", "ann", "--reason", "look", "--dry-run", "--json"))
+    assert (seen["figures"]["version"], seen["figures"]["policy"]) == ("spam@v1", "yes")
+    assert served(project) is None
+    answer = beambell("models", "promote", "--by", "ann", "--reason", "first", "--json")
+    assert json.loads(answer)["figures"]["champion"] == "spam@v1"
+    listed = json.loads(beambell("models", "list", "--json"))
+    assert [(view["name"], view["stage"]) for view in listed] == [("spam@v1", "prod")]
+    shown = json.loads(beambell("models", "show", "--json"))
+    assert shown["decisions"][0]["reason"] == "first"
+    assert "is served" in beambell("models", "show")
+    refused = beambell("models", "rollback", "--by", "ann", "--reason", "x", "--json")
+    assert json.loads(refused)["kind"] == "UsageError"
+    assert "decision promote spam@v1" in beambell("lineage", "spam@v1")
+
+
+# -- laws --------------------------------------------------------------------------------------------------------
+
+STEPS = st.lists(st.tuples(st.sampled_from(["promote", "rollback", "hold", "decline"]), st.integers(1, 5)))
+
+
+@given(STEPS)
+def test_the_champion_is_what_was_promoted_or_gone_back_to_last(steps):
+    made = [Decision("m", n, action, f"m@v{v}", None, "ann", None, "", {}) for n, (action, v) in enumerate(steps)]
+    stack = past_champions(made)
+    moves = [v for action, v in steps if action in {"promote", "rollback"}]
+    assert stack[-1:] == moves[-1:]
+    assert len(set(stack)) == len(stack)
+
+
+FIGURES = st.floats(0, 1).map(lambda x: round(x, 6))
+
+
+@given(FIGURES, FIGURES, FIGURES, st.sampled_from(["accuracy", "log_loss"]))
+def test_no_version_that_is_worse_by_more_than_allowed_passes(mine, theirs, allowed, metric):
+    def figures(value):
+        return {metric: value, "classes": {"ham": {"recall": 0.5}}}
+
+    evidence = {"rows": 100, "challenger": figures(mine), "champion": figures(theirs)}
+    checks = judge(evidence, (), PromotionParams(metric=metric, min_gain=-allowed))
+    better = theirs - mine if metric == "log_loss" else mine - theirs
+    assert all(check.passed for check in checks) == (round(better, 6) >= -allowed)
+
+
+def test_a_floor_holds_for_the_first_version_too():
+    evidence = {"rows": 100, "challenger": {"accuracy": 0.8, "classes": {}}, "champion": None}
+    (failed,) = [c for c in judge(evidence, (), PromotionParams(metric="accuracy", floor=0.9)) if not c.passed]
+    assert "at least 0.9" in failed.message
