@@ -1,104 +1,190 @@
-"""Every day: the records delivered the day before become labels, if the gate agrees.
+"""The records delivered in a stretch of time become labels, if the gate agrees.
 
-A run belongs to one **partition key**, the UTC day whose deliveries it takes in (`2026-01-03`). The schedule makes
-the key of the day before; a manual run names it. Running a key again is harmless: what has not changed is
-not computed again, and the same input gives the same bytes.
+A run belongs to one **partition key**: the UTC day whose deliveries it takes in (`2026-01-03`; the hour or the month
+for streams of that grain, in a DAG of their own). The schedule makes the key of the stretch just ended; a manual run
+names it. Running a key again is harmless: what has not changed is not computed again, and the same input gives the
+same bytes.
 
-Records that arrive late belong to an earlier day. `ingest` puts them there, and the stages after it bring
+Records that arrive late belong to an earlier partition. `ingest` puts them there, and the stages after it bring
 everything stale up to the key, so that late records are labelled by the run that received them.
 
+When labeling functions changed and many partitions are behind, `backfill_lfs` is started and waited for.
+
 Wrong usage and a failed gate are not retried. When the gate says no, the last good labels stay published.
+
+*What to do when something is red: docs/operating.md.*
 """
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import CronPartitionTimetable, dag, task
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import CronPartitionTimetable, Param, dag, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
-from stages import LABELS, StageOperator
+from deliveries import DeliverySensor
+from schedule import DAG_IDS, KEY_FORMATS, Schedule, read_schedule
+from stages import DEFAULTS, LABELS, LONG, START, PlanOperator, StageOperator, ValidateOperator, stream_param
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 KEY = "{{ partition_key }}"
-ONE_DAY = ["--from", KEY, "--to", KEY]
-UP_TO_DAY = ["--to", KEY]
+ONE = ("--from", KEY, "--to", KEY)
+UP_TO = ("--to", KEY)
 
 
-@dag(  # type: ignore[untyped-decorator]
-    schedule=CronPartitionTimetable("0 0 * * *", timezone="UTC", run_offset=-1, key_format="%Y-%m-%d"),
-    start_date=datetime(2020, 1, 1, tzinfo=UTC),
-    catchup=False,
-    max_active_runs=1,  # the state has one writer
-    default_args={
-        "owner": "beambell",
-        "retries": 2,
-        "retry_delay": timedelta(minutes=1),
-        "retry_exponential_backoff": True,
-        "max_retry_delay": timedelta(minutes=15),
-        "execution_timeout": timedelta(minutes=30),
-    },
-    tags=["beambell", "labels"],
-    doc_md=__doc__,
-)
-def label_partition() -> None:
-    """Check the key, then run the stages in order."""
+def label_partition(grain: str, schedule: Schedule) -> Any:
+    """Make the DAG of the streams of one grain."""
+    names = [stream.name for stream in schedule.streams[grain]]
+    streams = schedule.only(grain)
 
-    @task(  # type: ignore[untyped-decorator]
-        execution_timeout=timedelta(minutes=1),
-        doc_md="Refuses a run without a partition key, before any data is touched. Returns the key.",
+    @dag(  # type: ignore[untyped-decorator]
+        dag_id=DAG_IDS[grain],
+        dag_display_name=f"Label each {grain}",
+        description=f"Ingest, vote, label and judge what was delivered in one {grain}.",
+        schedule=CronPartitionTimetable(
+            getattr(schedule, grain), timezone="UTC", run_offset=-1, key_format=KEY_FORMATS[grain]
+        ),
+        start_date=START,
+        catchup=False,
+        max_active_runs=1,  # the state has one writer
+        default_args=DEFAULTS,
+        params={
+            "streams": stream_param(names),
+            "wait_minutes": Param(
+                schedule.wait_minutes,
+                title="Wait for files, in minutes",
+                description_md="A stream whose files have not arrived by then is left out of this run.",
+                type="integer",
+                minimum=0,
+                maximum=2880,
+            ),
+        },
+        tags=["beambell", "labels", grain],
+        doc_md=__doc__,
     )
-    def check_key(partition_key: str | None = None) -> str:
-        if not partition_key:
-            raise AirflowFailException(
-                "This run has no partition key, so there is no day to label. "
-                'Trigger it again with one: {"logical_date": null, "partition_key": "2026-01-03"}'
-            )
-        return partition_key
+    def build() -> None:
+        ingested = _deliveries(schedule, grain)
+        voted = _votes(schedule, streams)
+        ingested >> voted >> _labels(streams)
 
-    ingest = StageOperator(
-        task_id="ingest",
-        command=["beam_jobs.ingest", *ONE_DAY],
-        execution_timeout=timedelta(hours=2),
-        doc_md="Beam: takes in the files delivered on this day and splits them by event time. Unreadable records are "
-        "quarantined and counted.",
-    )
-    aggregate = StageOperator(
-        task_id="aggregate",
-        command=["beam_jobs.aggregate", *UP_TO_DAY],
-        execution_timeout=timedelta(hours=2),
-        doc_md="Beam: sums up what each author, text or other key did so far, for stateful labeling functions.",
-    )
-    apply_lfs = StageOperator(
-        task_id="apply_lfs",
-        command=["beam_jobs.apply_lfs", *UP_TO_DAY],
-        execution_timeout=timedelta(hours=2),
-        doc_md="Beam: runs the labeling functions over every partition that changed, up to this day, and counts "
-        "their vote patterns.",
-    )
-    merge = StageOperator(
-        task_id="merge",
-        command=["beambell", "merge"],
-        doc_md="Brings the state, the sum of all pattern counts, up to date.",
-    )
-    fit = StageOperator(
-        task_id="fit",
-        command=["beambell", "fit"],
-        doc_md="Fits the label model on the state.",
-    )
-    label = StageOperator(
-        task_id="label",
-        command=["beam_jobs.label", *UP_TO_DAY],
-        execution_timeout=timedelta(hours=2),
-        doc_md="Beam: writes the probabilistic labels of every stale partition up to this day.",
-    )
-    validate = StageOperator(
-        task_id="validate",
-        command=["beambell", "validate", *UP_TO_DAY],
-        outlets=[LABELS],
-        doc_md="The quality gate. Labels that pass are announced as the asset `beambell_labels` under this key; "
-        "labels that fail are not published, and the task shows the figures.",
-    )
-
-    check_key() >> ingest >> aggregate >> apply_lfs >> merge >> fit >> label >> validate
+    return build()
 
 
-label_partition()
+def _deliveries(schedule: Schedule, grain: str) -> Any:
+    @task_group(tooltip="Wait for the files of each stream, and read them into partitions.")  # type: ignore[untyped-decorator]
+    def deliveries() -> None:
+        @task(  # type: ignore[untyped-decorator]
+            execution_timeout=timedelta(minutes=1),
+            doc_md="Refuses a run without a partition key, before any data is touched. Returns the key.",
+        )
+        def check_key(partition_key: str | None = None) -> str:
+            if not partition_key:
+                raise AirflowFailException(
+                    "This run has no partition key, so there is nothing to label. "
+                    'Trigger it again with one: {"logical_date": null, "partition_key": "2026-01-03"}'
+                )
+            return partition_key
+
+        ingest = StageOperator(
+            task_id="ingest",
+            command=["beambell", "ingest", *ONE],
+            streams=schedule.only(grain),
+            execution_timeout=LONG,
+            trigger_rule="none_failed",
+            doc_md="Beam: takes in the files delivered for this key and splits them by event time. Unreadable records "
+            "are quarantined and counted.",
+        )
+        checked = check_key()
+        for stream in schedule.streams[grain]:
+            checked >> DeliverySensor(task_id=f"files_of_{stream.name}", stream=stream) >> ingest
+
+    return deliveries()
+
+
+def _votes(schedule: Schedule, streams: Sequence[str]) -> Any:
+    @task_group(tooltip="Let the labeling functions vote, and sum up their votes.")  # type: ignore[untyped-decorator]
+    def votes() -> None:
+        many_are_behind = PlanOperator(
+            task_id="many_are_behind",
+            command=["beambell", "apply", *UP_TO],
+            streams=streams,
+            counted="voted before",
+            least=schedule.backfill_over + 1,
+            doc_md=f"Skipped, and so is the next: unless more than {schedule.backfill_over} partitions have votes of "
+            "labeling functions that were changed since.",
+        )
+        backfill_lfs = TriggerDagRunOperator(
+            task_id="backfill_lfs",
+            trigger_dag_id="backfill_lfs",
+            trigger_run_id="for__{{ dag.dag_id }}__{{ run_id }}",
+            conf={"to": KEY, "labels": False},
+            logical_date=None,
+            reset_dag_run=True,
+            wait_for_completion=True,
+            poke_interval=15,
+            allowed_states=["success", "failed"],
+            failed_states=[],
+            execution_timeout=timedelta(hours=24),
+            doc_md="Brings the votes of earlier partitions up to the current labeling functions, bit by bit. However "
+            "that ends, this run goes on: `apply_lfs` does what is left.",
+        )
+        aggregate = StageOperator(
+            task_id="aggregate",
+            command=["beambell", "aggregate", *UP_TO],
+            streams=streams,
+            execution_timeout=LONG,
+            trigger_rule="none_failed",
+            doc_md="Beam: sums up what each author, text or other key did so far, for stateful labeling functions.",
+        )
+        apply_lfs = StageOperator(
+            task_id="apply_lfs",
+            command=["beambell", "apply", *UP_TO],
+            streams=streams,
+            execution_timeout=LONG,
+            doc_md="Beam: runs the labeling functions over every partition that changed, up to this key, and counts "
+            "their vote patterns.",
+        )
+        merge = StageOperator(
+            task_id="merge",
+            command=["beambell", "merge"],
+            doc_md="Brings the state, the sum of all pattern counts, up to date.",
+        )
+        many_are_behind >> backfill_lfs >> aggregate >> apply_lfs >> merge
+
+    return votes()
+
+
+def _labels(streams: Sequence[str]) -> Any:
+    @task_group(tooltip="Fit the label model, label, and let the gate judge.")  # type: ignore[untyped-decorator]
+    def labels() -> None:
+        fit = StageOperator(
+            task_id="fit",
+            command=["beambell", "fit"],
+            doc_md="Fits the label model on the state.",
+        )
+        label = StageOperator(
+            task_id="label",
+            command=["beambell", "label", *UP_TO],
+            streams=streams,
+            execution_timeout=LONG,
+            doc_md="Beam: writes the probabilistic labels of every stale partition up to this key.",
+        )
+        validate = ValidateOperator(
+            task_id="validate",
+            command=["beambell", "validate", *UP_TO],
+            streams=streams,
+            outlets=[LABELS],
+            doc_md="The quality gate. Labels that pass are announced as the asset `beambell_labels` under this key; "
+            "labels that fail are not published, and the task shows the figures. What to do then: docs/operating.md.",
+        )
+        fit >> label >> validate
+
+    return labels()
+
+
+_schedule = read_schedule()
+for _grain in _schedule.streams:
+    label_partition(_grain, _schedule)

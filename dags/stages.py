@@ -6,6 +6,7 @@ Beam or torch, a stage that dies cannot take its worker along, and a killed task
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -14,11 +15,18 @@ import sys
 import tempfile
 from collections import deque
 from contextlib import suppress
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import Asset, BaseOperator
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk import Asset, BaseOperator, BaseOperatorLink, Param
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowNotFoundException,
+    AirflowSkipException,
+)
+from alerts import on_failure
+from schedule import project_dir
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +35,28 @@ if TYPE_CHECKING:
 
 LABELS = Asset("beambell_labels", uri="beambell://labels")
 """Labels that passed the gate, one event per partition key. Consumers schedule on it."""
+
+WRITER_POOL = "beambell_writer"
+"""Pool with one slot: whoever writes to the project waits in Airflow's queue, and not for the project's lock."""
+
+ENVIRONMENT = "beambell_env"
+"""Airflow connection whose extra holds environment variables for the stages, such as an object store's credentials."""
+
+START = datetime(2020, 1, 1, tzinfo=UTC)
+
+DEFAULTS: dict[str, Any] = {
+    "owner": "beambell",
+    "retries": 2,
+    "retry_delay": timedelta(minutes=1),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=15),
+    "execution_timeout": timedelta(minutes=30),
+    "on_failure_callback": on_failure,
+}
+"""Of every task. What cannot succeed by being tried again is not retried, whatever this says (see `StageOperator`)."""
+
+LONG = timedelta(hours=2)
+"""Timeout of what works on rows."""
 
 DONE, FAILED, USAGE, GATE = range(4)
 """Exit codes of every stage, as in ``beambell.errors.ExitCode``; importing that would import BeamBell."""
@@ -39,11 +69,19 @@ _MEANING = {
 _FINAL = frozenset({USAGE, GATE})
 _GRACE_S = 3.0  # Airflow kills a task for good 5 s after it asked it to stop
 _TAIL_LINES = 20
+_PR_SET_PDEATHSIG = 1
 
 
-def project_dir() -> Path:
-    """Return the project the DAGs work on: ``BEAMBELL_PROJECT``, else the repository that holds this folder."""
-    return Path(os.environ.get("BEAMBELL_PROJECT") or Path(__file__).parents[1]).resolve()
+def stream_param(names: Sequence[str]) -> Param:
+    """Make the field of a trigger form that narrows a run to some streams."""
+    return Param(
+        [],
+        title="Streams",
+        description_md="Only these streams. Leave it empty for all of them.",
+        type="array",
+        items={"type": "string", "enum": list(names)},
+        examples=list(names),
+    )
 
 
 class StageOperator(BaseOperator):  # type: ignore[misc]
@@ -52,9 +90,13 @@ class StageOperator(BaseOperator):  # type: ignore[misc]
     Parameters
     ----------
     command
-        What follows ``python -m``: a module and its arguments. Templated. ``--project DIR --json`` is added here.
+        What follows ``python -m``: a module and its arguments. Templated; an argument that renders to nothing is left
+        out. ``--project DIR --json`` is added here. An empty command skips the task.
+    streams
+        Streams to narrow the stage to; the run's own param ``streams``, if it is given, wins. ``None``: the stage
+        knows no streams.
     **kwargs
-        Whatever every operator takes.
+        Whatever every operator takes. The pool is `WRITER_POOL` unless another is named.
 
     Notes
     -----
@@ -67,12 +109,13 @@ class StageOperator(BaseOperator):  # type: ignore[misc]
     template_fields_renderers: ClassVar[dict[str, str]] = {"command": "py"}
     ui_color = "#d9ead3"
 
-    def __init__(self, *, command: Sequence[str], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.command = list(command)
+    def __init__(self, *, command: Sequence[str], streams: Sequence[str] | None = None, **kwargs: Any) -> None:
+        super().__init__(**{"pool": WRITER_POOL, **kwargs})
+        self.command = command
+        self.streams = streams
         self._process: subprocess.Popen[str] | None = None
 
-    def execute(self, context: Context) -> dict[str, Any]:
+    def execute(self, context: Context) -> Any:
         """Run the command to its end.
 
         Returns
@@ -87,22 +130,50 @@ class StageOperator(BaseOperator):  # type: ignore[misc]
         AirflowException
             The stage failed, or was killed.
         """
+        if not self.command:
+            raise AirflowSkipException("There is nothing to do.")
         project = project_dir()
-        code, output, tail = self._run([*self.command, "--project", str(project), "--json"], cwd=project)
+        arguments = [str(argument) for argument in self.command if str(argument)]
+        narrowed = self._narrowed(context)
+        code, output, tail = self._run([*arguments, *narrowed, "--project", str(project), "--json"], cwd=project)
         if code == DONE:
-            return _report(output)
+            return self.done(_report(output), context)
+        report = None
         with suppress(AirflowFailException):  # a stage that says no may say by which figures
-            context["ti"].xcom_push(key="return_value", value=_report(output))
+            report = _report(output)
+        if report is not None:
+            if code == GATE and self.tolerates(report, context):
+                return self.done(report, context)
+            context["ti"].xcom_push(key="return_value", value=report)
         meaning = _MEANING.get(code, f"The stage ended unexpectedly ({_cause(code)}).")
         error = AirflowFailException if code in _FINAL else AirflowException
         raise error(f"{self.task_id}: {meaning}\n{tail}".rstrip())
+
+    def done(self, report: dict[str, Any], context: Context) -> Any:
+        """Sum up what the stage reported, and return it."""
+        figures = report.get("figures") or {}
+        if figures:
+            self.log.info("%s", ", ".join(f"{name} {value}" for name, value in figures.items()))
+        for warning in report.get("warnings") or ():
+            self.log.warning("%s", warning)
+        return report
+
+    def tolerates(self, report: dict[str, Any], context: Context) -> bool:
+        """Whether a no of the gate is of no concern to this run."""
+        return False
 
     def on_kill(self) -> None:
         """Stop the command and everything it started; Airflow calls this on a kill and on a timeout."""
         if self._process is not None:
             _stop(self._process)
 
-    def _run(self, arguments: list[str], cwd: Path) -> tuple[int, str, str]:
+    def _narrowed(self, context: Context) -> list[str]:
+        if self.streams is None:
+            return []
+        chosen = (context.get("params") or {}).get("streams") or self.streams
+        return [word for name in chosen for word in ("--stream", name)]
+
+    def _run(self, arguments: list[str], cwd: Any) -> tuple[int, str, str]:
         """Return the command's exit code, its stdout, and the last lines of its log."""
         argv = [sys.executable, "-m", *arguments]
         self.log.info("Running %s", subprocess.list2cmdline(argv))
@@ -114,12 +185,14 @@ class StageOperator(BaseOperator):  # type: ignore[misc]
             subprocess.Popen(
                 argv,
                 cwd=cwd,
+                env={**os.environ, **_environment()},
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=subprocess.PIPE,
                 encoding="utf-8",
                 errors="replace",
                 start_new_session=True,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, resolved beforehand
             ) as process,
         ):
             assert process.stderr is not None
@@ -134,6 +207,111 @@ class StageOperator(BaseOperator):  # type: ignore[misc]
                 self._process = None
             stdout.seek(0)
             return code, stdout.read(), "\n".join(tail)
+
+
+class PlanOperator(StageOperator):
+    """Ask a stage what it would do, and skip what depends on it if that is too little.
+
+    Parameters
+    ----------
+    counted
+        The figure of the plan that counts; the number of its tasks if ``None``.
+    least
+        Less than this skips. A run whose param ``force`` is true needs one task.
+    **kwargs
+        As of `StageOperator`; ``--dry-run`` is added to the command.
+    """
+
+    ui_color = "#e6f1f2"
+
+    def __init__(self, *, command: Sequence[str], counted: str | None = None, least: int = 1, **kwargs: Any) -> None:
+        super().__init__(command=[*command, "--dry-run"], **{"pool": "default_pool", **kwargs})
+        self.counted = counted
+        self.least = least
+
+    def done(self, report: dict[str, Any], context: Context) -> dict[str, Any]:
+        """Return the plan, or skip."""
+        plan: dict[str, Any] = report["plans"][0]
+        waits = len(plan["tasks"])
+        count = plan["figures"].get(self.counted, 0) if self.counted else waits
+        context["ti"].xcom_push(key="counted", value=count)
+        forced = (context.get("params") or {}).get("force") and waits
+        reasons = ", ".join(dict.fromkeys(task["reason"] for task in plan["tasks"][:100]))
+        self.log.info("%s: %d tasks (%s); counted %d of at least %d", plan["stage"], waits, reasons, count, self.least)
+        if count < self.least and not forced:
+            raise AirflowSkipException(f"{count} of at least {self.least}: nothing to do yet.")
+        return plan
+
+
+class ReportLink(BaseOperatorLink):  # type: ignore[misc]
+    """The gate's report of a run, where ``BEAMBELL_REPORTS_URL`` says that the project's ``.beambell`` is served."""
+
+    name = "Gate report"
+
+    def get_link(self, operator: Any, *, ti_key: Any) -> str:
+        """Return the address; a path on the worker if nothing serves it."""
+        base = os.environ.get("BEAMBELL_REPORTS_URL")
+        folder = base.rstrip("/") if base else (project_dir() / ".beambell").as_uri()
+        return f"{folder}/gate/partitions.html"
+
+
+class ValidateOperator(StageOperator):
+    """Run the gate; announce what it let pass.
+
+    A no about partitions of another day that an earlier run was told already does not fail this run. What this run
+    judged, and its own partition, does.
+    """
+
+    operator_extra_links = (ReportLink(),)
+
+    def tolerates(self, report: dict[str, Any], context: Context) -> bool:
+        """Whether only partitions are refused that an earlier run reported."""
+        details = report.get("details") or {}
+        if "refused" not in details:
+            return False
+        key = getattr(context["dag_run"], "partition_key", None)
+        mine = {name for name in details["refused"] if name in details["judged"] or name.endswith(f"/{key}")}
+        if not mine:
+            self.log.warning("Still refused, as reported before: %s", ", ".join(details["refused"]))
+        return not mine
+
+    def done(self, report: dict[str, Any], context: Context) -> dict[str, Any]:
+        """Announce the labels: under the run's own key, or under the dates of what was published."""
+        report = super().done(report, context)
+        published = report["details"]["published"]
+        for outlet in self.outlets:
+            event = context["outlet_events"][outlet]
+            event.extra = {"published": len(published), **(report.get("figures") or {})}
+            if getattr(context["dag_run"], "partition_key", None):
+                continue
+            if not published:
+                raise AirflowSkipException("No labels changed, so there is nothing to announce.")
+            event.add_partitions(sorted({name.partition("/")[2] for name in published}))
+        return report
+
+
+def _environment() -> dict[str, str]:
+    """Environment variables of the connection `ENVIRONMENT`, if there is one."""
+    from airflow.sdk import Connection
+
+    try:
+        extra = Connection.get(ENVIRONMENT).extra_dejson
+    except AirflowNotFoundException:
+        return {}
+    return {str(name): str(value) for name, value in extra.items()}
+
+
+try:
+    _LIBC = ctypes.CDLL(None, use_errno=True)
+    _PRCTL = _LIBC.prctl
+except (OSError, AttributeError):  # not Linux: a stage then outlives a worker that is killed
+    _PRCTL = None
+
+
+def _die_with_parent() -> None:
+    """Ask the kernel to kill this process when the task's own process dies, however it dies."""
+    if _PRCTL is not None:
+        _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _report(output: str) -> dict[str, Any]:

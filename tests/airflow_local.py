@@ -54,7 +54,7 @@ class LocalAirflow:
     database
         A migrated database to start from, as :func:`migrate` makes it; it is copied. None migrates a new one (14 s).
     scheduled
-        Whether schedules fire. Off, only what the test triggers will run.
+        Whether schedules fire. Off, only what the test triggers will run, and what that triggers.
     """
 
     def __init__(
@@ -98,6 +98,8 @@ class LocalAirflow:
         self._until(self._listening, deadline, "the API server does not answer")
         self._until(self._healthy, deadline, "Airflow is not healthy")
         self._headers["Authorization"] = f"Bearer {self.call('GET', '/auth/token')['access_token']}"
+        if self._database is None:
+            self.call("POST", "/api/v2/pools", {"name": "beambell_writer", "slots": 1, "description": "One writes."})
 
     def start_service(self, name: str) -> None:
         """Start one service, or start it again after a test killed it (``airflow.pid_of(name)``)."""
@@ -171,6 +173,15 @@ class LocalAirflow:
             late.add_note(self.explain(dag_id, run_id))
             raise
         return state
+
+    def runs(self, dag_id: str) -> dict[str, str]:
+        """Return the runs of a DAG and their states, oldest first."""
+        found = self.call("GET", f"/api/v2/dags/{dag_id}/dagRuns?order_by=run_after&limit=100")["dag_runs"]
+        return {run["dag_run_id"]: run["state"] for run in found}
+
+    def wait_until(self, done: Callable[[], bool], timeout_s: float, complaint: str) -> None:
+        """Wait for something to become true."""
+        self._until(done, time.monotonic() + timeout_s, complaint)
 
     def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
         """Return what the API knows of each task of a run, by task id: ``state``, ``try_number``, ``duration``, ..."""

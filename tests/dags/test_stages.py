@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import contextvars
+import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -37,16 +42,18 @@ def handed() -> Handed:
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BEAMBELL_PROJECT", str(tmp_path))
+    connection = {"conn_type": "generic", "extra": {"STORE_KEY": "s3cret"}}
+    monkeypatch.setenv("AIRFLOW_CONN_BEAMBELL_ENV", json.dumps(connection))
     return tmp_path
 
 
-def execute(operator: Any, handed: Handed) -> dict[str, Any]:
+def execute(operator: Any, handed: Handed, **context_of_run: Any) -> dict[str, Any]:
     """Execute an operator as Airflow's task runner does, which alone may."""
     from airflow.sdk.bases.operator import ExecutorSafeguard
 
     context = contextvars.copy_context()
     context.run(ExecutorSafeguard.tracker.set, operator)
-    return context.run(operator.execute, {"ti": handed})
+    return context.run(operator.execute, {"ti": handed, **context_of_run})
 
 
 @pytest.fixture
@@ -110,6 +117,83 @@ def test_a_failed_gate_still_hands_on_its_figures(stage: Any, handed: Handed) ->
     assert handed.values == {"return_value": {"coverage": 0.1}}
 
 
+def test_what_a_run_was_told_before_does_not_fail_it_again(project: Path, handed: Handed) -> None:
+    from types import SimpleNamespace
+
+    from airflow.sdk.exceptions import AirflowFailException
+    from stages import ValidateOperator
+
+    def validate(key: str, refused: list[str], judged: list[str]) -> Any:
+        report = {"details": {"refused": refused, "judged": judged, "published": []}}
+        (project / "gate.py").write_text(f"import sys; print({json.dumps(report)!r}); sys.exit(3)")
+        operator = ValidateOperator(task_id="validate", command=["gate"])
+        return execute(operator, handed, dag_run=SimpleNamespace(partition_key=key), outlet_events={})
+
+    validate("2026-01-03", ["mails/2026-01-01"], ["mails/2026-01-03"])
+    for refused, judged in ((["mails/2026-01-03"], []), (["mails/2026-01-01"], ["mails/2026-01-01"])):
+        with pytest.raises(AirflowFailException, match="The quality gate said no"):
+            validate("2026-01-03", refused, judged)
+
+
+def test_a_plan_that_is_too_small_skips(project: Path, handed: Handed) -> None:
+    from airflow.sdk.exceptions import AirflowSkipException
+    from stages import PlanOperator
+
+    plan = {"stage": "train", "tasks": [{"key": "end model", "reason": "new"}], "figures": {"changed": 2}}
+    (project / "planner.py").write_text(f"print({json.dumps({'plans': [plan]})!r})")
+
+    def ask(least: int, **context: Any) -> Any:
+        return execute(
+            PlanOperator(task_id="a", command=["planner"], counted="changed", least=least), handed, **context
+        )
+
+    assert ask(2) == plan
+    with pytest.raises(AirflowSkipException, match="2 of at least 3"):
+        ask(3)
+    assert ask(3, params={"force": True}) == plan
+
+
+def test_secrets_reach_the_stage_and_nothing_else(stage: Any, handed: Handed, caplog: pytest.LogCaptureFixture) -> None:
+    report = execute(stage("print(json.dumps({'got': len(os.environ['STORE_KEY'])}))"), handed)
+    assert report == {"got": len("s3cret")}
+    assert "s3cret" not in caplog.text
+
+
+def test_arguments_that_are_empty_are_left_out_and_streams_narrow(project: Path, handed: Handed) -> None:
+    from stages import StageOperator
+
+    (project / "a_stage.py").write_text("import json, sys; print(json.dumps({'argv': sys.argv[1:-3]}))")
+    operator = StageOperator(task_id="a", command=["a_stage", "", "--to", "x"], streams=("mails",))
+    assert execute(operator, handed, params={"streams": []})["argv"] == ["--to", "x", "--stream", "mails"]
+    chosen = execute(operator, handed, params={"streams": ["calls"]})
+    assert chosen["argv"] == ["--to", "x", "--stream", "calls"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process that its parent died")
+def test_a_stage_does_not_outlive_a_worker_that_is_killed(project: Path, dags_folder: Path) -> None:
+    (project / "a_stage.py").write_text(
+        "import os, time; open('pid.tmp', 'w').write(str(os.getpid())); os.rename('pid.tmp', 'pid'); time.sleep(60)"
+    )
+    code = (
+        "from stages import StageOperator\n"
+        "import stages; stages._environment = dict\n"
+        f"StageOperator(task_id='a', command=['a_stage'])._run(['a_stage'], {str(project)!r})"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(dags_folder)}
+    worker = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        while not (project / "pid").exists():
+            assert worker.poll() is None
+            time.sleep(0.05)
+        stage = psutil.Process(int((project / "pid").read_text()))
+        worker.send_signal(signal.SIGKILL)
+        gone, _ = psutil.wait_procs([stage], timeout=10)
+        assert gone or stage.status() == psutil.STATUS_ZOMBIE
+    finally:
+        worker.kill()
+        worker.wait()
+
+
 @pytest.mark.parametrize("output", ["", "done\\n", "[1]"])
 def test_a_stage_that_does_not_report_is_refused(stage: Any, handed: Handed, output: str) -> None:
     from airflow.sdk.exceptions import AirflowFailException
@@ -146,7 +230,7 @@ def test_a_killed_stage_leaves_no_process(stage: Any, handed: Handed, project: P
 
 
 def test_without_a_setting_the_project_is_the_repository(monkeypatch: pytest.MonkeyPatch, dags_folder: Path) -> None:
-    from stages import project_dir
+    from schedule import project_dir
 
     monkeypatch.delenv("BEAMBELL_PROJECT", raising=False)
     assert project_dir() == dags_folder.parent

@@ -15,8 +15,14 @@ if TYPE_CHECKING:
 
 HEAVY = {
     *("apache_beam", "beam_jobs", "beambell", "duckdb", "dvc", "great_expectations", "gto", "labeling_functions"),
-    *("numba", "numpy", "pandas", "polars", "pyarrow", "scipy", "sklearn", "snorkel", "torch", "yaml", "pydantic"),
+    *("numba", "numpy", "pandas", "polars", "pyarrow", "scipy", "sklearn", "snorkel", "torch", "fsspec"),
 }
+OTHER = """
+streams:
+  mails: {inputs: ["mails/{dt}.csv"], grain: hour}
+  calls: {inputs: ["calls/{dt}.csv"], grain: hour}
+  bills: {inputs: ["bills/{dt}.csv"], grain: month}
+"""
 PARSE_LIMIT_S = 1.0  # of processor time, which a busy machine does not stretch
 
 # First each file as plain Python, so that the modules it brings are its own and not those of Airflow's parser.
@@ -41,19 +47,34 @@ from airflow.dag_processing.dagbag import DagBag
 bag = DagBag(str(folder))
 for dag in bag.dags.values():
     dag.check_cycle()
+
+# Another project, of other streams: the same code.
+import os
+os.environ["BEAMBELL_PROJECT"] = sys.argv[3]
+for name in ("schedule", "stages", "deliveries", "label_partition"):
+    sys.modules.pop(name, None)
+other = DagBag(str(folder / "label_partition.py"))
 json.dump({
-    "import_errors": bag.import_errors,
+    "import_errors": {**bag.import_errors, **other.import_errors},
+    "other": {
+        dag.dag_id: {"key": dag.timetable.key_format, "tasks": sorted(task.task_id for task in dag.tasks),
+                     "ingest": dag.get_task("deliveries.ingest").streams} for dag in other.dags.values()
+    },
     "modules": modules,
     "parse_s": parse_s,
     "dags": {
         dag.dag_id: {
-            "doc": dag.doc_md, "tags": sorted(dag.tags), "catchup": dag.catchup, "max_active_runs": dag.max_active_runs,
+            "doc": dag.doc_md, "description": dag.description, "timetable": type(dag.timetable).__name__,
+            "params": {name: dag.params.get_param(name).serialize() for name in dag.params},
+            "tags": sorted(dag.tags), "catchup": dag.catchup, "max_active_runs": dag.max_active_runs,
             "order": [task.task_id for task in dag.topological_sort()],
             "tasks": {
                 task.task_id: {
                     "owner": task.owner, "retries": task.retries, "doc": task.doc_md,
                     "timeout_s": task.execution_timeout and task.execution_timeout.total_seconds(),
-                    "upstream": sorted(task.upstream_task_ids),
+                    "pool": task.pool, "upstream": sorted(task.upstream_task_ids), "rule": task.trigger_rule.value,
+                    "tells": bool(task.on_failure_callback), "command": repr(getattr(task, "command", None)),
+                    "stage": "command" in task.template_fields,
                     "outlets": [asset.name for asset in task.outlets],
                 } for task in dag.tasks
             },
@@ -66,8 +87,10 @@ json.dump({
 @pytest.fixture(scope="module")
 def facts(dags_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     home = tmp_path_factory.mktemp("airflow-home")
+    other = tmp_path_factory.mktemp("other-project")
+    (other / "params.yaml").write_text(OTHER)
     done = subprocess.run(
-        [sys.executable, "-c", READ, str(dags_folder), str(home / "facts.json")],
+        [sys.executable, "-c", READ, str(dags_folder), str(home / "facts.json"), str(other)],
         env={**os.environ, "AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -78,9 +101,14 @@ def facts(dags_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     return json.loads((home / "facts.json").read_text())
 
 
+DAGS = {
+    *("label_partition", "retrain_model", "ingest_feedback", "backfill_lfs", "promote_model", "maintenance"),
+}
+
+
 def test_every_file_parses(facts: dict[str, Any]) -> None:
     assert facts["import_errors"] == {}
-    assert "label_partition" in facts["dags"]
+    assert set(facts["dags"]) == DAGS
 
 
 def test_parsing_is_fast_and_brings_nothing_heavy(facts: dict[str, Any]) -> None:
@@ -92,7 +120,8 @@ def test_parsing_is_fast_and_brings_nothing_heavy(facts: dict[str, Any]) -> None
 def test_every_dag_and_task_says_whose_it_is_and_what_it_does(facts: dict[str, Any]) -> None:
     for dag_id, dag in facts["dags"].items():
         assert dag["doc"], dag_id
-        assert dag["tags"], dag_id
+        assert dag["description"], dag_id
+        assert "beambell" in dag["tags"], dag_id
         for task_id, task in dag["tasks"].items():
             assert task["owner"] not in {"", "airflow"}, (dag_id, task_id)
             assert task["doc"], (dag_id, task_id)
@@ -103,13 +132,60 @@ def test_every_task_ends_by_itself_and_outlives_a_hiccup(facts: dict[str, Any]) 
         for task_id, task in dag["tasks"].items():
             assert task["timeout_s"], (dag_id, task_id)
             assert task["retries"] > 0, (dag_id, task_id)
+            assert task["tells"] or task_id == "approve", (dag_id, task_id)
 
 
-def test_label_partition_is_one_chain_over_one_key(facts: dict[str, Any]) -> None:
-    dag = facts["dags"]["label_partition"]
-    stages = ["check_key", "ingest", "aggregate", "apply_lfs", "merge", "fit", "label", "validate"]
-    assert dag["order"] == stages
-    assert [dag["tasks"][name]["upstream"] for name in stages] == [[], *([name] for name in stages[:-1])]
-    assert not dag["catchup"]
-    assert dag["max_active_runs"] == 1
-    assert {name for name, task in dag["tasks"].items() if task["outlets"]} == {"validate"}
+def test_whoever_writes_waits_in_the_pool_of_one(facts: dict[str, Any]) -> None:
+    for dag_id, dag in facts["dags"].items():
+        for task_id, task in dag["tasks"].items():
+            looks_only = not task["stage"] or "--dry-run" in task["command"] or "'summary'" in task["command"]
+            assert (task["pool"] == "default_pool") == looks_only, (dag_id, task_id)
+            assert task["pool"] in {"default_pool", "beambell_writer"}
+
+
+def test_no_dag_runs_what_it_missed_or_twice_at_once(facts: dict[str, Any]) -> None:
+    for dag_id, dag in facts["dags"].items():
+        assert not dag["catchup"], dag_id
+        assert dag["max_active_runs"] == (4 if dag_id == "promote_model" else 1), dag_id
+
+
+def test_every_field_of_a_trigger_form_explains_itself(facts: dict[str, Any]) -> None:
+    for dag_id, dag in facts["dags"].items():
+        assert dag["params"], dag_id
+        for name, param in dag["params"].items():
+            assert {"title", "type"} <= set(param["schema"]), (dag_id, name)
+            assert param["schema"].get("description_md") or param["description"], (dag_id, name)
+
+
+def test_label_partition_is_one_way_over_one_key(facts: dict[str, Any]) -> None:
+    tasks = facts["dags"]["label_partition"]["tasks"]
+    stages = ["deliveries.ingest", "votes.many_are_behind", "votes.backfill_lfs", "votes.aggregate", "votes.apply_lfs"]
+    stages += ["votes.merge", "labels.fit", "labels.label", "labels.validate"]
+    files = ["deliveries.files_of_comments", "deliveries.files_of_messages"]
+    assert tasks[stages[0]]["upstream"] == files
+    assert [tasks[name]["upstream"] for name in files] == [["deliveries.check_key"]] * 2
+    assert [tasks[name]["upstream"] for name in stages[1:]] == [[name] for name in stages[:-1]]
+    assert {name for name, task in tasks.items() if task["outlets"]} == {"labels.validate"}
+    assert {name for name, task in tasks.items() if task["rule"] == "none_failed"} == {stages[0], stages[3]}
+
+
+def test_retraining_listens_to_the_labels(facts: dict[str, Any]) -> None:
+    assert facts["dags"]["retrain_model"]["timetable"] == "PartitionedAssetTimetable"
+
+
+def test_other_streams_need_no_other_code(facts: dict[str, Any]) -> None:
+    hourly, monthly = facts["other"]["label_partition_hourly"], facts["other"]["label_partition_monthly"]
+    assert (hourly["key"], monthly["key"]) == ("%Y-%m-%dT%H", "%Y-%m")
+    assert (hourly["ingest"], monthly["ingest"]) == (["calls", "mails"], ["bills"])
+    assert {"deliveries.files_of_calls", "deliveries.files_of_mails"} <= set(hourly["tasks"])
+    assert set(facts["other"]) == {"label_partition_hourly", "label_partition_monthly"}
+
+
+def test_the_defaults_are_those_of_the_project(in_dags_folder: None) -> None:
+    from schedule import Schedule
+
+    from beambell.config.params import PromotionParams, ScheduleParams
+
+    mine = {name: value for name, value in vars(Schedule()).items() if name not in {"streams", "promotion"}}
+    assert mine == ScheduleParams().model_dump()
+    assert Schedule().promotion == PromotionParams().mode

@@ -1,0 +1,90 @@
+"""What the DAGs read of ``params.yaml``: streams by grain, and the section ``schedule``. BeamBell is not imported.
+
+The defaults are those of ``beambell.config.params``, which checks every key when a stage runs; a test compares them.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+KEY_FORMATS = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "month": "%Y-%m"}
+"""Partition keys per grain, as `beambell` writes the date of a partition."""
+
+DAG_IDS = {"hour": "label_partition_hourly", "day": "label_partition", "month": "label_partition_monthly"}
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One stream: its name, and the globs of its files."""
+
+    name: str
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The section ``schedule`` of ``params.yaml``, where every key is described, and what else the DAGs need.
+
+    Attributes
+    ----------
+    streams
+        By grain.
+    promotion
+        Mode of promotion: ``policy``, ``approval`` or ``off``.
+    """
+
+    streams: dict[str, tuple[Stream, ...]] = field(default_factory=dict)
+    promotion: str = "policy"
+    hour: str = "10 * * * *"
+    day: str = "0 0 * * *"
+    month: str = "0 3 1 * *"
+    wait_minutes: int = 0
+    backfill_over: int = 60
+    backfill_days: int = 7
+    retrain: str = "labels"
+    retrain_partitions: int = 1
+    approval_hours: float = 24.0
+    feedback: str = "30 * * * *"
+    maintenance: str = "30 4 * * *"
+
+    @property
+    def stream_names(self) -> list[str]:
+        """Names of all streams, sorted."""
+        return sorted(stream.name for streams in self.streams.values() for stream in streams)
+
+    def only(self, grain: str) -> tuple[str, ...]:
+        """Names of the streams of a grain where there are several grains; none where all have it."""
+        return tuple(stream.name for stream in self.streams[grain]) if len(self.streams) > 1 else ()
+
+
+def project_dir() -> Path:
+    """Return the project the DAGs work on: ``BEAMBELL_PROJECT``, else the repository that holds this folder."""
+    return Path(os.environ.get("BEAMBELL_PROJECT") or Path(__file__).parents[1]).resolve()
+
+
+def read_schedule() -> Schedule:
+    """Read the project's ``params.yaml``.
+
+    Raises
+    ------
+    ValueError
+        If it says nothing of streams, or something in ``schedule`` that no key allows. Airflow shows it as an import
+        error; the DAGs that run already go on.
+    """
+    path = project_dir() / "params.yaml"
+    tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(tree, dict) or not isinstance(tree.get("streams"), dict):
+        raise ValueError(f"{path}: there are no streams (see docs/operating.md)")  # noqa: TRY004 - a file's fault
+    streams: dict[str, list[Stream]] = {}
+    for name, about in sorted(tree["streams"].items()):
+        streams.setdefault(about.get("grain", "day"), []).append(Stream(name, tuple(about["inputs"])))
+    told: dict[str, Any] = tree.get("schedule") or {}
+    if unknown := sorted(set(told) - set(Schedule.__dataclass_fields__)):
+        raise ValueError(f"{path}: unknown key schedule.{unknown[0]}")
+    promotion = (tree.get("promotion") or {}).get("mode", "policy")
+    return Schedule(streams={grain: tuple(some) for grain, some in streams.items()}, promotion=promotion, **told)
