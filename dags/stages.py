@@ -278,15 +278,16 @@ class ValidateOperator(StageOperator):
     def done(self, report: dict[str, Any], context: Context) -> dict[str, Any]:
         """Announce the labels: under the run's own key, or under the dates of what was published."""
         report = super().done(report, context)
-        published = report["details"]["published"]
+        published, newest = report["details"]["published"], report["details"]["newest"]
+        key = getattr(context["dag_run"], "partition_key", None)
+        if not published and (key is None or newest != key):
+            context["ti"].xcom_push(key="return_value", value=report)
+            raise AirflowSkipException("There are no labels to announce.")
         for outlet in self.outlets:
             event = context["outlet_events"][outlet]
             event.extra = {"published": len(published), **(report.get("figures") or {})}
-            if getattr(context["dag_run"], "partition_key", None):
-                continue
-            if not published:
-                raise AirflowSkipException("No labels changed, so there is nothing to announce.")
-            event.add_partitions(sorted({name.partition("/")[2] for name in published}))
+            if key is None:
+                event.add_partitions(sorted({name.partition("/")[2] for name in published}))
         return report
 
 

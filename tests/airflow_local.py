@@ -54,7 +54,8 @@ class LocalAirflow:
     database
         A migrated database to start from, as :func:`migrate` makes it; it is copied. None migrates a new one (14 s).
     scheduled
-        Whether schedules fire. Off, only what the test triggers will run, and what that triggers.
+        Whether schedules fire, and assets start the DAGs that listen to them: of those that the test unpauses. Off,
+        only what the test triggers will run.
     """
 
     def __init__(
@@ -156,6 +157,13 @@ class LocalAirflow:
             request["partition_key"] = partition_key
         self.call("POST", f"/api/v2/dags/{dag_id}/dagRuns", request)
         return run_id
+
+    def unpause(self, *dag_ids: str, timeout_s: float = 60.0) -> None:
+        """Let DAGs run by their schedules, as soon as they are known."""
+        for dag_id in dag_ids:
+            complaint = f"the DAG {dag_id} does not appear"
+            self._until(lambda dag_id=dag_id: self._knows(dag_id), time.monotonic() + timeout_s, complaint)
+            self.call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
 
     def wait(self, dag_id: str, run_id: str, timeout_s: float) -> str:
         """Wait for a run to end and return how: ``success`` or ``failed``."""
@@ -284,7 +292,7 @@ def _environment(home: Path, dags_folder: Path, port: int, *, scheduled: bool) -
             "LOAD_EXAMPLES": False,
             "EXECUTOR": "LocalExecutor",
             "PARALLELISM": 2,
-            "DAGS_ARE_PAUSED_AT_CREATION": False,
+            "DAGS_ARE_PAUSED_AT_CREATION": scheduled,
             "SIMPLE_AUTH_MANAGER_ALL_ADMINS": True,
             "EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
         },

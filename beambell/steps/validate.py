@@ -65,6 +65,7 @@ def run(project: Project, selection: Selection) -> Outcome:
     details = {
         "judged": [str(case.partition) for case in stale],
         "published": [str(c.partition) for c in stale if c.candidate and verdicts[c.partition].passed],
+        "newest": max((p.dt for p, verdict in verdicts.items() if verdict.passed), default=None),
     }
     if failed:
         raise _refusal(failed, {**details, "refused": [str(partition) for partition in failed]})

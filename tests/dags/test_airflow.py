@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,7 +32,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def airflow(project: Path, dags_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAirflow]:
     home = tmp_path_factory.mktemp("airflow")
-    with LocalAirflow(home, dags_folder, {"BEAMBELL_PROJECT": str(project)}) as airflow:
+    with LocalAirflow(home, dags_folder, {"BEAMBELL_PROJECT": str(project)}, scheduled=True) as airflow:
         yield airflow
 
 
@@ -52,6 +53,18 @@ def retrained(airflow: LocalAirflow, n: int) -> list[str]:
     runs = airflow.runs(RETRAIN)
     assert set(runs.values()) == {"success"}, [airflow.explain(RETRAIN, run) for run in runs]
     return [run for run in runs if airflow.tasks(RETRAIN, run)["version.train"]["state"] == "success"]
+
+
+def test_the_schedule_makes_the_key_of_the_day_before(airflow: LocalAirflow) -> None:
+    yesterday = (datetime.now(UTC) - timedelta(days=1)).date().isoformat()
+    airflow.unpause(LABEL, RETRAIN)
+    airflow.wait_until(lambda: bool(airflow.runs(LABEL)), 60, "no run was scheduled")
+    (run_id,) = airflow.runs(LABEL)
+    assert airflow.wait(LABEL, run_id, timeout_s=RUN_S) == "success", airflow.explain(LABEL, run_id)
+    assert airflow.xcom(LABEL, run_id, "deliveries.check_key") == yesterday
+    tasks = airflow.tasks(LABEL, run_id)  # nothing was delivered yesterday, so there is nothing to announce
+    assert tasks["deliveries.files_of_comments"]["state"] == tasks["labels.validate"]["state"] == "skipped"
+    assert announced(airflow) == []
 
 
 def test_a_run_without_a_key_is_refused_by_the_first_task(airflow: LocalAirflow) -> None:

@@ -124,12 +124,12 @@ def test_what_a_run_was_told_before_does_not_fail_it_again(project: Path, handed
     from stages import ValidateOperator
 
     def validate(key: str, refused: list[str], judged: list[str]) -> Any:
-        report = {"details": {"refused": refused, "judged": judged, "published": []}}
+        report = {"details": {"refused": refused, "judged": judged, "published": judged, "newest": None}}
         (project / "gate.py").write_text(f"import sys; print({json.dumps(report)!r}); sys.exit(3)")
         operator = ValidateOperator(task_id="validate", command=["gate"])
         return execute(operator, handed, dag_run=SimpleNamespace(partition_key=key), outlet_events={})
 
-    validate("2026-01-03", ["mails/2026-01-01"], ["mails/2026-01-03"])
+    assert validate("2026-01-03", ["mails/2026-01-01"], ["mails/2026-01-03"])
     for refused, judged in ((["mails/2026-01-03"], []), (["mails/2026-01-01"], ["mails/2026-01-01"])):
         with pytest.raises(AirflowFailException, match="The quality gate said no"):
             validate("2026-01-03", refused, judged)
