@@ -20,11 +20,12 @@ from apache_beam.transforms.combiners import ToListCombineFn, TupleCombineFn
 from beam_jobs import aggregate
 from beam_jobs.main import main
 from beam_jobs.pipeline import ProjectFn, Spread, counters, pipeline_options, run_pipeline
-from beam_jobs.shards import Shard, join_shards, row_items, stage_shard
+from beam_jobs.shards import Shard, read_shards, row_items, stage_shard
 from beambell.errors import CatalogueError
-from beambell.labeling import ABSTAIN, LabelingFunction, StatefulFunction
+from beambell.labeling import LabelingFunction, StatefulFunction
 from beambell.labeling import patterns as packed
 from beambell.labeling.compiler import CompiledLFs, compile_lfs
+from beambell.labeling.compiler.plan import Plan
 from beambell.project import Project
 from beambell.state import PatternCounts
 from beambell.steps.apply import (
@@ -35,15 +36,19 @@ from beambell.steps.apply import (
     find_work,
     publish_votes,
     record_sources,
+    votes_schema,
 )
 from beambell.steps.stage import Outcome
 from beambell.store import Layout, Partition, Selection
-from beambell.store.tables import read_rows, read_staged
+from beambell.store.tables import iter_tables, read_rows, read_staged, row_groups, write_tables
 
 Item = tuple[VotesWork, int, int, int]
 
 VOTES, ERRORS, MICROSECONDS = "lf_votes", "lf_errors", "lf_microseconds"
 """Namespaces of the job's counters; each has one for every labeling function that ran, by its name."""
+
+SEARCHED = "lf_rows_searched_by_re"
+"""Namespace of those of the functions that no automaton can hold."""
 
 MOST_ADDENDS = 16
 """Pattern counts of ranges of rows that are kept apart before they are added up: adding many at once costs less."""
@@ -94,49 +99,56 @@ class ApplyLFs(ProjectFn):
         self._compilations: dict[tuple[str, ...], CompiledLFs] = {}
 
     def work(self, item: Item) -> Iterator[tuple[str, tuple[PatternCounts, tuple[Shard, pa.Table]]]]:
-        """Yield (partition, (pattern counts, (shard, dead letters)))."""
+        """Yield (partition, (pattern counts, (shard of patterns, dead letters)))."""
         work, index, start, stop = item
         lfs = {j: self._lf(work, j) for j, column in enumerate(work.reuse) if column == REUSE_NONE}
-        rows = self._with_past(work, lfs.values(), self._read(work, start, stop, _columns(lfs.values())))
-        L = np.empty((stop - start, len(work.lfs)), dtype=np.int8)
-        self._carry_over(work, start, stop, L)
-        letters = self._vote(work, lfs, rows, L)
-        codes = packed.pack(L, self.project.params.cardinality)
-        votes = pa.table({"id": rows["id"], "pattern": packed.to_arrow(codes)})
-        shard = stage_shard(self.project.store, f"{self._job}/{work.partition}", index, votes)
-        counts = PatternCounts.from_packed(codes, self.project.params.cardinality, [lf.name for lf in work.lfs])
+        L, letters = self._vote(work, lfs.values(), start, stop)
+        codes = self._carry_over(work, start, stop, list(lfs), L)
+        patterns = pa.table({"pattern": packed.to_arrow(codes)})
+        shard = stage_shard(self.project.store, f"{self._job}/{work.partition}", index, patterns)
+        counts = PatternCounts.of_packed(codes, self.project.params.cardinality, [lf.name for lf in work.lfs])
         yield str(work.partition), (counts, (shard, letters))
 
-    def _carry_over(self, work: VotesWork, start: int, stop: int, L: npt.NDArray[np.int8]) -> None:
-        """Fill in the votes of the LFs that are unchanged."""
-        kept = [j for j, column in enumerate(work.reuse) if column != REUSE_NONE]
-        if not kept or not work.previous:
-            return
+    def _carry_over(
+        self, work: VotesWork, start: int, stop: int, new: list[int], L: npt.NDArray[np.int8]
+    ) -> packed.Packed:
+        """Pack the new votes, int8 [n, r], together with those of the LFs that are unchanged."""
+        cardinality, m = self.project.params.cardinality, len(work.lfs)
+        if not work.previous or len(new) == m:
+            return packed.pack(L, cardinality)
         folder = Layout.of(Layout.VOTES, work.partition)
         before = read_rows(self.project.store, folder, work.previous, start, stop, ["pattern"])
-        old = packed.unpack(packed.from_arrow(before["pattern"]), work.previous_lfs, self.project.params.cardinality)
-        L[:, kept] = old[:, [work.reuse[j] for j in kept]]
+        codes = packed.from_arrow(before["pattern"])
+        if all(column in (j, REUSE_NONE) for j, column in enumerate(work.reuse)) and work.previous_lfs == m:
+            return packed.replace(codes, new, L, m, cardinality)
+        old = packed.unpack(codes, work.previous_lfs, cardinality)
+        votes = np.take(old, work.reuse, axis=1)
+        votes[:, new] = L
+        return packed.pack(votes, cardinality)
 
     def _vote(
-        self, work: VotesWork, lfs: Mapping[int, LabelingFunction], rows: pa.Table, L: npt.NDArray[np.int8]
-    ) -> pa.Table:
-        """Fill in the votes of the other LFs; return their dead letters."""
+        self, work: VotesWork, lfs: Collection[LabelingFunction], start: int, stop: int
+    ) -> tuple[npt.NDArray[np.int8], pa.Table]:
+        """Let some LFs vote; return int8 [n, r], and their dead letters."""
         if not lfs:
-            return DEAD_LETTERS_SCHEMA.empty_table()
-        result = self._compiled(list(lfs.values())).evaluate(
-            rows,
+            return np.empty((stop - start, 0), np.int8), DEAD_LETTERS_SCHEMA.empty_table()
+        compiled, stream = self._compiled(list(lfs)), work.partition.stream
+        plans = compiled.explain(stream)
+        result = compiled.evaluate(
+            self._with_past(work, lfs, self._read(work, start, stop, lfs, plans)),
             cardinality=self.project.params.cardinality,
-            stream=work.partition.stream,
+            stream=stream,
             fingerprints=self._catalogue.fingerprints,
             time_limit_s=self.project.params.lfs.time_limit_s,
         )
-        L[:, list(lfs)] = result.votes
-        for column, lf in enumerate(lfs.values()):
-            Metrics.counter(VOTES, lf.name).inc(int(np.count_nonzero(result.votes[:, column] != ABSTAIN)))
+        for lf in lfs:
             Metrics.counter(ERRORS, lf.name).inc(result.n_errors[lf.name])
             Metrics.counter(MICROSECONDS, lf.name).inc(round(result.seconds[lf.name] * 1e6))
+        for plan in plans:
+            if plan.how == "re":
+                Metrics.counter(SEARCHED, plan.lf).inc(stop - start)
         letters = [dict(zip(DEAD_LETTERS_SCHEMA.names, astuple(letter), strict=True)) for letter in result.dead_letters]
-        return pa.Table.from_pylist(letters, schema=DEAD_LETTERS_SCHEMA)
+        return result.votes, pa.Table.from_pylist(letters, schema=DEAD_LETTERS_SCHEMA)
 
     def _with_past(self, work: VotesWork, lfs: Iterable[LabelingFunction], rows: pa.Table) -> pa.Table:
         """Add the past of each row's key, for each stateful LF."""
@@ -164,15 +176,22 @@ class ApplyLFs(ProjectFn):
             )
         return self._catalogue[wanted.name]
 
-    def _read(self, work: VotesWork, start: int, stop: int, columns: list[str] | None) -> pa.Table:
+    def _read(
+        self, work: VotesWork, start: int, stop: int, lfs: Collection[LabelingFunction], plans: Iterable[Plan]
+    ) -> pa.Table:
+        how = {plan.lf: plan.how for plan in plans}
+        looked_up = {field for lf in lfs if how.get(lf.name) == "hash" for field in lf.fields or ()}
+        others = {field for lf in lfs if how.get(lf.name) != "hash" for field in lf.fields or ()}
+        folder = Layout.of(Layout.PARTITIONS, work.partition)
+        columns = _columns(lfs, whole_rows=any(plan.plain for plan in plans))
         return read_rows(
-            self.project.store, Layout.of(Layout.PARTITIONS, work.partition), work.rows, start, stop, columns
+            self.project.store, folder, work.rows, start, stop, columns, as_dictionaries=looked_up - others
         )
 
 
-def _columns(lfs: Collection[LabelingFunction]) -> list[str] | None:
-    """Columns that some LFs read, and what every row has; ``None`` for all, if one does not say."""
-    read = dict.fromkeys(["id", "ts"])
+def _columns(lfs: Collection[LabelingFunction], *, whole_rows: bool) -> list[str] | None:
+    """Columns that some LFs read, and what every row in Python has; ``None`` for all, if one does not say."""
+    read = dict.fromkeys(["id", "ts"] if whole_rows else [])
     for lf in lfs:
         if lf.fields is None:
             return None
@@ -215,13 +234,26 @@ class PublishVotes(ProjectFn):
         """Publish one partition."""
         key, (counts, pairs) = element
         work = self._work[key]
-        schema = pa.schema(
-            [("id", pa.string()), ("pattern", pa.binary(packed.packed_width(len(work.lfs), counts.cardinality)))]
-        )
-        folder = Layout.of(Layout.VOTES, work.partition)
-        votes = join_shards(self.project.store, folder, "votes", schema, [shard for shard, _ in pairs])
+        # Ids are taken from the rows when the votes are written: no function that is compiled asks for them.
+        rows = iter_tables(self.project.store, Layout.of(Layout.PARTITIONS, work.partition), work.rows, ["id"])
+        patterns = read_shards(self.project.store, [shard for shard, _ in pairs])
+        with self.project.store.seal(Layout.of(Layout.VOTES, work.partition), "votes") as sealed:
+            write_tables(sealed, votes_schema(len(work.lfs), counts.cardinality), _side_by_side(rows, patterns))
         letters = pa.concat_tables(letters for _, letters in pairs)
-        publish_votes(self.project, work, votes, counts, letters)
+        manifest = publish_votes(self.project, work, sealed.ref, counts, letters)
+        ran = _names_that_ran(work)
+        for lf in manifest.facts["lfs"]:
+            if lf["name"] in ran:
+                Metrics.counter(VOTES, lf["name"]).inc(lf["votes"])
+
+
+def _side_by_side(*parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Put the columns of equally many rows together, wherever each is cut."""
+    for groups in zip(*map(row_groups, parts), strict=True):
+        columns = [
+            (field, column) for group in groups for field, column in zip(group.schema, group.columns, strict=True)
+        ]
+        yield pa.table([column for _, column in columns], schema=pa.schema([field for field, _ in columns]))
 
 
 def _outcome(
@@ -235,7 +267,8 @@ def _outcome(
         for lf in fact["lfs"]
         if lf["errors"]
     ]
-    warnings += [*_searched_by_re(project, work), *_slow(metrics.get(MICROSECONDS, {}))]
+    warnings += _searched_by_re(project, work) if SEARCHED in metrics else []
+    warnings += _slow(metrics.get(MICROSECONDS, {}))
     kinds = {"votes": VOTES, "errors": ERRORS, "microseconds": MICROSECONDS}
     lfs = {
         name: {kind: metrics[space].get(name, 0) for kind, space in kinds.items()} for name in metrics.get(VOTES, {})

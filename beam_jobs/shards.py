@@ -48,9 +48,14 @@ def stage_shard(store: Store, folder: str, index: int, table: pa.Table) -> Shard
     return Shard(index, path)
 
 
+def read_shards(store: Store, shards: Iterable[Shard]) -> Iterator[pa.Table]:
+    """Read staged shards in their order, one at a time."""
+    for shard in sorted(shards, key=lambda shard: shard.index):
+        yield read_staged(store, shard.path)
+
+
 def join_shards(store: Store, folder: str, role: str, schema: pa.Schema, shards: Iterable[Shard]) -> FileRef:
     """Write staged shards as one data file, in their order."""
-    ordered = sorted(shards, key=lambda shard: shard.index)
     with store.seal(folder, role) as sealed:
-        write_tables(sealed, schema, (read_staged(store, shard.path) for shard in ordered))
+        write_tables(sealed, schema, read_shards(store, shards))
     return sealed.ref

@@ -224,6 +224,43 @@ def unpack(packed: Packed, n_lfs: int, cardinality: int) -> Votes:
     return votes
 
 
+def replace(packed: Packed, lfs: Sequence[int], L: npt.ArrayLike, n_lfs: int, cardinality: int) -> Packed:
+    """Replace the votes of some labeling functions in patterns.
+
+    Parameters
+    ----------
+    packed
+        uint8 [n, width]; not changed.
+    lfs
+        Places of the r labeling functions.
+    L
+        Their new votes, [n, r].
+    n_lfs
+        Number of all labeling functions m.
+    cardinality
+        Number of classes K.
+
+    Returns
+    -------
+    Packed
+        uint8 [n, width].
+
+    Raises
+    ------
+    LabelingFunctionError, StateError
+        As `check_votes` and `check_packed` do.
+    """
+    votes, bits = check_votes(L, cardinality), bits_per_vote(cardinality)
+    replaced = check_packed(packed, n_lfs, cardinality).copy()
+    for j, column in zip(lfs, votes.T, strict=True):
+        code, field = (column + np.int8(1)).view(np.uint8), (1 << bits) - 1
+        for byte in range(j * bits // 8, -(-(j + 1) * bits // 8)):
+            left, right = max(0, 8 * byte + 8 - (j + 1) * bits), max(0, (j + 1) * bits - 8 * byte - 8)
+            others = np.uint8(~(field << left >> right) & 0xFF)
+            replaced[:, byte] = replaced[:, byte] & others | code << np.uint8(left) >> np.uint8(right)
+    return replaced
+
+
 def check_possible(packed: Packed, n_lfs: int, cardinality: int) -> None:
     """Check that votes of m labeling functions for K classes can have packed to these patterns, as `unpack` does.
 

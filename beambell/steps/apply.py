@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from beambell.labeling.analysis import LFAnalysis
 from beambell.labeling.core import check_fields, check_labels
+from beambell.labeling.patterns import arrow_type
 from beambell.project import Project
 from beambell.records import row_schema
 from beambell.state import PatternCounts
@@ -209,6 +210,11 @@ def record_sources(project: Project) -> None:
         name, record = f"{Layout.LFS}/{lf.name}/{fingerprint[:16]}.json", canonical_json(about)
         if files.read(name) != record:
             files.write(name, record)
+
+
+def votes_schema(n_lfs: int, cardinality: int) -> pa.Schema:
+    """Schema of a partition's votes: id of the row, packed pattern."""
+    return pa.schema([("id", pa.string()), ("pattern", arrow_type(n_lfs, cardinality))])
 
 
 def publish_votes(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain
 from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from beambell.errors import ArtefactError
@@ -13,13 +15,14 @@ from beambell.store.layout import Layout
 from beambell.store.manifest import FileRef, Sealed, Store
 
 ROW_GROUP_ROWS = 65_536
+_SAMPLE_ROWS = 4_096
 
 # zstd level 1: votes and labels are repetitive, and decoding must not be what a fast pass waits for.
 _WRITE_OPTIONS: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "write_statistics": True}
 
 
 def write_tables(sealed: Sealed, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
-    """Write tables into one Parquet file, a table a row group (or several, when it is long).
+    """Write tables into one Parquet file, in row groups of `ROW_GROUP_ROWS` rows wherever the tables end.
 
     Parameters
     ----------
@@ -28,12 +31,40 @@ def write_tables(sealed: Sealed, schema: pa.Schema, tables: Iterable[pa.Table]) 
     schema
         Of the file; every table must have it.
     """
-    # Ids are all different: a dictionary of them would be built, found too big, and thrown away.
-    repeating = [name for name in schema.names if name != "id"]
+    groups = row_groups(tables)
+    first = next(groups, schema.empty_table())
+    repeating = [name for name in schema.names if _repeats(first[name])]
     with pq.ParquetWriter(sealed.sink, schema, use_dictionary=repeating, **_WRITE_OPTIONS) as writer:
-        for table in tables:
-            writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
-            sealed.rows += table.num_rows
+        for group in chain([first], groups):
+            writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
+            sealed.rows += group.num_rows
+
+
+def row_groups(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Cut tables anew, into `ROW_GROUP_ROWS` rows each and what is left; every column is one chunk."""
+    waiting: list[pa.Table] = []
+    rows = 0
+    for table in tables:
+        waiting.append(table)
+        rows += table.num_rows
+        if rows >= ROW_GROUP_ROWS:
+            together = pa.concat_tables(waiting)
+            rows %= ROW_GROUP_ROWS
+            whole = together.num_rows - rows
+            for start in range(0, whole, ROW_GROUP_ROWS):
+                yield together.slice(start, ROW_GROUP_ROWS).combine_chunks()
+            waiting = [together.slice(whole)]
+    if rows:
+        yield pa.concat_tables(waiting).combine_chunks()
+
+
+def _repeats(column: pa.ChunkedArray) -> bool:
+    """Whether values recur so often that a dictionary pays: else it is built, found too big, and thrown away."""
+    sample = column.slice(0, _SAMPLE_ROWS)
+    try:
+        return bool(2 * pc.count_distinct(sample).as_py() <= len(sample))
+    except pa.ArrowNotImplementedError:
+        return True
 
 
 def write_table(store: Store, folder: str, role: str, table: pa.Table) -> FileRef:
@@ -73,11 +104,21 @@ def read_table(store: Store, folder: str, ref: FileRef, columns: list[str] | Non
 
 
 def read_rows(
-    store: Store, folder: str, ref: FileRef, start: int, stop: int, columns: list[str] | None = None
+    store: Store,
+    folder: str,
+    ref: FileRef,
+    start: int,
+    stop: int,
+    columns: list[str] | None = None,
+    *,
+    as_dictionaries: Collection[str] = (),
 ) -> pa.Table:
-    """Read rows ``start`` to ``stop`` (excluded), touching only the row groups that hold them."""
+    """Read rows ``start`` to ``stop`` (excluded), touching only the row groups that hold them.
+
+    Columns of texts come ``as_dictionaries`` without each value being made where the file holds a dictionary.
+    """
     with store.open(folder, ref) as file:
-        parquet = _checked(file, store, folder, ref)
+        parquet = _checked(file, store, folder, ref, as_dictionaries)
         groups, offset = [], 0
         first = None
         for group in range(parquet.num_row_groups):
@@ -98,11 +139,13 @@ def iter_tables(store: Store, folder: str, ref: FileRef, columns: list[str] | No
             yield parquet.read_row_group(group, columns=columns)
 
 
-def _checked(file: BinaryIO, store: Store, folder: str, ref: FileRef) -> pq.ParquetFile:
+def _checked(
+    file: BinaryIO, store: Store, folder: str, ref: FileRef, as_dictionaries: Collection[str] = ()
+) -> pq.ParquetFile:
     where = store.files.path(f"{folder}/{ref.name}")
     fix = f"remove {folder}/manifest.json and run again: the file is made anew"
     try:
-        parquet = pq.ParquetFile(file)
+        parquet = pq.ParquetFile(file, read_dictionary=list(as_dictionaries))
     except (pa.ArrowInvalid, OSError) as error:
         raise ArtefactError(f"not a whole Parquet file ({error})", where=where, fix=fix) from None
     if parquet.metadata.num_rows != ref.rows:

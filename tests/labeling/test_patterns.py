@@ -102,6 +102,19 @@ def test_merging_adds_counters(
 
 
 @steady
+@given(votes(), st.data())
+def test_votes_replaced_are_votes_packed(drawn: tuple[np.ndarray, int], data: st.DataObject) -> None:
+    L, cardinality = drawn
+    lfs = data.draw(st.lists(st.integers(0, L.shape[1] - 1), unique=True))
+    new = data.draw(hnp.arrays(np.int8, (len(L), len(lfs)), elements=st.integers(-1, cardinality - 1)))
+    packed = patterns.pack(L, cardinality)
+    replaced = patterns.replace(packed, lfs, new, L.shape[1], cardinality)
+    np.testing.assert_array_equal(packed, patterns.pack(L, cardinality))
+    L[:, lfs] = new
+    np.testing.assert_array_equal(replaced, patterns.pack(L, cardinality))
+
+
+@steady
 @given(st.integers(2, 127), st.integers(1, 40), st.data())
 def test_possible_is_what_packs_again_to_the_same_bytes(cardinality: int, m: int, data: st.DataObject) -> None:
     width = patterns.packed_width(m, cardinality)

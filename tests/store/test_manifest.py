@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import uuid
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from beambell.errors import ArtefactError
 from beambell.store import FileRef, Manifest, Partition, Store, canonical_json, digest
+from beambell.store import tables as tables_module
 from beambell.store.arrays import pack_arrays, unpack_arrays
 from beambell.store.tables import iter_tables, read_rows, read_table, write_table, write_tables
 
 TABLE = pa.table({"id": ["a", "b", "c"], "n": [1, 2, 3]})
+SCHEMA = pa.schema([("id", pa.string()), ("n", pa.int64())])
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -104,9 +109,10 @@ def test_a_writer_that_dies_leaves_nothing(tmp_path):
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_rows_are_read_by_range(tmp_path):
+def test_rows_are_read_by_range(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables_module, "ROW_GROUP_ROWS", 10)
     store = Store(str(tmp_path))
-    tables = [pa.table({"n": range(start, start + 10)}) for start in range(0, 50, 10)]
+    tables = [pa.table({"n": range(start, start + 25)}) for start in range(0, 50, 25)]
     with store.seal("rows", "rows") as sealed:
         write_tables(sealed, tables[0].schema, tables)
     for start, stop in [(0, 50), (0, 1), (9, 11), (25, 40), (49, 50), (7, 7)]:
@@ -140,3 +146,29 @@ def test_names_below_the_root_stay_below(tmp_path):
     assert Path(tmp_path, "data", "a", "b.txt").read_bytes() == b"x"
     assert store.files.list("a") == ["b.txt"]
     assert list(store.files.stamps("a", "b.txt")) == ["a"]
+
+
+@given(st.lists(st.integers(0, 30)), st.integers(1, 12))
+def test_where_tables_are_cut_shows_in_no_byte(sizes, row_group):
+    whole = pa.table({"id": [str(n) for n in range(sum(sizes))], "n": [n % 3 for n in range(sum(sizes))]}, SCHEMA)
+    cuts = [whole.slice(sum(sizes[:i]), size) for i, size in enumerate(sizes)]
+    with pytest.MonkeyPatch.context() as patch, TemporaryDirectory() as folder:
+        patch.setattr(tables_module, "ROW_GROUP_ROWS", row_group)
+        store, refs = Store(folder), []
+        for tables in (cuts, [whole]):
+            with store.seal("rows", "rows") as sealed:
+                write_tables(sealed, SCHEMA, tables)
+            refs.append(sealed.ref)
+        assert refs[0] == refs[1]
+        assert [table.num_rows for table in iter_tables(store, "rows", sealed.ref)][:-1] == [row_group] * (
+            (whole.num_rows - 1) // row_group
+        )
+        assert read_table(store, "rows", sealed.ref).equals(whole)
+
+
+def test_texts_come_as_dictionaries(tmp_path):
+    store = Store(str(tmp_path))
+    ref = write_table(store, "rows", "rows", pa.table({"who": ["ann", "bob", None, "ann"], "n": [1, 1, 2, 2]}))
+    read = read_rows(store, "rows", ref, 1, 4, ["who", "n"], as_dictionaries={"who", "n"})
+    assert read["who"].type == pa.dictionary(pa.int32(), pa.string())
+    assert read.to_pydict() == {"who": ["bob", None, "ann"], "n": [1, 2, 2]}
