@@ -143,6 +143,34 @@ class StateParams(Section):
         return self
 
 
+class FeedbackParams(Section):
+    """What people say of rows, and what becomes of it (see docs/feedback.md).
+
+    Attributes
+    ----------
+    inputs
+        Globs of files of events, relative to the project (or fsspec URLs). A file is taken in once; what it said stays
+        when it is removed or changed.
+    consensus
+        How several reviewers of a row become one answer: by ``majority``, or by ``dawid_skene``, which weighs each
+        reviewer by how well the others bear him out.
+    min_reviewers
+        Fewer reviewers that decided on a class, or against all, leave a row undecided.
+    min_agreement
+        Share of them that must have said the same (of ``dawid_skene``: its probability), or the row is undecided. Ties
+        always are.
+    evaluate
+        Share of rows, chosen by hash, whose feedback only measures: no label model is fitted to it, and no end model
+        trained on it.
+    """
+
+    inputs: tuple[str, ...] = ()
+    consensus: Literal["majority", "dawid_skene"] = "majority"
+    min_reviewers: int = Field(default=1, ge=1)
+    min_agreement: Share = 0.5
+    evaluate: float = Field(default=0.2, ge=0, lt=1)
+
+
 class LabelModelParams(Section):
     """Which label model, and its options (see ``beambell.label_model``)."""
 
@@ -335,6 +363,7 @@ class Params(BaseSettings):
     streams: dict[Name, StreamParams] = Field(min_length=1)
     lfs: LFParams
     state: StateParams = StateParams()
+    feedback: FeedbackParams = FeedbackParams()
     label_model: LabelModelParams = LabelModelParams()
     labels: LabelParams = LabelParams()
     gate: GateParams = GateParams()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from beambell.model.end_model import EndModel
 from beambell.model.evaluation import Evaluation, evaluate
 from beambell.model.features import HashedNgrams
-from beambell.model.split import holdout
 from beambell.model.training import train
+from beambell.records.split import holdout
 
 __all__ = ["EndModel", "Evaluation", "HashedNgrams", "evaluate", "holdout", "train"]

@@ -19,6 +19,8 @@ class Layout:
     LABELS = "labels"
     VERDICTS = "verdicts"
     STATE = "state"
+    FEEDBACK_BATCHES = "feedback/batches"
+    FEEDBACK = "feedback/consensus"
     LFS = "lfs"
     LABEL_MODEL = "label_models"
     END_MODEL = "models/candidate"
@@ -40,6 +42,8 @@ class Layout:
         LABELS,
         VERDICTS,
         STATE,
+        FEEDBACK_BATCHES,
+        FEEDBACK,
         LABEL_MODEL,
         END_MODEL,
         REGISTRY,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beambell.model import holdout
-from beambell.model.split import uniform
+from beambell.records.split import uniform
 
 IDS = [f"row-{i}" for i in range(20_000)]
 HELD_OUT_OF_40 = [1, 19, 22, 23, 24]
