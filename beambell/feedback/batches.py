@@ -1,0 +1,90 @@
+"""Batches of events: what was said together, in a file that never changes.
+
+The folder of a batch is named by what it was made from, so a file that is taken in twice is one batch, and nothing that
+was once said is lost when a file is removed or changed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from beambell.feedback.events import EVENTS_SCHEMA, CheckedEvents
+from beambell.records.schema import QUARANTINE_SCHEMA, Reject, quarantine_table
+from beambell.store import FileRef, Layout, Manifest, Store, digest
+from beambell.store.tables import read_table, write_table, write_tables
+
+
+def batch_folder(inputs: Mapping[str, str]) -> str:
+    """Folder of the batch that is made from these inputs."""
+    return f"{Layout.FEEDBACK_BATCHES}/{digest(dict(inputs))[:32]}"
+
+
+def read_batches(store: Store) -> dict[str, Manifest]:
+    """All batches there are, by folder, in order."""
+    return store.under(Layout.FEEDBACK_BATCHES)
+
+
+def publish_batch(
+    store: Store, parts: Iterable[CheckedEvents], inputs: Mapping[str, str], *, file: str | None = None
+) -> Manifest:
+    """Publish a batch, unless it is there.
+
+    Parameters
+    ----------
+    parts
+        Its events, and what was no event, part by part.
+    inputs
+        Digests of all it is made from: they name it.
+    file
+        The file it came from.
+    """
+    folder = batch_folder(inputs)
+    there = store.read(folder)
+    if there:
+        return there
+    counted = _Counted()
+    with store.seal(folder, "events") as sealed:
+        write_tables(sealed, EVENTS_SCHEMA, counted.good(parts))
+    files = {"events": sealed.ref}
+    if counted.rejects:
+        files["quarantine"] = write_table(store, folder, "quarantine", quarantine_table(file or "", counted.rejects))
+    facts = {
+        "file": file,
+        "events": sealed.ref.rows,
+        "quarantined": sum(reject.line is not None for reject in counted.rejects),
+        "problems": [reject.message for reject in counted.rejects if reject.line is None],
+        "codes": dict(sorted(Counter(reject.code.value for reject in counted.rejects).items())),
+    }
+    return store.publish(folder, Manifest("feedback_batch", files, dict(inputs), facts))
+
+
+@dataclass
+class _Counted:
+    rejects: list[Reject] = field(default_factory=list)
+
+    def good(self, parts: Iterable[CheckedEvents]) -> Iterator[pa.Table]:
+        for part in parts:
+            self.rejects += part.rejects
+            if part.events.num_rows:
+                yield part.events
+
+
+def read_events(store: Store, batches: Mapping[str, Manifest]) -> pa.Table:
+    """Read the events of batches, in their order; of a withdrawn or repeated event, all there is."""
+    return _read(store, batches, "events", EVENTS_SCHEMA)
+
+
+def read_quarantine(store: Store, batches: Mapping[str, Manifest]) -> pa.Table:
+    """Read what was set aside when batches were taken in: file, line, reason, and what stood there."""
+    return _read(store, batches, "quarantine", QUARANTINE_SCHEMA)
+
+
+def _read(store: Store, batches: Mapping[str, Manifest], role: str, schema: pa.Schema) -> pa.Table:
+    refs: list[tuple[str, FileRef]] = [
+        (folder, manifest.files[role]) for folder, manifest in batches.items() if role in manifest.files
+    ]
+    return pa.concat_tables([schema.empty_table(), *(read_table(store, *each) for each in refs)])

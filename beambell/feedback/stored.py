@@ -1,0 +1,98 @@
+"""The consensus as it is stored: rows by partition, and what is counted of them by vote pattern."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from beambell.feedback.events import Verdict
+from beambell.labeling import patterns as packing
+from beambell.state import FeedbackCounts
+from beambell.store import Layout, Manifest, Partition, Store
+from beambell.store.tables import read_rows, read_table
+
+Role = Literal["fit", "evaluate"]
+
+#: Verdicts that set a row's published label, or take it away.
+SETTING: Final = (Verdict.LABEL.value, Verdict.NOT_A_CLASS.value)
+
+
+@dataclass(frozen=True)
+class Reviewed:
+    """The rows of one partition in the file of all reviewed rows.
+
+    Attributes
+    ----------
+    start, stop
+        Where they are, ``stop`` excluded.
+    sha256
+        Of what they say that labels depend on; ``None`` if that is nothing.
+    """
+
+    start: int
+    stop: int
+    sha256: str | None
+
+
+def reviewed_in(manifest: Manifest | None, partition: Partition) -> Reviewed | None:
+    """Find the reviewed rows of a partition, if it has any."""
+    entry = manifest.facts["partitions"].get(str(partition)) if manifest else None
+    return Reviewed(*entry) if entry else None
+
+
+def read_reviewed(store: Store, manifest: Manifest, rows: Reviewed, columns: list[str] | None = None) -> pa.Table:
+    """Read the reviewed rows of one partition."""
+    return read_rows(store, Layout.FEEDBACK, manifest.files["rows"], rows.start, rows.stop, columns)
+
+
+def read_counts(store: Store, manifest: Manifest | None, role: Role) -> FeedbackCounts | None:
+    """Read the labels of one part of the rows by vote pattern; ``None`` if there are none."""
+    if manifest is None or role not in manifest.files:
+        return None
+    counts = FeedbackCounts.from_table(read_table(store, Layout.FEEDBACK, manifest.files[role]))
+    return counts if counts.n_rows else None
+
+
+def count_labels(rows: pa.Table, classes: list[str], lfs: list[str]) -> FeedbackCounts:
+    """Count the labels of reviewed rows by their vote pattern; rows without either do not count."""
+    known = rows.filter(pc.and_(rows["label"].is_valid(), rows["pattern"].is_valid()))
+    y = pc.index_in(known["label"].combine_chunks(), value_set=pa.array(classes, pa.string()))
+    votes = packing.unpack(packing.from_arrow(known["pattern"]), len(lfs), len(classes))
+    return FeedbackCounts.from_labels(votes, pc.fill_null(y, -1).to_numpy().astype(np.int64), len(classes), lfs)
+
+
+def find_partitions(rows: pa.Table) -> dict[str, tuple[int, int, str | None]]:
+    """Say where the rows of each partition are, in rows sorted by stream and ``dt``, those without ``dt`` last."""
+    located = rows.slice(0, rows.num_rows - rows["dt"].null_count)
+    keys = pc.binary_join_element_wise(located["stream"], located["dt"], "/").combine_chunks()
+    new = np.ones(len(keys), bool)
+    if len(keys):
+        new[1:] = pc.not_equal(keys[1:], keys[:-1]).to_numpy(zero_copy_only=False)
+    bounds = [*np.flatnonzero(new).tolist(), len(keys)]
+    return {
+        keys[start].as_py(): (start, stop, _digest(located.slice(start, stop - start)))
+        for start, stop in pairwise(bounds)
+    }
+
+
+def _digest(rows: pa.Table) -> str | None:
+    """Hash what labels depend on: which rows have which label, or none, and which of them only measure."""
+    setting = rows.filter(pc.is_in(rows["verdict"], pa.array(SETTING)))
+    if not setting.num_rows:
+        return None
+    said = [setting[name].to_pylist() for name in ("row_id", "label", "evaluate")]
+    return hashlib.sha256(json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+
+
+def iter_reviewed(store: Store, manifest: Manifest, columns: list[str] | None = None) -> Iterator[tuple[str, pa.Table]]:
+    """Read the reviewed rows partition by partition."""
+    for key, entry in manifest.facts["partitions"].items():
+        yield key, read_reviewed(store, manifest, Reviewed(*entry), columns)

@@ -1,0 +1,246 @@
+"""Feedback: takes in new files of events, and brings all that was ever said to one answer per row.
+
+The rows are looked up in the votes there are, for their partition and their vote pattern. A row that is not there yet
+is kept, and found when it comes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from beambell.errors import InputError
+from beambell.feedback.batches import batch_folder, publish_batch, read_batches, read_events
+from beambell.feedback.consensus import CONSENSUS_SCHEMA, UNDECIDED, Consensus, find_consensus
+from beambell.feedback.events import CheckedEvents, Verdict, check_events
+from beambell.feedback.stored import count_labels, find_partitions
+from beambell.labeling import patterns as packed
+from beambell.project import Project
+from beambell.records.schema import Code, Reject
+from beambell.steps.outside import FileDigests, Found, glob_files
+from beambell.steps.row_index import RowIndex
+from beambell.steps.stage import Outcome, Plan, Task, staleness
+from beambell.steps.votes_index import read_votes
+from beambell.store import Layout, Manifest, Selection, digest
+from beambell.store.tables import write_table
+
+STAGE = "feedback"
+NAMES = {"params": "feedback in params.yaml", "lfs": "LFs"}
+
+
+@dataclass(frozen=True)
+class FeedbackWork:
+    """What the consensus lacks.
+
+    Attributes
+    ----------
+    files
+        Files of events that were not taken in yet, with the inputs of their batches.
+    known
+        How many were.
+    reason
+        Why the consensus is to be found again; ``None`` if it is not.
+    """
+
+    files: tuple[tuple[Found, dict[str, str]], ...]
+    known: int
+    reason: str | None
+
+
+def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - what people say is one, over all partitions
+    """Say which files would be taken in, and why the consensus would be found again."""
+    work = find_work(project)
+    tasks = [Task(file.name, "new file") for file, _ in work.files]
+    if work.reason:
+        tasks.append(Task("consensus", work.reason))
+    current = work.known + (not work.reason and project.store.read(Layout.FEEDBACK) is not None)
+    return Plan(STAGE, tuple(tasks), current)
+
+
+def run(project: Project, selection: Selection) -> Outcome:  # noqa: ARG001
+    """Take in new files, and find the consensus, unless nothing changed since."""
+    with project.writing():
+        work = find_work(project)
+        batches = [take_in(project, file, inputs) for file, inputs in work.files]
+        manifest = _publish(project) if work.reason else project.store.read(Layout.FEEDBACK)
+    current = work.known + (not work.reason and manifest is not None)
+    return Outcome(STAGE, len(batches) + bool(work.reason), current, headline(manifest), _warnings(manifest, batches))
+
+
+def headline(manifest: Manifest | None) -> dict[str, Any]:
+    """Pick the figures that a person asks for first."""
+    names = ("events", "rows", "labelled", "contradicted", "unknown")
+    return {name: manifest.facts[name] for name in names} if manifest else {}
+
+
+def _warnings(manifest: Manifest | None, batches: list[Manifest]) -> tuple[str, ...]:
+    found = []
+    for batch in batches:
+        facts = batch.facts
+        found += [f"{facts['file']}: {problem}" for problem in facts["problems"]]
+        if facts["quarantined"]:
+            why = ", ".join(f"{n} {code}" for code, n in facts["codes"].items())
+            found.append(
+                f"{facts['file']}: {facts['quarantined']} events were set aside ({why}), {facts['events']} taken in; "
+                "`beambell feedback status` lists them"
+            )
+    facts = manifest.facts if manifest else {}
+    for name, what in (
+        ("different", "event ids stand for different things; the latest counts"),
+        ("outside", "labels are none of today's classes, and do not count"),
+        ("waiting", "reviewed rows have votes of other LFs, and wait for apply"),
+    ):
+        if facts.get(name):
+            found.append(f"{facts[name]} {what}")
+    return tuple(found)
+
+
+def find_work(project: Project) -> FeedbackWork:
+    """Compare the files, batches and votes there are with the consensus."""
+    batches = read_batches(project.store)
+    found: dict[str, tuple[Found, dict[str, str]]] = {}
+    known = set()
+    digests = FileDigests(project)
+    for pattern in project.params.feedback.inputs:
+        for file in glob_files(project.path, pattern):
+            inputs = file_inputs(project, digests.of(file))
+            if batch_folder(inputs) in batches:
+                known.add(file.name)
+            else:
+                found.setdefault(batch_folder(inputs), (file, inputs))
+    digests.save()
+    before = project.store.read(Layout.FEEDBACK)
+    if found:
+        reason: str | None = "new events"
+    elif batches or before:
+        reason = staleness(before, _inputs(project, batches), NAMES)
+    else:
+        reason = None
+    return FeedbackWork(tuple(sorted(found.values(), key=lambda item: item[0].name)), len(known), reason)
+
+
+def file_inputs(project: Project, sha256: str) -> dict[str, str]:
+    """Digests of what a batch is made from that is read from a file: its bytes, and how they are understood."""
+    streams = sorted(project.params.streams)
+    return {"file": sha256, "reading": digest({"classes": project.params.classes, "streams": streams})}
+
+
+def take_in(project: Project, file: Found, inputs: dict[str, str]) -> Manifest:
+    """Read a file of events into a batch; what is no event is set aside there."""
+    try:
+        return publish_batch(project.store, read_file(project, file.url, file.name), inputs, file=file.name)
+    except InputError as error:
+        remark = Reject(None, Code.UNREADABLE, f"{error.message}; {error.fix}")
+        nothing = check_events(pa.table({}), classes=project.params.classes).events
+        return publish_batch(project.store, [CheckedEvents(nothing, [remark])], inputs, file=file.name)
+
+
+def read_file(
+    project: Project, url: str, name: str, *, defaults: dict[str, Any] | None = None, file_format: Any = None
+) -> Iterator[CheckedEvents]:
+    """Read a file of events part by part.
+
+    Parameters
+    ----------
+    url, name
+        Where it is, and what messages call it.
+    defaults
+        Column -> what an empty cell of it means.
+    file_format
+        If its name does not tell.
+
+    Raises
+    ------
+    InputError
+        If its format is unknown.
+    """
+    from beambell.feedback import interchange
+
+    params = project.params
+    with fsspec.open(url, "rb") as source:
+        for chunk in interchange.read_events(source, name=name, file_format=file_format).chunks:
+            yield check_events(chunk, classes=params.classes, streams=list(params.streams), defaults=defaults)
+
+
+# -- the consensus -----------------------------------------------------------------------------------------------
+
+
+def _inputs(project: Project, batches: dict[str, Manifest]) -> dict[str, str]:
+    votes = {str(p): voted.member.votes for p, voted in read_votes(project).items()}
+    state = project.store.read(Layout.STATE)
+    params = project.params.feedback.model_dump(mode="json", exclude={"inputs"})
+    return {
+        "events": digest(sorted(batches)),
+        "votes": digest(votes),
+        "lfs": state.inputs["lfs"] if state else "",
+        "params": digest({**params, "classes": project.params.classes}),
+    }
+
+
+def _publish(project: Project) -> Manifest:
+    store, params = project.store, project.params
+    batches, before, state = read_batches(store), store.read(Layout.FEEDBACK), store.read(Layout.STATE)
+    consensus = find_consensus(read_events(store, batches), params.classes, params.feedback)
+    lfs = list(state.facts["lfs"]) if state else []
+    rows = _locate(project, consensus, lfs, state.inputs["lfs"] if state else None)
+    tables = {"rows": rows, "lf_verdicts": consensus.lf_verdicts, "reviewers": consensus.reviewers}
+    for role, part in (("fit", pc.invert(rows["evaluate"])), ("evaluate", rows["evaluate"])):
+        tables[role] = count_labels(rows.filter(part), list(params.classes), lfs).to_table()
+    files = {role: write_table(store, Layout.FEEDBACK, role, table) for role, table in tables.items()}
+    facts = {
+        **consensus.figures,
+        **_figures(consensus.rows),
+        "unknown": rows["dt"].null_count,
+        "waiting": rows["pattern"].null_count - rows["dt"].null_count,
+        "batches": [folder.rpartition("/")[2] for folder in batches],
+        "partitions": find_partitions(rows),
+        "classes": list(params.classes),
+        "lfs": lfs,
+    }
+    manifest = Manifest("feedback", files, _inputs(project, batches), facts)
+    # What was made from it names the bytes of its files: one record of these is enough.
+    return store.publish(Layout.FEEDBACK, manifest, keep_history=before is None or before.files != files)
+
+
+def _figures(rows: pa.Table) -> dict[str, int]:
+    verdicts = dict(zip(*(each.to_pylist() for each in rows["verdict"].value_counts().flatten()), strict=True))
+    names = {"labelled": Verdict.LABEL, "not_a_class": Verdict.NOT_A_CLASS, "unsure": Verdict.UNSURE}
+    return {
+        "rows": rows.num_rows,
+        **{name: verdicts.get(verdict.value, 0) for name, verdict in names.items()},
+        "undecided": verdicts.get(UNDECIDED, 0),
+        "contradicted": pc.sum(pc.less(rows["agreement"], 1.0)).as_py() or 0,
+    }
+
+
+def _locate(project: Project, consensus: Consensus, lfs: list[str], meaning: str | None) -> pa.Table:
+    """Find partition and present vote pattern of each row; a row of several partitions is there as often."""
+    rows, votes = consensus.rows, project.store.partitions(Layout.VOTES)
+    index = RowIndex(project, {p: m.files["votes"] for p, m in votes.items() if p.stream in project.params.streams})
+    streams = np.asarray(rows["stream"].to_numpy(zero_copy_only=False), dtype=object)
+    first = {stream: int(np.argmax(streams == stream)) for stream in dict.fromkeys(streams.tolist())}
+    ids = {stream: rows["row_id"].filter(pc.equal(rows["stream"], stream)).combine_chunks() for stream in first}
+    kind = packed.arrow_type(len(lfs), project.params.cardinality)
+    fields = list(CONSENSUS_SCHEMA)
+    schema = pa.schema([fields[0], pa.field("dt", pa.string()), *fields[1:], pa.field("pattern", kind)])
+
+    def placed(part: pa.Table, dt: pa.Array, pattern: pa.Array) -> pa.Table:
+        return part.append_column("dt", dt).append_column("pattern", pattern).select(schema.names).cast(schema)
+
+    parts, unknown = [], np.ones(rows.num_rows, bool)
+    for partition, positions, found in index.find(ids):
+        at = positions + first[partition.stream]
+        unknown[at] = False
+        known = votes[partition].inputs["lfs"] == meaning
+        pattern = found["pattern"].combine_chunks() if known else pa.nulls(len(at), kind)
+        parts.append(placed(rows.take(pa.array(at)), pa.repeat(partition.dt, len(at)), pattern))
+    index.sweep()
+    n = int(unknown.sum())
+    parts.append(placed(rows.filter(pa.array(unknown)), pa.nulls(n, pa.string()), pa.nulls(n, kind)))
+    return pa.concat_tables(parts)

@@ -1,0 +1,125 @@
+"""Where the row of an id is: sorted hashes of each partition's ids, so that asking for a few does not read all.
+
+A partition whose votes are new is read once; after that, looking for k ids costs k binary searches in a mapped file.
+The hashes are a cache below ``.beambell/``, safe to delete. They only say where to look: the ids decide.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from beambell.project import Project
+from beambell.store import FileRef, Layout, Partition
+from beambell.store.files import Files
+from beambell.store.tables import iter_tables, read_table
+
+Hashes = npt.NDArray[np.uint64]
+Positions = npt.NDArray[np.int64]
+
+FOLDER = "row-index"
+
+
+class RowIndex:
+    """Finds rows that have votes, by their ids.
+
+    Parameters
+    ----------
+    project
+        Whose; its volatile folder keeps the hashes.
+    votes
+        Partition -> its file of votes.
+    """
+
+    def __init__(self, project: Project, votes: Mapping[Partition, FileRef]) -> None:
+        self._store = project.store
+        self._votes = votes
+        self._folder = project.volatile / FOLDER
+        self._files = Files(self._folder)
+
+    def find(self, ids: Mapping[str, pa.Array]) -> Iterator[tuple[Partition, Positions, pa.Table]]:
+        """Find rows.
+
+        Parameters
+        ----------
+        ids
+            Stream -> distinct ids, string [n].
+
+        Yields
+        ------
+        tuple
+            A partition that has some of them; their positions in the ids of its stream; and their votes: ``id`` and
+            ``pattern``, in the same order.
+        """
+        wanted = {stream: _Wanted(hash_ids(of_stream)) for stream, of_stream in ids.items() if len(of_stream)}
+        for partition, ref in self._votes.items():
+            if partition.stream not in wanted:
+                continue
+            likely = wanted[partition.stream].among(self._hashes(partition, ref))
+            if not len(likely):
+                continue
+            votes = read_table(self._store, Layout.of(Layout.VOTES, partition), ref, ["id", "pattern"])
+            asked = ids[partition.stream].take(pa.array(likely))
+            at = pc.index_in(asked, value_set=votes["id"].combine_chunks())
+            found = at.is_valid().to_numpy(zero_copy_only=False)
+            if found.any():
+                yield partition, likely[found], votes.take(at.drop_null())
+
+    def sweep(self) -> None:
+        """Forget partitions that are gone, and votes that were replaced."""
+        named = {_name(ref) for ref in self._votes.values()}
+        for name in self._files.list(""):
+            if name not in named and name.endswith(".npy"):
+                self._files.remove(name)
+
+    def _hashes(self, partition: Partition, ref: FileRef) -> Hashes:
+        path = Path(self._files.path(_name(ref)))
+        try:
+            hashes = np.load(path, mmap_mode="r")
+        except (OSError, ValueError, EOFError):
+            hashes = None
+        if hashes is None or hashes.shape != (ref.rows,) or hashes.dtype != np.uint64:
+            folder = Layout.of(Layout.VOTES, partition)
+            parts = [hash_ids(table["id"]) for table in iter_tables(self._store, folder, ref, ["id"])]
+            hashes = np.sort(np.concatenate([np.empty(0, np.uint64), *parts]))
+            buffer = io.BytesIO()
+            np.save(buffer, hashes)
+            self._files.write(_name(ref), buffer.getvalue())
+        return np.asarray(hashes)
+
+
+class _Wanted:
+    """Hashes that are looked for, in order, and where each was."""
+
+    def __init__(self, hashes: Hashes) -> None:
+        self._order = np.argsort(hashes, kind="stable")
+        self._hashes = hashes[self._order]
+
+    def among(self, there: Hashes) -> Positions:
+        """Positions, in order, of those that occur in other sorted hashes."""
+        few, many = sorted((self._hashes, there), key=len)
+        if not len(few):
+            return np.empty(0, np.int64)
+        at = np.minimum(np.searchsorted(many, few), len(many) - 1)
+        both = np.unique(few[many[at] == few])
+        first, last = (np.searchsorted(self._hashes, both, side=side) for side in ("left", "right"))
+        times = last - first  # more than 1 where two ids share a hash
+        each = np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times) + np.repeat(first, times)
+        return np.sort(self._order[each]).astype(np.int64)
+
+
+def hash_ids(ids: pa.Array | pa.ChunkedArray) -> Hashes:
+    """Hash ids to 64 bits, uint64 [n]; the same in every process."""
+    from pandas.util import hash_array
+
+    return np.asarray(hash_array(ids.to_numpy(zero_copy_only=False), categorize=False), np.uint64)
+
+
+def _name(ref: FileRef) -> str:
+    return f"{ref.sha256[:32]}.npy"
