@@ -24,6 +24,7 @@ from beambell.steps.label import (
     labels_schema,
     labels_table,
     publish_candidate,
+    read_answers,
 )
 from beambell.steps.stage import Outcome
 from beambell.store import Layout, Selection
@@ -33,7 +34,7 @@ Item = tuple[LabelWork, int, int, int]
 
 
 def run(project: Project, selection: Selection) -> Outcome:
-    """Label what has new votes or a new label model, as candidates for the gate."""
+    """Label what has new votes, new feedback or a new label model, as candidates for the gate."""
     with project.writing():
         work, current = find_work(project, selection)
         if work:
@@ -73,7 +74,8 @@ class Label(LabellingFn):
         """Yield (partition, shard)."""
         work, index, start, stop = item
         votes = read_rows(self.project.store, Layout.of(Layout.VOTES, work.partition), work.votes, start, stop)
-        labels = labels_table(votes["id"], packed.from_arrow(votes["pattern"]), self.posteriors)
+        answers = read_answers(self.project, work)
+        labels = labels_table(votes["id"], packed.from_arrow(votes["pattern"]), self.posteriors, answers)
         yield str(work.partition), stage_shard(self.project.store, f"{self._job}/{work.partition}", index, labels)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from beambell.cli.console import Console, plan_to_dict
+from beambell.cli.feedback import feedback_app
 from beambell.cli.lf import lf_app
 from beambell.cli.lm import lm_app
 from beambell.cli.models import models_app
@@ -30,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rendering help with rich costs half a second of imports
 )
+app.add_typer(feedback_app, name="feedback")
 app.add_typer(lf_app, name="lf")
 app.add_typer(lm_app, name="lm")
 app.add_typer(models_app, name="models")
@@ -62,7 +64,9 @@ def _add_stage(stage: Stage) -> None:
     ) -> None:
         _run_stages((stage,), project, stream, start, end, as_json=json, dry_run=dry_run)
 
-    app.command(stage.name, help=stage.summary)(command)
+    groups = {"": app, "feedback": feedback_app}
+    group, _, word = (stage.command or stage.name).rpartition(" ")
+    groups[group].command(word, help=stage.summary)(command)
 
 
 for _stage in STAGES:

@@ -27,12 +27,15 @@ class Stage:
         Modules with ``plan(project, selection)`` and ``run(project, selection)``.
     summary
         What it does, in a line.
+    command
+        Its command, where that is not its name.
     """
 
     name: str
     planner: str
     runner: str
     summary: str
+    command: str | None = None
 
     def plan(self, project: Project, selection: Selection) -> Plan:
         """Say what is stale, and why; imports nothing heavy."""
@@ -66,6 +69,13 @@ STAGES = (
     ),
     Stage("apply", "beambell.steps.apply", "beam_jobs.apply_lfs", "Let the labeling functions vote on partitions."),
     _driver("merge", "Bring the state up to the sum of the partitions' pattern counts."),
+    Stage(
+        "feedback",
+        "beambell.steps.feedback",
+        "beambell.steps.feedback",
+        "Take in new files of feedback, and bring all that was said to one answer per row.",
+        command="feedback sync",
+    ),
     _driver("fit", "Fit the label model from the state."),
     Stage("label", "beambell.steps.label", "beam_jobs.label", "Make candidate labels from votes and label model."),
     _driver("validate", "Judge candidate labels; publish those that pass the gate."),

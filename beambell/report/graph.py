@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from beambell.state.members import read_members
-from beambell.store import Layout, Store
+from beambell.store import Layout, Manifest, Store
 from beambell.store.snapshot import Artefact, Snapshot
 
 SHORT = 16
@@ -24,6 +24,8 @@ _TITLES = {
     Layout.LABELS: "labels",
     Layout.VERDICTS: "verdict",
     Layout.STATE: "state",
+    Layout.FEEDBACK_BATCHES: "feedback batch",
+    Layout.FEEDBACK: "feedback",
     Layout.LABEL_MODEL: "label model",
     Layout.END_MODEL: "end model",
     Layout.REGISTRY: "model version",
@@ -116,6 +118,9 @@ def build_graph(store: Store, snapshot: Snapshot) -> Graph:
         keys[artefact.place] = key = graph.add(_node(artefact))
         for digest in (artefact.manifest.id, *(ref.sha256 for ref in artefact.manifest.files.values())):
             graph.digests.setdefault(digest, []).append(key)
+        if artefact.family == Layout.FEEDBACK:  # labels name what it says of their own rows
+            for _, _, digest in artefact.manifest.facts["partitions"].values():
+                graph.digests.setdefault(digest or "", []).append(key)
     for artefact in artefacts:
         for parent in _parents(store, artefact, graph):
             graph.connect(keys[artefact.place], parent)
@@ -131,13 +136,15 @@ def _node(artefact: Artefact) -> Node:
         name = f"{manifest.facts['action']} {manifest.facts['version']} ({artefact.folder.rpartition('/')[2]})"
     elif artefact.family == Layout.DELIVERIES:
         name = str(manifest.facts["file"])
+    elif artefact.family == Layout.FEEDBACK_BATCHES:
+        name = artefact.folder.rpartition("/")[2]
     elif artefact.family == Layout.AGGREGATES:
         name = artefact.folder.removeprefix(f"{Layout.AGGREGATES}/")
     else:
         name = artefact.partition or manifest.id[:SHORT]
     facts = {"id": manifest.id[:SHORT]}
     facts |= {name: digest[:SHORT] for name, digest in manifest.inputs.items() if name in ("params", "gate", "schema")}
-    facts |= {name: str(manifest.facts[name]) for name in ("rows", "kind") if name in manifest.facts}
+    facts |= {name: str(manifest.facts[name]) for name in ("rows", "kind", "events") if name in manifest.facts}
     return Node(f"{kind} {name}", kind, name, facts, artefact.current)
 
 
@@ -171,9 +178,16 @@ def _parents(store: Store, artefact: Artefact, graph: Graph) -> Iterator[str]:  
                 yield _made(graph, "votes", str(whom), member.votes)
         case Layout.LABEL_MODEL:
             yield _made(graph, "state", None, manifest.inputs["state"])
+            yield from _feedback(graph, manifest)
+        case Layout.FEEDBACK_BATCHES:
+            if "file" in manifest.inputs:
+                yield _raw(graph, manifest.facts["file"], manifest.inputs["file"])
+        case Layout.FEEDBACK:
+            yield from (key for key in map("feedback batch {}".format, manifest.facts["batches"]) if key in graph.nodes)
         case Layout.CANDIDATES | Layout.LABELS:
             yield _made(graph, "votes", partition, manifest.inputs["votes"])
             yield _made(graph, "label model", None, manifest.inputs["label_model"])
+            yield from _feedback(graph, manifest)
             if artefact.family == Layout.LABELS:
                 yield from (key for key in [f"verdict {partition}"] if key in graph.nodes)
         case Layout.VERDICTS:
@@ -194,6 +208,11 @@ def _parents(store: Store, artefact: Artefact, graph: Graph) -> Iterator[str]:  
             yield from (_made(graph, "label model", None, digest) for digest in lineage["label_models"])
         case Layout.DECISIONS:
             yield _made(graph, "model version", None, manifest.inputs["version"])
+
+
+def _feedback(graph: Graph, manifest: Manifest) -> Iterator[str]:
+    if "feedback" in manifest.inputs:
+        yield _made(graph, "feedback", None, manifest.inputs["feedback"])
 
 
 def _spec(artefact: Artefact) -> str:

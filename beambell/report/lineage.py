@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 
 from beambell.errors import UsageError
+from beambell.feedback.batches import read_batches, read_events
 from beambell.project import Project
 from beambell.report.graph import Graph, Node, build_graph
 from beambell.store import Layout, Partition
@@ -33,6 +34,10 @@ class LabelView:
         As published; ``None`` if unlabelled.
     votes
         LF to class, of those that voted.
+    source, feedback
+        What the label rests on, and what of the feedback touched it: see `beambell.steps.label.labels_schema`.
+    events
+        What people said of the row, in order of time.
     """
 
     id: str
@@ -41,6 +46,9 @@ class LabelView:
     label: str | None
     probabilities: dict[str, float]
     votes: dict[str, str]
+    source: str = "votes"
+    feedback: str = "none"
+    events: tuple[dict[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -171,7 +179,23 @@ def _label(project: Project, partition: str, row: str) -> LabelView:
         label=classes[label["label"]] if label["label"] >= 0 else None,
         probabilities={name: label[f"p_{name}"] for name in classes},
         votes=voted,
+        source=label["source"],
+        feedback=label["feedback"],
+        events=tuple(_events(project, stream, row)),
     )
+
+
+def _events(project: Project, stream: str, row: str) -> Iterator[dict[str, str]]:
+    for folder, batch in read_batches(project.store).items():
+        events = read_events(project.store, {folder: batch})
+        mine = events.filter(pc.and_(pc.equal(events["row_id"], row), pc.equal(events["stream"], stream)))
+        for event in mine.sort_by([("time", "ascending"), ("event_id", "ascending")]).to_pylist():
+            event |= {
+                "time": event["time"].isoformat(),
+                "batch": folder.rpartition("/")[2],
+                "file": batch.facts["file"],
+            }
+            yield {name: value for name, value in event.items() if value is not None}
 
 
 def lineage_text(lineage: Lineage) -> Iterator[Tree | str]:
@@ -186,7 +210,14 @@ def _label_text(label: LabelView) -> str:
     from rich.markup import escape
 
     votes = ", ".join(f"{name}: {vote}" for name, vote in label.votes.items()) or "none"
-    return escape(f"row {label.id} ({label.file}:{label.line}) is labelled {label.label}; votes: {votes}")
+    said = "".join(
+        f"\n  {event['reviewer']}, {event['time']}: {event.get('label') or event['verdict']} {event.get('lf', '')}"
+        for event in label.events
+    )
+    return escape(
+        f"row {label.id} ({label.file}:{label.line}) is labelled {label.label} by {label.source}; votes: {votes}; "
+        f"feedback: {label.feedback}{said}"
+    )
 
 
 def _tree(lineage: Lineage, title: str, edges: Mapping[str, list[str]]) -> Tree:

@@ -270,21 +270,24 @@ def _id(table: pa.Table) -> pa.Array | None:
 def _score_partition(
     project: Project, partition: Partition, rows: pa.Table, model: EndModel, scores: Mapping[str, Scored]
 ) -> int:
-    """Score labels and majority vote on covered rows, the end model on held-out rows; returns how many are covered."""
+    """Score labels, majority vote and end model where each has a say; returns how many rows have labels."""
     y, ids = rows["gold"].to_numpy(), rows["id"].to_pylist()
     proba, covered = probabilities_of(rows, project.params.classes)
     at = np.flatnonzero(covered)
     chosen = [ids[i] for i in at]
     scores["labels"].add(partition.stream, chosen, y[at], proba[at])
-    votes = _majority(project, partition, rows["id"])
-    scores["majority_vote"].add(partition.stream, chosen, y[at], votes[at])
+    votes, voted = _majority(project, partition, rows["id"])
+    scores["majority_vote"].add(partition.stream, [ids[i] for i in voted], y[voted], votes[voted])
     mine = np.flatnonzero(held_out(project, partition.stream, rows["id"]))
     texts = rows[project.params.streams[partition.stream].text].take(pa.array(mine)).to_pylist()
     scores["end_model"].add(partition.stream, [ids[i] for i in mine], y[mine], model.predict_proba(texts))
     return len(at)
 
 
-def _majority(project: Project, partition: Partition, ids: pa.ChunkedArray) -> npt.NDArray[np.float64]:
+def _majority(
+    project: Project, partition: Partition, ids: pa.ChunkedArray
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+    """Majority vote of each row, and the rows that have a vote."""
     folder = Layout.of(Layout.VOTES, partition)
     manifest = project.store.require(folder, "run `beambell apply`")
     votes = read_table(project.store, folder, manifest.files["votes"])
@@ -294,7 +297,7 @@ def _majority(project: Project, partition: Partition, ids: pa.ChunkedArray) -> n
     L[~pc.is_valid(at).to_numpy()] = -1
     L[:, [entry["name"] in project.params.lfs.shadow for entry in manifest.facts["lfs"]]] = -1
     proba: npt.NDArray[np.float64] = MajorityVote(cardinality=manifest.facts["cardinality"]).predict_proba(L)
-    return proba
+    return proba, np.flatnonzero((L >= 0).any(axis=1))
 
 
 def _csv(rows: list[dict[str, Any]]) -> bytes:

@@ -6,8 +6,10 @@ is kept, and found when it comes.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import fsspec
@@ -16,9 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beambell.errors import InputError
-from beambell.feedback.batches import batch_folder, publish_batch, read_batches, read_events
+from beambell.feedback.batches import batch_folder, publish_batch, read_batches, read_events, read_quarantine
 from beambell.feedback.consensus import CONSENSUS_SCHEMA, UNDECIDED, Consensus, find_consensus
-from beambell.feedback.events import CheckedEvents, Verdict, check_events
+from beambell.feedback.events import CheckedEvents, Verdict, check_events, make_event
 from beambell.feedback.stored import count_labels, find_partitions
 from beambell.labeling import patterns as packed
 from beambell.project import Project
@@ -31,6 +33,7 @@ from beambell.store import Layout, Manifest, Selection, digest
 from beambell.store.tables import write_table
 
 STAGE = "feedback"
+REJECTS_SHOWN = 10
 NAMES = {"params": "feedback in params.yaml", "lfs": "LFs"}
 
 
@@ -168,6 +171,109 @@ def read_file(
             yield check_events(chunk, classes=params.classes, streams=list(params.streams), defaults=defaults)
 
 
+@dataclass(frozen=True)
+class Added:
+    """One event that was added by hand.
+
+    Attributes
+    ----------
+    event_id
+        Its id.
+    new
+        Whether it was not there before.
+    partitions
+        Where its row is.
+    """
+
+    event_id: str
+    new: bool
+    partitions: tuple[str, ...]
+
+
+def add_event(project: Project, **said: Any) -> Added:
+    """Keep one event; the consensus is found by the next run of the stage.
+
+    Parameters
+    ----------
+    **said
+        Columns of `beambell.feedback.events.EVENTS_SCHEMA`.
+
+    Raises
+    ------
+    UsageError
+        If something is missing or wrong.
+    """
+    params = project.params
+    event = make_event(params.classes, list(params.streams), **said)
+    (key,), (row,), (stream,) = (event[name].to_pylist() for name in ("event_id", "row_id", "stream"))
+    inputs = {"event": digest({name: str(column[0]) for name, column in zip(event.column_names, event, strict=True)})}
+    with project.writing():
+        new = batch_folder(inputs) not in read_batches(project.store)
+        publish_batch(project.store, [CheckedEvents(event, [])], inputs)
+        found = _index(project).find({stream: pa.array([row])} if row else {})
+        return Added(key, new, tuple(str(partition) for partition, _, _ in found))
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A file that was taken in by hand.
+
+    Attributes
+    ----------
+    file
+        Its name.
+    new
+        Whether it was not taken in before.
+    events, quarantined
+        Good ones, and those set aside.
+    problems
+        Of the file as a whole.
+    rejects
+        Line and reason of the first that were set aside.
+    """
+
+    file: str
+    new: bool
+    events: int
+    quarantined: int
+    problems: tuple[str, ...]
+    rejects: tuple[tuple[int, str], ...]
+
+
+def import_file(project: Project, path: Path, defaults: dict[str, Any], file_format: str | None) -> Imported:
+    """Take in a file of events, wherever it is.
+
+    Parameters
+    ----------
+    defaults
+        Column -> what an empty cell of it means in this file.
+    file_format
+        If its name does not tell.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or its format is unknown.
+    """
+    store, path = project.store, path.resolve()
+    if not path.is_file():
+        raise InputError("there is no such file", where=str(path), fix="check the name")
+    name = path.relative_to(project.path).as_posix() if path.is_relative_to(project.path) else path.name
+    with path.open("rb") as file:
+        inputs = file_inputs(project, hashlib.file_digest(file, "sha256").hexdigest())
+    if defaults or file_format:
+        inputs["how"] = digest({**defaults, "format": file_format})
+    with project.writing():
+        new = batch_folder(inputs) not in read_batches(store)
+        parts = read_file(project, str(path), name, defaults=defaults, file_format=file_format)
+        batch = publish_batch(store, parts, inputs, file=name)
+    facts = batch.facts
+    rejects = read_quarantine(store, {batch_folder(inputs): batch}).select(["line", "message"])
+    lines = rejects.filter(rejects["line"].is_valid()).slice(0, REJECTS_SHOWN).to_pylist()
+    shown = tuple((line["line"], line["message"]) for line in lines)
+    return Imported(name, new, facts["events"], facts["quarantined"], tuple(facts["problems"]), shown)
+
+
 # -- the consensus -----------------------------------------------------------------------------------------------
 
 
@@ -187,7 +293,9 @@ def _publish(project: Project) -> Manifest:
     store, params = project.store, project.params
     batches, before, state = read_batches(store), store.read(Layout.FEEDBACK), store.read(Layout.STATE)
     consensus = find_consensus(read_events(store, batches), params.classes, params.feedback)
-    lfs = list(state.facts["lfs"]) if state else []
+    if state and state.facts["cardinality"] != params.cardinality:
+        state = None  # its patterns are of other classes: nothing to look up until apply and merge have run
+    lfs = list(state.facts["lfs"] if state else project.catalogue.names)
     rows = _locate(project, consensus, lfs, state.inputs["lfs"] if state else None)
     tables = {"rows": rows, "lf_verdicts": consensus.lf_verdicts, "reviewers": consensus.reviewers}
     for role, part in (("fit", pc.invert(rows["evaluate"])), ("evaluate", rows["evaluate"])):
@@ -219,10 +327,15 @@ def _figures(rows: pa.Table) -> dict[str, int]:
     }
 
 
+def _index(project: Project) -> RowIndex:
+    votes = project.store.partitions(Layout.VOTES)
+    return RowIndex(project, {p: m.files["votes"] for p, m in votes.items() if p.stream in project.params.streams})
+
+
 def _locate(project: Project, consensus: Consensus, lfs: list[str], meaning: str | None) -> pa.Table:
     """Find partition and present vote pattern of each row; a row of several partitions is there as often."""
     rows, votes = consensus.rows, project.store.partitions(Layout.VOTES)
-    index = RowIndex(project, {p: m.files["votes"] for p, m in votes.items() if p.stream in project.params.streams})
+    index = _index(project)
     streams = np.asarray(rows["stream"].to_numpy(zero_copy_only=False), dtype=object)
     first = {stream: int(np.argmax(streams == stream)) for stream in dict.fromkeys(streams.tolist())}
     ids = {stream: rows["row_id"].filter(pc.equal(rows["stream"], stream)).combine_chunks() for stream in first}

@@ -1,15 +1,18 @@
-"""Fit: the label model, from the state's pattern counts alone."""
+"""Fit: the label model, from the state's pattern counts, and from the part of the feedback that is for fitting."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from beambell.errors import LabelModelError
+from beambell.feedback.stored import Role, read_counts
 from beambell.labeling import patterns as packed
 from beambell.project import Project
-from beambell.state import PatternCounts
+from beambell.state import FeedbackCounts, PatternCounts
 from beambell.state.stored import roles
 from beambell.steps.stage import Outcome, Plan, Task, staleness
 from beambell.store import Layout, Manifest, Selection, canonical_json, digest
@@ -36,7 +39,8 @@ def run(project: Project, selection: Selection) -> Outcome:
         if todo.tasks:
             _publish(project)
     manifest = project.store.read(Layout.LABEL_MODEL)
-    figures = {name: manifest.facts[name] for name in ("kind", "rows", "patterns")} if manifest else {}
+    names = ("kind", "rows", "patterns", "feedback")
+    figures = {name: manifest.facts[name] for name in names if name in manifest.facts} if manifest else {}
     return Outcome(STAGE, len(todo.tasks), todo.current, figures)
 
 
@@ -45,8 +49,11 @@ def _inputs(project: Project) -> dict[str, str] | None:
     if state is None or not state.facts["rows"]:
         return None
     patterns, marginals = roles()
-    sampled = {"marginals": state.files[marginals].sha256} if marginals in state.files else {}
-    return sampled | {
+    further = {"marginals": state.files[marginals].sha256} if marginals in state.files else {}
+    feedback = project.store.read(Layout.FEEDBACK)
+    if feedback and feedback.files["fit"].rows:
+        further["feedback"] = feedback.files["fit"].sha256
+    return further | {
         "state": state.files[patterns].sha256,
         "lfs": state.inputs["lfs"],
         "weighing": digest([name for name in state.facts["lfs"] if name not in project.params.lfs.shadow]),
@@ -61,8 +68,9 @@ def _publish(project: Project) -> Manifest:
     everyone = project.state()
     shadow = project.params.lfs.shadow
     counts = everyone.restrict([name for name in everyone.lfs if name not in shadow])
+    feedback = read_feedback(project, counts.lfs)
     project.register_label_models(params.kind)
-    model = label_model.create(params.kind, **params.options).fit(counts)
+    model = label_model.create(params.kind, **params.options).fit(counts, feedback)
     files = {
         "config": project.store.put(folder, "config", ".json", canonical_json(model.config())),
         "params": project.store.put(folder, "params", ".npz", pack_arrays(model.params())),
@@ -77,8 +85,38 @@ def _publish(project: Project) -> Manifest:
         "rows": counts.n_rows,
         "patterns": counts.n_patterns,
     }
+    if feedback:
+        facts["feedback"] = feedback.n_rows
     inputs = _inputs(project) or {}
     return project.store.publish(folder, Manifest("label_model", files, inputs, facts), keep_history=True)
+
+
+def read_feedback(project: Project, lfs: Sequence[str], role: Role = "fit") -> FeedbackCounts | None:
+    """Read the labels that people gave, by the votes of some of the state's labeling functions.
+
+    Parameters
+    ----------
+    lfs
+        Those whose votes count.
+    role
+        The part of the rows that label models are fitted to, or the one that only measures.
+
+    Raises
+    ------
+    LabelModelError
+        If they were counted by votes of other labeling functions than the state's.
+    """
+    feedback, state = project.store.read(Layout.FEEDBACK), project.store.read(Layout.STATE)
+    counts = read_counts(project.store, feedback, role)
+    if counts is None or feedback is None or state is None:
+        return None
+    if feedback.inputs["lfs"] != state.inputs["lfs"]:
+        raise LabelModelError(
+            "feedback is counted by the votes of other labeling functions than the state's",
+            where=project.store.files.path(Layout.FEEDBACK),
+            fix="run `beambell feedback sync` first: it looks up the votes that reviewed rows have now",
+        )
+    return counts.restrict(lfs)
 
 
 def posterior_table(model: Any, counts: PatternCounts) -> pa.Table:

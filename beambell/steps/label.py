@@ -1,12 +1,13 @@
-"""Label, the driver's side: which partitions need labels of the current label model.
+"""Label, the driver's side: which partitions need labels of the current label model, or of new feedback.
 
-A label is a lookup: pattern to posterior. Labels first become *candidates*; the gate publishes them.
+A label is a lookup: pattern to posterior. A row that people have reviewed gets their answer instead. Labels first
+become *candidates*; the gate publishes them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.feedback.stored import SETTING, Reviewed, read_reviewed, reviewed_in
 from beambell.labeling import patterns as packed
 from beambell.project import Project
 from beambell.state import PatternCounts
@@ -26,6 +28,7 @@ from beambell.store.tables import read_table
 
 STAGE = "label"
 UNLABELLED = -1
+SHORT = 16
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class LabelWork:
         Id of the label model's manifest.
     reason
         Why there is work, for people.
+    reviewed
+        Its reviewed rows, where that changes a label.
     """
 
     partition: Partition
@@ -49,6 +54,13 @@ class LabelWork:
     patterns: FileRef
     label_model: str
     reason: str
+    reviewed: Reviewed | None = None
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """Digests of what the labels are made from."""
+        feedback = {"feedback": self.reviewed.sha256} if self.reviewed and self.reviewed.sha256 else {}
+        return {"votes": self.votes.sha256, "label_model": self.label_model, **feedback}
 
 
 def plan(project: Project, selection: Selection) -> Plan:
@@ -67,18 +79,22 @@ def find_work(project: Project, selection: Selection) -> tuple[list[LabelWork], 
     votes = project.store.partitions(Layout.VOTES)
     if model is None or not votes:
         return [], 0
+    feedback = project.store.read(Layout.FEEDBACK)
     candidates = project.store.partitions(Layout.CANDIDATES)
-    days, model_id = project.params.labels.relabel_days, model.id
+    days = project.params.labels.relabel_days
     oldest = days_before(max(partition.dt for partition in votes), days) if days else ""
     work, current = [], 0
     for partition, manifest in votes.items():
         wanted = partition in selection and partition.stream in project.params.streams
         if not wanted or manifest.inputs["lfs"] != model.inputs["lfs"]:
             continue
-        inputs = {"votes": manifest.files["votes"].sha256, "label_model": model_id}
-        reason = _reason(candidates.get(partition), inputs, frozen=partition.dt < oldest)
+        reviewed = reviewed_in(feedback, partition)
+        if reviewed and reviewed.sha256 is None:
+            reviewed = None
+        item = LabelWork(partition, manifest.files["votes"], manifest.files["patterns"], model.id, "", reviewed)
+        reason = _reason(candidates.get(partition), item.inputs, frozen=partition.dt < oldest)
         if reason:
-            work.append(LabelWork(partition, manifest.files["votes"], manifest.files["patterns"], model_id, reason))
+            work.append(replace(item, reason=reason))
         else:
             current += 1
     return work, current
@@ -87,8 +103,9 @@ def find_work(project: Project, selection: Selection) -> tuple[list[LabelWork], 
 def _reason(candidate: Manifest | None, inputs: Mapping[str, str], *, frozen: bool) -> str | None:
     if candidate is None:
         return "no labels yet"
-    if candidate.inputs["votes"] != inputs["votes"]:
-        return "votes changed"
+    for name in ("votes", "feedback"):
+        if candidate.inputs.get(name) != inputs.get(name):
+            return f"{name} changed"
     if candidate.inputs["label_model"] != inputs["label_model"] and not frozen:
         return "label model changed"
     return None
@@ -101,6 +118,13 @@ class Posteriors:
     ----------
     project
         Whose label model.
+
+    Attributes
+    ----------
+    classes, lfs
+        Names of the classes, and of the labeling functions that the label model listens to.
+    id, taught
+        Of the label model: its manifest's id, and whether it was fitted to feedback.
     """
 
     def __init__(self, project: Project) -> None:
@@ -109,6 +133,8 @@ class Posteriors:
         self.classes: list[str] = manifest.facts["classes"]
         self.lfs: list[str] = manifest.facts["lfs"]
         self.n_lfs = len(self.lfs)
+        self.id: str = manifest.id
+        self.taught = "feedback" in manifest.inputs
         self._voting: list[str] = manifest.facts["voting"]
         self._project = project
         self._patterns = table["pattern"].combine_chunks()
@@ -178,13 +204,24 @@ def entropy(proba: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def labels_schema(classes: list[str]) -> pa.Schema:
-    """Schema of a file of labels: ``id``, ``label``, ``p_<class>`` and ``entropy`` (null where uncovered)."""
+    """Schema of a file of labels.
+
+    ``id``, ``label`` (-1 unlabelled); ``p_<class>`` and ``entropy``, null where nothing is known of the row;
+    ``covered``: whether a labeling function voted on it; ``source`` of the label: ``votes``, ``feedback`` or ``none``;
+    ``label_model``: first digits of the label model's id; ``feedback``: what of it touched the label, the ``row``'s
+    own, that which the ``model`` was fitted to, or ``none``; ``split``: what the row's own feedback is for, to ``fit``
+    or to ``evaluate`` (such a row is not trained on), null without.
+    """
     probabilities = [(f"p_{name}", pa.float32()) for name in classes]
-    return pa.schema([("id", pa.string()), ("label", pa.int8()), *probabilities, ("entropy", pa.float32())])
+    whence = [("covered", pa.bool_()), ("source", pa.string()), ("label_model", pa.string()), ("feedback", pa.string())]
+    columns = [("id", pa.string()), ("label", pa.int8()), *probabilities, ("entropy", pa.float32()), *whence]
+    return pa.schema([*columns, ("split", pa.string())])
 
 
-def labels_table(ids: pa.ChunkedArray, codes: npt.NDArray[np.uint8], posteriors: Posteriors) -> pa.Table:
-    """Label rows from their packed patterns.
+def labels_table(
+    ids: pa.ChunkedArray, codes: npt.NDArray[np.uint8], posteriors: Posteriors, reviewed: pa.Table | None = None
+) -> pa.Table:
+    """Label rows from their packed patterns, and those that were reviewed by what people said of them.
 
     Parameters
     ----------
@@ -192,15 +229,65 @@ def labels_table(ids: pa.ChunkedArray, codes: npt.NDArray[np.uint8], posteriors:
         n ids, and uint8 [n, width].
     posteriors
         The label model as a lookup.
+    reviewed
+        Reviewed rows of the partition: ``row_id``, ``verdict``, ``label`` and ``evaluate``.
     """
+    n, classes = len(ids), posteriors.classes
     codes = posteriors.heard(codes)
     proba = posteriors.of(codes)
     covered = np.asarray(codes.any(axis=1))  # abstain is digit 0: a pattern without a vote is all zero bits
-    uncovered = ~covered
-    columns = [ids, pa.array(hard_labels(proba, covered))]
-    columns += [pa.array(p.astype(np.float32), mask=uncovered) for p in proba.T]
-    columns.append(pa.array(entropy(proba).astype(np.float32), mask=uncovered))
-    return pa.table(columns, schema=labels_schema(posteriors.classes))
+    labels, known, own = hard_labels(proba, covered), covered.copy(), np.zeros(n, bool)
+    split = pa.nulls(n, pa.string())
+    if reviewed is not None:
+        answers = Answers(ids, reviewed, classes)
+        own[answers.at] = True
+        labels[answers.at] = answers.labels
+        known[answers.at] = answers.labels != UNLABELLED
+        proba[answers.at] = answers.proba
+        split = pc.replace_with_mask(split, pa.array(own), answers.split)
+    voted = pc.if_else(pa.array(covered), "votes", "none")
+    touched = pc.if_else(pa.array(covered & posteriors.taught), "model", "none")
+    columns = [ids, pa.array(labels)]
+    columns += [pa.array(p.astype(np.float32), mask=~known) for p in proba.T]
+    columns.append(pa.array(entropy(proba).astype(np.float32), mask=~known))
+    columns += [pa.array(covered), pc.if_else(pa.array(own), "feedback", voted), pa.repeat(posteriors.id[:SHORT], n)]
+    columns += [pc.if_else(pa.array(own), "row", touched), split]
+    return pa.table(columns, schema=labels_schema(classes))
+
+
+class Answers:
+    """What people said of some of n rows, as labels.
+
+    Attributes
+    ----------
+    at
+        Which rows, [r].
+    labels, proba
+        [r], -1 for a row of none of the classes; [r, K], all on the label's class.
+    split
+        What they are for, string [r]: to ``fit``, or to ``evaluate``.
+    """
+
+    def __init__(self, ids: pa.ChunkedArray, reviewed: pa.Table, classes: list[str]) -> None:
+        reviewed = reviewed.filter(pc.is_in(reviewed["verdict"], pa.array(SETTING)))
+        found = pc.index_in(ids, value_set=reviewed["row_id"].combine_chunks())
+        self.at = np.flatnonzero(found.is_valid().to_numpy())
+        rows = reviewed.take(found.drop_null())
+        self.labels = pc.fill_null(pc.index_in(rows["label"], value_set=pa.array(classes, pa.string())), UNLABELLED)
+        self.labels = self.labels.to_numpy().astype(np.int8)
+        self.split = pc.if_else(rows["evaluate"].combine_chunks(), "evaluate", "fit")
+        self.proba = np.zeros((len(self.at), len(classes)))
+        labelled = np.flatnonzero(self.labels != UNLABELLED)
+        self.proba[labelled, self.labels[labelled]] = 1.0
+
+
+def read_answers(project: Project, work: LabelWork) -> pa.Table | None:
+    """Read the reviewed rows of a partition, if there are any that change a label."""
+    manifest = project.store.read(Layout.FEEDBACK)
+    if work.reviewed is None or manifest is None:
+        return None
+    columns = ["row_id", "verdict", "label", "evaluate"]
+    return read_reviewed(project.store, manifest, work.reviewed, columns)
 
 
 def publish_candidate(project: Project, work: LabelWork, labels: FileRef, posteriors: Posteriors) -> Manifest:
@@ -216,8 +303,16 @@ def publish_candidate(project: Project, work: LabelWork, labels: FileRef, poster
         "patterns": counts.n_patterns,
         **_label_facts(counts, posteriors),
     }
-    inputs = {"votes": work.votes.sha256, "label_model": work.label_model}
-    return store.publish(folder, Manifest("labels", {"labels": labels}, inputs, facts))
+    if work.reviewed:
+        facts |= _reviewed_facts(read_table(store, folder, labels, ["label", "source"]), posteriors.classes)
+    return store.publish(folder, Manifest("labels", {"labels": labels}, work.inputs, facts))
+
+
+def _reviewed_facts(labels: pa.Table, classes: list[str]) -> dict[str, Any]:
+    """Count labels as they are, some of them by people's word; the gate's other figures are of the votes."""
+    rows = np.bincount(labels["label"].to_numpy().astype(np.int64) + 1, minlength=len(classes) + 1).tolist()
+    reviewed = pc.sum(pc.equal(labels["source"], "feedback")).as_py() or 0
+    return {"label_counts": dict(zip(classes, rows[1:], strict=True)), "unlabelled": rows[0], "reviewed": reviewed}
 
 
 def _label_facts(counts: PatternCounts, posteriors: Posteriors) -> dict[str, Any]:

@@ -40,8 +40,7 @@ class RowIndex:
     def __init__(self, project: Project, votes: Mapping[Partition, FileRef]) -> None:
         self._store = project.store
         self._votes = votes
-        self._folder = project.volatile / FOLDER
-        self._files = Files(self._folder)
+        self._files = Files(project.volatile)
 
     def find(self, ids: Mapping[str, pa.Array]) -> Iterator[tuple[Partition, Positions, pa.Table]]:
         """Find rows.
@@ -74,8 +73,8 @@ class RowIndex:
     def sweep(self) -> None:
         """Forget partitions that are gone, and votes that were replaced."""
         named = {_name(ref) for ref in self._votes.values()}
-        for name in self._files.list(""):
-            if name not in named and name.endswith(".npy"):
+        for name in self._files.walk(FOLDER):
+            if name not in named:
                 self._files.remove(name)
 
     def _hashes(self, partition: Partition, ref: FileRef) -> Hashes:
@@ -122,4 +121,4 @@ def hash_ids(ids: pa.Array | pa.ChunkedArray) -> Hashes:
 
 
 def _name(ref: FileRef) -> str:
-    return f"{ref.sha256[:32]}.npy"
+    return f"{FOLDER}/{ref.sha256[:32]}.npy"

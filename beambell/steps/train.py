@@ -19,6 +19,8 @@ from beambell.store.partition import days_before
 from beambell.store.tables import read_table
 
 STAGE = "train"
+#: What is joined to a row of its label, and by which name; `probabilities_of` knows the rest.
+LABEL_COLUMNS = {"label": "label", "entropy": "entropy", "split": "_split"}
 SPOKEN = {"params": "model or evaluation.holdout in params.yaml"}
 
 
@@ -143,7 +145,7 @@ def load_model(project: Project, folder: str = Layout.END_MODEL) -> EndModel:
 def training_rows(
     project: Project, sources: Sources
 ) -> tuple[list[str], npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Read texts and probabilities of the rows outside the holdout.
+    """Read texts and probabilities of the rows outside the holdout, and outside of the feedback that measures.
 
     Returns
     -------
@@ -155,7 +157,7 @@ def training_rows(
     covered = [np.empty(0, dtype=bool)]
     for partition, manifest in sources.labels.items():
         table = labelled_rows(project, partition, manifest.files["labels"], sources.rows[partition])
-        kept = table.filter(pa.array(~held_out(project, partition.stream, table["id"])))
+        kept = table.filter(pa.array(~(held_out(project, partition.stream, table["id"]) | measures(table))))
         texts += kept[project.params.streams[partition.stream].text].to_pylist()
         proba, is_covered = probabilities_of(kept, project.params.classes)
         probabilities.append(proba)
@@ -178,9 +180,16 @@ def labelled_rows(project: Project, partition: Partition, labels: FileRef, rows:
         row_table, at = row_table.filter(pc.is_valid(at)), pc.drop_null(at)
         label_table = label_table.take(at)
     for name in label_table.column_names:
-        if name != "id":
-            row_table = row_table.append_column(name, label_table[name])
+        if name in LABEL_COLUMNS or name.startswith("p_"):
+            row_table = row_table.append_column(LABEL_COLUMNS.get(name, name), label_table[name])
     return row_table
+
+
+def measures(table: pa.Table) -> npt.NDArray[np.bool_]:
+    """Say which labelled rows people have reviewed in order to measure, bool [n]: never to be trained on."""
+    if "_split" not in table.column_names:  # labels of before there was feedback
+        return np.zeros(table.num_rows, bool)
+    return np.asarray(pc.fill_null(pc.equal(table["_split"], "evaluate"), False).to_numpy())
 
 
 def held_out(project: Project, stream: str, ids: pa.ChunkedArray) -> npt.NDArray[np.bool_]:

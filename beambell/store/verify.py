@@ -65,6 +65,7 @@ class Verification:
 _REFERENCES = {
     (Layout.VOTES, "rows"): Layout.PARTITIONS,
     (Layout.LABEL_MODEL, "state"): Layout.STATE,
+    (Layout.LABEL_MODEL, "feedback"): Layout.FEEDBACK,
     (Layout.CANDIDATES, "votes"): Layout.VOTES,
     (Layout.CANDIDATES, "label_model"): Layout.LABEL_MODEL,
     (Layout.LABELS, "votes"): Layout.VOTES,
@@ -75,7 +76,7 @@ _REFERENCES = {
     (Layout.DECISIONS, "version"): Layout.REGISTRY,
     (Layout.DECISIONS, "champion"): Layout.REGISTRY,
 }
-_ON_RECORD = {Layout.STATE, Layout.LABEL_MODEL, Layout.END_MODEL, Layout.REGISTRY}
+_ON_RECORD = {Layout.STATE, Layout.FEEDBACK, Layout.LABEL_MODEL, Layout.END_MODEL, Layout.REGISTRY}
 
 
 def verify(store: Store, *, deep: bool = False) -> Verification:

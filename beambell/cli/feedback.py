@@ -1,0 +1,125 @@
+"""``beambell feedback``: what people say of rows, in and out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from beambell.cli.console import Console
+from beambell.cli.options import Folder, Json, open_project
+from beambell.errors import ExitCode, UsageError
+
+feedback_app = typer.Typer(help="Take in what people say of rows, and see what it tells.", no_args_is_help=True)
+
+Row = Annotated[str | None, typer.Argument(help="Id of the row; none is needed to withdraw an event.")]
+OneStream = Annotated[str | None, typer.Option("--stream", help="Its stream; not needed if there is only one.")]
+Reviewer = Annotated[str | None, typer.Option("--reviewer", envvar="BEAMBELL_REVIEWER", help="Who says so.")]
+Time = Annotated[str | None, typer.Option("--time", help="When, such as 2026-01-03T07:15:00Z; now, if left out.")]
+FileTime = Annotated[str | None, typer.Option("--time", help="When, where an event does not say.")]
+FileReviewer = Annotated[str | None, typer.Option("--reviewer", help="Who said it, where an event does not say.")]
+FileStream = Annotated[str | None, typer.Option("--stream", help="Of which stream, where an event does not say.")]
+Files = Annotated[list[Path], typer.Argument(help="CSV, JSON lines, or Label Studio's JSON.")]
+Format = Annotated[str | None, typer.Option("--format", help="csv, jsonl or label-studio, if its name does not tell.")]
+
+
+@feedback_app.command("add")
+def feedback_add(
+    row: Row = None,
+    project: Folder = Path(),
+    stream: OneStream = None,
+    label: Annotated[str | None, typer.Option("--label", help="The row is of this class.")] = None,
+    unsure: Annotated[bool, typer.Option("--unsure", help="The reviewer cannot tell.")] = False,
+    not_a_class: Annotated[bool, typer.Option("--not-a-class", help="The row is of none of the classes.")] = False,
+    lf_wrong: Annotated[str | None, typer.Option("--lf-wrong", help="This LF's vote on the row is wrong.")] = None,
+    lf_right: Annotated[str | None, typer.Option("--lf-right", help="This LF's vote on the row is right.")] = None,
+    withdraw: Annotated[str | None, typer.Option("--withdraw", help="Take back the event of this id.")] = None,
+    reviewer: Reviewer = None,
+    time: Time = None,
+    comment: Annotated[str | None, typer.Option("--comment", help="Why.")] = None,
+    event_id: Annotated[str | None, typer.Option("--id", help="The event's id; the hash of it, if left out.")] = None,
+    json: Json = False,
+) -> None:
+    """Say one thing of one row: its class, that it has none, that an LF is wrong there."""
+    from beambell.steps.feedback import add_event
+
+    said = {
+        "label": label,
+        "unsure": unsure or None,
+        "not_a_class": not_a_class or None,
+        "lf_wrong": lf_wrong,
+        "lf_right": lf_right,
+        "withdrawn": withdraw,
+    }
+    given = [verdict for verdict, value in said.items() if value is not None]
+    if len(given) != 1:
+        raise UsageError(
+            f"{len(given)} things are said of the row",
+            where="feedback add",
+            fix="use one of --label, --unsure, --not-a-class, --lf-wrong, --lf-right and --withdraw",
+        )
+    opened = open_project(project)
+    lf = lf_wrong or lf_right
+    added = add_event(
+        opened,
+        event_id=event_id,
+        row_id=row,
+        stream=stream,
+        verdict=given[0],
+        label=label,
+        lf=None if lf is None else opened.catalogue[lf].name,
+        withdraws=withdraw,
+        reviewer=reviewer,
+        time=time or datetime.now().astimezone().isoformat(),
+        comment=comment,
+    )
+    known = f"the row is in {', '.join(added.partitions)}" if added.partitions else "there is no such row yet"
+    verb = "added" if added.new else "is there already"
+    rest = "" if withdraw else f"; {known}"
+    Console(as_json=json).show(added, [f"event {added.event_id} {verb}{rest}. `beambell run` applies it"])
+
+
+@feedback_app.command("import")
+def feedback_import(
+    files: Files,
+    project: Folder = Path(),
+    file_format: Format = None,
+    reviewer: FileReviewer = None,
+    stream: FileStream = None,
+    time: FileTime = None,
+    json: Json = False,
+) -> None:
+    """Take in files of events; what is no event is set aside, and told."""
+    from beambell.steps.feedback import import_file
+
+    console, opened = Console(as_json=json), open_project(project)
+    if stream:
+        opened.select([stream])
+    defaults = {name: value for name, value in (("reviewer", reviewer), ("stream", stream), ("time", time)) if value}
+    imported = [import_file(opened, file, defaults, file_format) for file in files]
+    lines = []
+    for one in imported:
+        lines.append(f"{one.file}: {one.events:,} events {'taken in' if one.new else 'are there already'}")
+        lines += [f"  line {line}: {message}" for line, message in one.rejects]
+        if one.quarantined > len(one.rejects):
+            lines.append(f"  and {one.quarantined - len(one.rejects):,} more were set aside")
+        lines += [f"  {problem}" for problem in one.problems]
+    from rich.markup import escape
+
+    console.show(imported, [*map(escape, lines), "`beambell run` applies them"])
+    if any(not one.events and (one.quarantined or one.problems) for one in imported):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@feedback_app.command("status")
+def feedback_status(project: Folder = Path(), json: Json = False) -> None:
+    """Show what was said, by whom, how far they agree, and what it tells of LFs and labels."""
+    from beambell.report.feedback_text import status_text
+    from beambell.report.feedback_views import show_feedback
+    from beambell.steps.feedback import find_work
+
+    opened = open_project(project)
+    view = show_feedback(opened, find_work(opened).reason)
+    Console(as_json=json).show(view, status_text(view))
