@@ -234,7 +234,7 @@ def test_an_edited_lf_s_votes_are_looked_up_again(folder):
     write(folder, "a.csv", *({"row_id": row, "label": "spam"} for row in rows))
     run_stages(folder, *TO_LABELS)
     (folder / "lfs.yaml").write_text(
-        LFS.replace("max: 60", "max: 50") + "- {kind: count, name: loud, of: '!', min: 1, label: spam}\n"
+        LFS.replace("max: 60", "max: 65") + "- {kind: count, name: loud, of: '!', min: 1, label: spam}\n"
     )
     run_stages(folder, "apply", "merge")
     with pytest.raises(LabelModelError, match="feedback sync"):
