@@ -278,7 +278,7 @@ def import_file(project: Project, path: Path, defaults: dict[str, Any], file_for
 
 
 def _inputs(project: Project, batches: dict[str, Manifest]) -> dict[str, str]:
-    votes = {str(p): voted.member.votes for p, voted in read_votes(project).items()}
+    votes = {name: voted.sha256 for name, voted in read_votes(project).items()}
     state = project.store.read(Layout.STATE)
     params = project.params.feedback.model_dump(mode="json", exclude={"inputs"})
     return {
