@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -14,11 +14,13 @@ from beambell.labeling.compiler.charsets import LAST, CharSet
 Array = np.ndarray[Any, Any]
 
 MAX_SYMBOLS: Final = 256
+MAX_CLASSES: Final = 126
+FILL, MARK = 254, 255
 PAGE: Final = 256
 
 
 class TooManySymbols(Exception):  # noqa: N818  # an outcome for the planner, not a failure
-    """More than 256 kinds of characters: a symbol would not fit into a byte."""
+    """More kinds of characters than a byte can hold: see `Script`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +45,7 @@ class Alphabet:
         Raises
         ------
         TooManySymbols
-            If a byte cannot hold them.
+            If a `Script` cannot hold them.
         """
         sets = list(dict.fromkeys(charsets))
         bounds = [_bounds(members) for members in sets]
@@ -54,7 +56,7 @@ class Alphabet:
         signatures = np.packbits(np.array(inside, dtype=bool).reshape(len(sets), len(starts)), axis=0).T
         symbols: dict[bytes, int] = {}
         symbol_of = [symbols.setdefault(signature.tobytes(), len(symbols)) for signature in signatures]
-        if len(symbols) > MAX_SYMBOLS:
+        if len(set(symbol_of[np.searchsorted(starts, 128, side="right") - 1 :])) > MAX_CLASSES:
             raise TooManySymbols(len(symbols))
         every = np.repeat(np.array(symbol_of, dtype=np.uint8), np.diff([*starts, LAST + 1])).tobytes()
         pages: dict[bytes, int] = {}
@@ -111,53 +113,92 @@ class Alphabet:
             raise TooManySymbols(size)
         return Alphabet(page_of.astype(np.uint16), (np.cumsum(occurs) - 1)[both].astype(np.uint8))
 
-    def spelled(self, larger: Alphabet) -> Spelling:
-        """Tell how to read in this alphabet what is written in one that was `joined` from it."""
-        page, offset = np.divmod(larger._examples, PAGE)
-        own = np.zeros(MAX_SYMBOLS, dtype=np.uint8)
-        own[: larger.size] = self.pages[self.page_of[page], offset]
-        return Spelling(larger, self.ascii, own)
+    def beyond_ascii(self) -> Alphabet:
+        """Return what is left of it if all of ASCII is one symbol, 0, which no other character is."""
+        # The first page may be that of others, too, and then becomes another one.
+        used, page_of = np.unique([len(self.pages), *self.page_of[1:]], return_inverse=True)
+        pages = np.vstack([self.pages, self.ascii])[used]
+        occurs = np.zeros(MAX_SYMBOLS, dtype=bool)
+        occurs[pages[:-1]] = occurs[pages[-1, 128:]] = True
+        pages = np.cumsum(occurs).astype(np.uint8)[pages]
+        pages[-1, :128] = 0
+        return Alphabet(page_of.astype(np.uint16), pages)
 
 
 @dataclass(frozen=True, eq=False)
-class Spelling:
-    """How a loop that knows one alphabet reads texts that are written in a larger one.
+class Script:
+    """How texts are written before automata read them: a byte for each character, and a mark after each text.
+
+    ASCII is written as it is; all other characters are one of 126 classes, from 128 on; the mark is 255, and 254 fills
+    up what is left of a word of eight bytes.
 
     Attributes
     ----------
-    written
-        The larger one.
-    ascii
-        uint8 [256], the loop's own symbol of each byte of a text that is ASCII.
-    own
-        uint8 [256], the loop's own symbol of each symbol that other texts are written in.
+    page_of, pages
+        As an `Alphabet` has them.
     """
 
-    written: Alphabet
-    ascii: Array
-    own: Array
+    page_of: Array
+    pages: Array
+
+    @classmethod
+    def of(cls, classes: Alphabet) -> Script:
+        """Make the script that tells apart the symbols of an alphabet that is one `beyond_ascii`."""
+        pages = (classes.pages.astype(np.int64) + 127).astype(np.uint8)
+        pages[classes.page_of[0], :128] = np.arange(128)
+        return cls(classes.page_of, pages)
+
+
+class Spelling(NamedTuple):
+    """How a loop that knows one alphabet reads texts.
+
+    Attributes
+    ----------
+    script
+        What they are written in.
+    columns
+        uint8 [256], the symbol of the alphabet for each byte that stands for a character.
+    """
+
+    script: Script
+    columns: Array
 
 
 def spell(alphabets: Sequence[Alphabet]) -> list[Spelling]:
-    """Find few larger alphabets for all of these, so that texts need to be written but a few times."""
-    larger: list[Alphabet] = []
+    """Find few scripts for all of these, so that texts need to be written but a few times."""
+    joined: list[Alphabet] = []
     chosen = []
-    for alphabet in alphabets:
-        place = next((p for p, candidate in enumerate(larger) if _join(larger, p, candidate, alphabet)), None)
+    for classes in (alphabet.beyond_ascii() for alphabet in alphabets):
+        place = next((p for p, candidate in enumerate(joined) if _join(joined, p, candidate, classes)), None)
         if place is None:
-            place = len(larger)
-            larger.append(alphabet)
+            place = len(joined)
+            joined.append(classes)
         chosen.append(place)
-    return [alphabet.spelled(larger[place]) for alphabet, place in zip(alphabets, chosen, strict=True)]
+    scripts = [Script.of(classes) for classes in joined]
+    return [
+        Spelling(scripts[place], _columns(alphabet, joined[place]))
+        for alphabet, place in zip(alphabets, chosen, strict=True)
+    ]
 
 
-def _join(larger: list[Alphabet], place: int, candidate: Alphabet, alphabet: Alphabet) -> bool:
-    """Enlarge one alphabet by another if a byte can hold both."""
+def _join(joined: list[Alphabet], place: int, candidate: Alphabet, classes: Alphabet) -> bool:
+    """Enlarge one alphabet by another if a script can hold both."""
     try:
-        larger[place] = candidate.joined(alphabet)
+        both = candidate.joined(classes)
     except TooManySymbols:
         return False
-    return True
+    fits = both.size <= 1 + MAX_CLASSES
+    if fits:
+        joined[place] = both
+    return fits
+
+
+def _columns(alphabet: Alphabet, classes: Alphabet) -> Array:
+    columns = np.zeros(256, dtype=np.uint8)
+    columns[:128] = alphabet.ascii[:128]
+    page, offset = np.divmod(classes._examples[1:], PAGE)
+    columns[128 : 127 + classes.size] = alphabet.pages[alphabet.page_of[page], offset]
+    return columns
 
 
 def _bounds(members: CharSet) -> Array:

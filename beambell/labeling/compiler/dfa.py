@@ -10,21 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
 
-from beambell.labeling.compiler.alphabet import Alphabet, Array
+from beambell.labeling.compiler.alphabet import FILL, MARK, Alphabet, Array, Script, Spelling
 from beambell.labeling.compiler.nfa import Nfa, TooBig
 from beambell.labeling.compiler.simulation import EDGE, NONE, Nodes, Simulation
 
-MOST_STATES: Final = 65_535
-"""States are uint16."""
+MOST_STATES: Final = 32_768
+MOST_NUMBERS: Final = 65_536
+"""States of a `Machine` are uint16."""
 
 
 @dataclass(frozen=True, eq=False)
 class Dfa:
-    """Tables of an automaton; the states that emit anything come last.
+    """Tables of an automaton; it starts in state 0, and the states that emit anything come last.
 
     Attributes
     ----------
@@ -34,8 +37,8 @@ class Dfa:
         uint16 [states << shift], the next state for ``state << shift | symbol``.
     shift
         Binary logarithm of a row's length.
-    start, first_emitting
-        The state before the first character, and the first that emits.
+    first_emitting
+        The first state that emits.
     emit_from, emits
         int32; state s emits ``emits[emit_from[s]:emit_from[s + 1]]`` when it is entered.
     end_from, ends
@@ -45,7 +48,6 @@ class Dfa:
     alphabet: Alphabet
     table: Array
     shift: int
-    start: int
     first_emitting: int
     emit_from: Array
     emits: Array
@@ -56,6 +58,70 @@ class Dfa:
     def n_states(self) -> int:
         """Number of states."""
         return len(self.emit_from) - 1
+
+    @cached_property
+    def distinct_ends(self) -> dict[tuple[int, ...], list[int]]:
+        """The states by what they emit when the text ends, if they emit anything."""
+        found: dict[tuple[int, ...], list[int]] = {}
+        for state in np.flatnonzero(np.diff(self.end_from)).tolist():
+            outputs = self.ends[self.end_from[state] : self.end_from[state + 1]]
+            found.setdefault(tuple(outputs.tolist()), []).append(state)
+        return found
+
+    @property
+    def first_of_machine(self) -> int:
+        """See `Machine`."""
+        return 1 << (self.first_emitting - 1).bit_length()
+
+    @property
+    def states_of_machine(self) -> int:
+        """Numbers of states that its `Machine` needs."""
+        return self.first_of_machine + self.n_states - self.first_emitting + len(self.distinct_ends)
+
+
+@dataclass(frozen=True, eq=False)
+class Machine:
+    """An automaton in the form that `kernels.scan` runs: it reads bytes of a `Script`.
+
+    What a `Dfa` emits at the end of a text is emitted on entering states of its own by the mark that ends the text;
+    they go on as the first state does.
+
+    Attributes
+    ----------
+    script
+        What it reads.
+    table
+        uint16 [states << 8], the next state for ``state << 8 | byte``.
+    first_emitting
+        The first state that emits, a power of two: of some states one does if the union of their bits is that much.
+        The numbers below it that are not needed are left out.
+    emit_from, emits
+        As a `Dfa` has them.
+    """
+
+    script: Script
+    table: Array
+    first_emitting: int
+    emit_from: Array
+    emits: Array
+
+    @classmethod
+    def of(cls, dfa: Dfa, spelling: Spelling) -> Machine:
+        """Make one of an automaton."""
+        first, size = dfa.first_of_machine, dfa.states_of_machine
+        quiet, ends = dfa.first_emitting, dfa.distinct_ends
+        number = np.arange(dfa.n_states, dtype=np.uint16)
+        number[quiet:] += np.uint16(first - quiet)
+        table = np.zeros((size, 256), dtype=np.uint16)
+        table[number] = number[dfa.table.reshape(dfa.n_states, -1)[:, spelling.columns]]
+        table[:, [FILL, MARK]] = 0
+        for marked, states in enumerate(ends.values(), size - len(ends)):
+            table[number[states], MARK] = marked
+        table[size - len(ends) :] = table[0]
+        emitted = [len(outputs) for outputs in ends]
+        n_emits = [*np.zeros(first, dtype=np.int64), *np.diff(dfa.emit_from[quiet:]), *emitted]
+        emits = np.array([*dfa.emits[: dfa.emit_from[-1]], *chain.from_iterable(ends)], dtype=np.int32)
+        return cls(spelling.script, table.ravel(), first, np.cumsum([0, *n_emits]).astype(np.int32), emits)
 
 
 def determinize(nfa: Nfa, limit: int) -> Dfa:
@@ -74,8 +140,10 @@ def determinize(nfa: Nfa, limit: int) -> Dfa:
         If it would grow beyond what the tables can hold.
     """
     construction = _Construction(nfa, Alphabet.of(nfa.charsets()), min(limit, MOST_STATES))
-    rows = construction.rows()
-    return _tables(construction, rows)
+    dfa = _tables(construction, construction.rows())
+    if dfa.states_of_machine > MOST_NUMBERS:
+        raise TooBig
+    return dfa
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +250,6 @@ def _tables(construction: _Construction, rows: list[list[int]]) -> Dfa:
         alphabet=construction.alphabet,
         table=table.ravel(),
         shift=shift,
-        start=int(number[0]),
         first_emitting=sum(not emitted for _, _, emitted in states),
         emit_from=emit_from,
         emits=emits,

@@ -1,7 +1,7 @@
 """The loops over bytes, compiled by numba; none of them holds the GIL, and patterns are only data to them.
 
-Texts come as runs: ``data[starts[i]:ends[i]]`` is the text of row ``rows[i]``. All indices are unsigned, which
-spares numba a check for negative ones in the innermost loops.
+Texts come as Arrow has them, ``data[starts[i]:ends[i]]``, and are read as `write` writes them. All indices are
+unsigned, which spares numba a check for negative ones in the innermost loops.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numba
 import numpy as np
 
 _compiled: Any = numba.njit(nogil=True, cache=True, boundscheck=False)
+_part: Any = numba.njit(nogil=True, boundscheck=False, inline="always")  # a call would count references to each array
 
 NULL, ASCII, OTHER = 0, 1, 2
 """Kinds of text."""
@@ -22,170 +23,208 @@ _POSITION = np.zeros(64, dtype=np.uint8)
 _POSITION[[(1 << bit) * 0x03F79D71B4CB0A89 % 2**64 >> 58 for bit in range(64)]] = np.arange(64)
 
 
-@_compiled
-def classify(data, starts, ends, kinds):  # type: ignore[no-untyped-def]
-    """Tell texts that are ASCII from others; those marked null on entry are left alone."""
-    for i in range(len(starts)):
-        if kinds[i] != NULL:
-            text = data[np.uint64(starts[i]) : np.uint64(ends[i])]
-            every = np.uint8(0)
-            for j in range(len(text)):
-                every |= text[j]
-            kinds[i] = OTHER if every & np.uint8(128) else ASCII
-
-
 # What a byte adds to the code point, and what it keeps of it: nothing where it begins a character.
 _ADDS, _KEEPS = np.full(256, 0x07, dtype=np.uint32), np.zeros(256, dtype=np.uint32)
 _ADDS[:0x80], _ADDS[0x80:0xC0], _ADDS[0xC0:0xE0], _ADDS[0xE0:0xF0] = 0x7F, 0x3F, 0x1F, 0x0F
 _ADDS &= np.arange(256, dtype=np.uint32)
 _KEEPS[0x80:0xC0] = 0x1FFFFF
 
+_HIGH_BITS = np.uint64(0x8080808080808080)
+_END = np.uint64(0xFEFEFEFEFEFEFEFF)  # the mark comes first: words are little-endian
+
+
+@_part
+def _word(data, p):  # type: ignore[no-untyped-def]
+    """Return eight bytes in a word; one instruction, in the end."""
+    return (
+        np.uint64(data[p])
+        | np.uint64(data[p + np.uint64(1)]) << np.uint64(8)
+        | np.uint64(data[p + np.uint64(2)]) << np.uint64(16)
+        | np.uint64(data[p + np.uint64(3)]) << np.uint64(24)
+        | np.uint64(data[p + np.uint64(4)]) << np.uint64(32)
+        | np.uint64(data[p + np.uint64(5)]) << np.uint64(40)
+        | np.uint64(data[p + np.uint64(6)]) << np.uint64(48)
+        | np.uint64(data[p + np.uint64(7)]) << np.uint64(56)
+    )
+
 
 @_compiled
-def to_symbols(data, starts, ends, rows, of_ascii, page_of, pages, symbols, new_starts, new_ends):  # type: ignore[no-untyped-def]
-    """Write each character of UTF-8 texts as one symbol, texts one after the other, a free byte before each.
+def write(data, starts, ends, kinds, page_of, pages, words, row_of, new_starts, sizes):  # type: ignore[no-untyped-def]
+    """Write UTF-8 texts in a `Script`, one after the other, each in words of its own; nulls as nothing at all.
+
+    Tells for each text of which kind it is, but for those marked as null on entry; the word where it starts; and how
+    many characters it has. ``row_of`` tells for each word in which row it is.
+    """
+    n, i, at = len(starts), 0, np.uint64(0)
+    while i < n:
+        # As if all were ASCII, until one is not: the loop is the faster the less else is in it.
+        while i < n and kinds[i] != NULL:
+            new_starts[i], p, stop = at, np.uint64(starts[i]), np.uint64(ends[i])
+            every = np.uint64(0)
+            while p + np.uint64(8) <= stop:
+                word = _word(data, p)
+                every |= word
+                words[at], row_of[at] = word, i
+                p += np.uint64(8)
+                at += np.uint64(1)
+            rest = _rest(data, p, stop)
+            words[at], row_of[at] = rest | _END << (stop - p << np.uint64(3)), i
+            if (every | rest) & _HIGH_BITS:
+                break
+            kinds[i], sizes[i] = ASCII, ends[i] - starts[i]
+            at += np.uint64(1)
+            i += 1
+        if i < n and kinds[i] == NULL:
+            new_starts[i], sizes[i] = at, 0
+            i += 1
+        elif i < n:
+            at, symbols = np.uint64(new_starts[i]), words.view(np.uint8)
+            first = at << np.uint64(3)
+            end = _translate(data, np.uint64(starts[i]), np.uint64(ends[i]), page_of, pages, symbols, first)
+            kinds[i], sizes[i] = OTHER, end - first
+            after = (end >> np.uint64(3)) + np.uint64(1)
+            symbols[end], symbols[end + np.uint64(1) : after << np.uint64(3)] = 255, 254
+            row_of[at:after] = i
+            at = after
+            i += 1
+    new_starts[n] = at
+
+
+@_part
+def _rest(data, p, stop):  # type: ignore[no-untyped-def]
+    """Return the less than eight bytes up to a place, in a word; there may be no more to read."""
+    if p + np.uint64(8) <= np.uint64(len(data)):
+        return _word(data, p) & ((np.uint64(1) << (stop - p << np.uint64(3))) - np.uint64(1))
+    word = np.uint64(0)
+    for k in range(stop - p):
+        word |= np.uint64(data[p + k]) << (k << np.uint64(3))
+    return word
+
+
+@_compiled
+def _translate(data, p, stop, page_of, pages, symbols, q):  # type: ignore[no-untyped-def]
+    """Write each character of a text as one symbol, from ``q`` on; return where it ends.
 
     Scripts mix, and a branch for each length of a character would often be guessed wrong. There is none: every byte
-    writes the symbol of what is known of the character so far, and the last one is right. What is no UTF-8, and
-    begins with the rest of a character, gets into the free byte.
+    writes the symbol of what is known of the character so far, and the last one is right. What is no UTF-8 gives
+    nonsense, but no more symbols than bytes.
     """
-    last, one, six = np.uint64(0), np.uint64(1), np.uint32(6)
-    for i in range(len(rows)):
-        p, stop, row = np.uint64(starts[i]), np.uint64(ends[i]), np.uint64(rows[i])
-        new_starts[row] = last + one
-        code = np.uint32(0)
-        while p < stop:
-            end = min(stop, p + np.uint64(16))
-            every = np.uint8(0)
-            for j in range(p, end):
-                every |= data[j]
-            if every < np.uint8(128):
-                for j in range(p, end):
-                    symbols[last + one + (j - p)] = of_ascii[data[j]]
-                last += end - p
-            else:
-                for j in range(p, end):
-                    byte = data[j]
-                    code = (code << six) & _KEEPS[byte] | _ADDS[byte]
-                    last += np.uint64(_KEEPS[byte] == 0)
-                    known = min(code, np.uint32(0x10FFFF))
-                    page = np.uint64(page_of[known >> np.uint32(8)])
-                    symbols[last] = pages[page, np.uint64(known & np.uint32(0xFF))]
-            p = end
-        last += one
-        new_ends[row] = last
+    code, first = np.uint32(0), np.uint64(_KEEPS[data[p]] == 0)
+    q -= first  # where the character was written that is under way
+    while p < stop:
+        end = min(stop, p + np.uint64(8))
+        if end - p == np.uint64(8):
+            word = _word(data, p)
+            if not word & _HIGH_BITS:
+                for k in range(8):
+                    symbols[q + np.uint64(1 + k)] = np.uint8(word >> np.uint64(8 * k))
+                q += np.uint64(8)
+                p = end
+        for j in range(p, end):
+            byte = data[j]
+            code = (code << np.uint32(6)) & _KEEPS[byte] | _ADDS[byte]
+            q += np.uint64(_KEEPS[byte] == 0)
+            known = min(code, np.uint32(0x10FFFF))
+            page = np.uint64(page_of[known >> np.uint32(8)])
+            symbols[q] = pages[page, np.uint64(known & np.uint32(0xFF))]
+        p = end
+    return q + np.uint64(1)
 
 
 @_compiled
-def _emit(state, bounds, outputs, row, hits):  # type: ignore[no-untyped-def]
-    for k in range(np.uint64(bounds[state]), np.uint64(bounds[state + np.uint64(1)])):
-        output = np.uint64(outputs[k])
+def select(words, row_of, starts, rows, new_words, new_row_of, new_starts):  # type: ignore[no-untyped-def]
+    """Copy the texts of some rows, as `write` wrote them, to have them one after the other."""
+    at = np.uint64(0)
+    for i in range(len(rows)):
+        new_starts[i] = at
+        for word in range(np.uint64(starts[rows[i]]), np.uint64(starts[rows[i] + 1])):
+            new_words[at], new_row_of[at] = words[word], row_of[word]
+            at += np.uint64(1)
+    new_starts[len(rows)] = at
+
+
+_STEPS = 256
+
+
+@_compiled
+def scan(words, row_of, starts, table, first, emit_from, emits, hits):  # type: ignore[no-untyped-def]
+    """Run an automaton over texts, and set the bit ``hits[row, output]`` for all it emits.
+
+    Each step waits for the table, so eight parts of the texts are read at once. What is emitted is not looked at in
+    between: a branch that is seldom taken, but now and then, is guessed wrong each time, and the steps under way are
+    lost. All states are written down instead, and written over by the next if none of them emits anything.
+    """
+    symbols, cuts = words.view(np.uint8), np.empty(9, dtype=np.uint64)
+    for k in range(9):
+        cuts[k] = starts[np.searchsorted(starts, starts[-1] * k // 8)] << 3
+    first = np.uint64(first)
+    states = np.empty(8 * (_STEPS + 1), dtype=np.uint16)
+    when = np.empty(_STEPS + 1, dtype=np.uint64)
+    which = np.empty(8 * _STEPS + 1, dtype=np.uint64)
+    p0, p1, p2, p3, p4, p5, p6, p7 = cuts[0], cuts[1], cuts[2], cuts[3], cuts[4], cuts[5], cuts[6], cuts[7]
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = np.uint64(0)
+    left = np.min(cuts[1:] - cuts[:-1])
+    eight, done = np.uint64(8), np.uint64(0)
+    while done < left:
+        noted = np.uint64(0)
+        for j in range(done, min(left, done + np.uint64(_STEPS))):
+            s0 = np.uint64(table[s0 << eight | np.uint64(symbols[p0 + j])])
+            s1 = np.uint64(table[s1 << eight | np.uint64(symbols[p1 + j])])
+            s2 = np.uint64(table[s2 << eight | np.uint64(symbols[p2 + j])])
+            s3 = np.uint64(table[s3 << eight | np.uint64(symbols[p3 + j])])
+            s4 = np.uint64(table[s4 << eight | np.uint64(symbols[p4 + j])])
+            s5 = np.uint64(table[s5 << eight | np.uint64(symbols[p5 + j])])
+            s6 = np.uint64(table[s6 << eight | np.uint64(symbols[p6 + j])])
+            s7 = np.uint64(table[s7 << eight | np.uint64(symbols[p7 + j])])
+            here = noted << np.uint64(3)
+            states[here] = s0
+            states[here | np.uint64(1)] = s1
+            states[here | np.uint64(2)] = s2
+            states[here | np.uint64(3)] = s3
+            states[here | np.uint64(4)] = s4
+            states[here | np.uint64(5)] = s5
+            states[here | np.uint64(6)] = s6
+            states[here | np.uint64(7)] = s7
+            when[noted] = j
+            noted += np.uint64((s0 | s1 | s2 | s3 | s4 | s5 | s6 | s7) >= first)
+        emitting = np.uint64(0)
+        for k in range(noted << np.uint64(3)):
+            which[emitting] = k
+            emitting += np.uint64(states[k] >= first)
+        for i in range(emitting):
+            k = which[i]
+            place = cuts[k & np.uint64(7)] + when[k >> np.uint64(3)]
+            _emit(np.uint64(states[k]), place, row_of, emit_from, emits, hits)
+        done = min(left, done + np.uint64(_STEPS))
+    # What the longer parts have left.
+    for k in range(8):
+        states[k] = (s0, s1, s2, s3, s4, s5, s6, s7)[k]
+        state = np.uint64(states[k])
+        for place in range(cuts[k] + left, cuts[k + 1]):
+            state = np.uint64(table[state << eight | np.uint64(symbols[place])])
+            if state >= first:
+                _emit(state, place, row_of, emit_from, emits, hits)
+
+
+@_part
+def _emit(state, place, row_of, emit_from, emits, hits):  # type: ignore[no-untyped-def]
+    row = np.uint64(row_of[place >> np.uint64(3)])
+    for k in range(np.uint64(emit_from[state]), np.uint64(emit_from[state + np.uint64(1)])):
+        output = np.uint64(emits[k])
         hits[row, output >> np.uint64(6)] |= np.uint64(1) << (output & np.uint64(63))
 
 
 @_compiled
-def _finish(  # type: ignore[no-untyped-def]
-    data, p, stop, row, state, columns, table, shift, first, emit_from, emits, end_from, ends_with, hits
-):
-    """Read one text to its end."""
-    for j in range(p, stop):
-        state = np.uint64(table[state << shift | np.uint64(columns[data[j]])])
-        if state >= first:
-            _emit(state, emit_from, emits, row, hits)
-    _emit(state, end_from, ends_with, row, hits)
-
-
-@_compiled
-def scan(  # type: ignore[no-untyped-def]  # noqa: PLR0912, PLR0915  # the lanes are written out
-    data, starts, ends, rows, columns, table, shift, start, first, emit_from, emits, end_from, ends_with, hits
-):
-    """Run an automaton over texts, and set the bit ``hits[row, output]`` for all it emits.
-
-    Each step waits for the table, so four texts are read at once; who is done takes the next one.
-    """
-    n = np.uint64(len(rows))
-    shift, start, first = np.uint64(shift), np.uint64(start), np.uint64(first)
-    one = np.uint64(1)
-    if n < np.uint64(4):
-        for i in range(n):
-            p, stop, row = np.uint64(starts[i]), np.uint64(ends[i]), np.uint64(rows[i])
-            _finish(
-                data, p, stop, row, start, columns, table, shift, first, emit_from, emits, end_from, ends_with, hits
-            )
-        return
-    i0, i1, i2, i3, waiting = np.uint64(0), np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
-    p0, p1, p2, p3 = np.uint64(starts[i0]), np.uint64(starts[i1]), np.uint64(starts[i2]), np.uint64(starts[i3])
-    e0, e1, e2, e3 = np.uint64(ends[i0]), np.uint64(ends[i1]), np.uint64(ends[i2]), np.uint64(ends[i3])
-    s0, s1, s2, s3 = start, start, start, start
-    while True:
-        steps = min(e0 - p0, e1 - p1, e2 - p2, e3 - p3)
-        for j in range(steps):
-            s0 = np.uint64(table[s0 << shift | np.uint64(columns[data[p0 + j]])])
-            s1 = np.uint64(table[s1 << shift | np.uint64(columns[data[p1 + j]])])
-            s2 = np.uint64(table[s2 << shift | np.uint64(columns[data[p2 + j]])])
-            s3 = np.uint64(table[s3 << shift | np.uint64(columns[data[p3 + j]])])
-            if max(s0, s1, s2, s3) >= first:
-                if s0 >= first:
-                    _emit(s0, emit_from, emits, np.uint64(rows[i0]), hits)
-                if s1 >= first:
-                    _emit(s1, emit_from, emits, np.uint64(rows[i1]), hits)
-                if s2 >= first:
-                    _emit(s2, emit_from, emits, np.uint64(rows[i2]), hits)
-                if s3 >= first:
-                    _emit(s3, emit_from, emits, np.uint64(rows[i3]), hits)
-        p0 += steps
-        p1 += steps
-        p2 += steps
-        p3 += steps
-        if p0 == e0:
-            if waiting == n:
-                break
-            _emit(s0, end_from, ends_with, np.uint64(rows[i0]), hits)
-            i0, s0, p0, e0 = waiting, start, np.uint64(starts[waiting]), np.uint64(ends[waiting])
-            waiting += one
-        if p1 == e1:
-            if waiting == n:
-                break
-            _emit(s1, end_from, ends_with, np.uint64(rows[i1]), hits)
-            i1, s1, p1, e1 = waiting, start, np.uint64(starts[waiting]), np.uint64(ends[waiting])
-            waiting += one
-        if p2 == e2:
-            if waiting == n:
-                break
-            _emit(s2, end_from, ends_with, np.uint64(rows[i2]), hits)
-            i2, s2, p2, e2 = waiting, start, np.uint64(starts[waiting]), np.uint64(ends[waiting])
-            waiting += one
-        if p3 == e3:
-            if waiting == n:
-                break
-            _emit(s3, end_from, ends_with, np.uint64(rows[i3]), hits)
-            i3, s3, p3, e3 = waiting, start, np.uint64(starts[waiting]), np.uint64(ends[waiting])
-            waiting += one
-    _finish(
-        data, p0, e0, np.uint64(rows[i0]), s0, columns, table, shift, first, emit_from, emits, end_from, ends_with, hits
-    )
-    _finish(
-        data, p1, e1, np.uint64(rows[i1]), s1, columns, table, shift, first, emit_from, emits, end_from, ends_with, hits
-    )
-    _finish(
-        data, p2, e2, np.uint64(rows[i2]), s2, columns, table, shift, first, emit_from, emits, end_from, ends_with, hits
-    )
-    _finish(
-        data, p3, e3, np.uint64(rows[i3]), s3, columns, table, shift, first, emit_from, emits, end_from, ends_with, hits
-    )
-
-
-@_compiled
-def find_equal(data, starts, ends, rows, kinds, length, inside, output, hits):  # type: ignore[no-untyped-def]
+def find_equal(data, starts, ends, kinds, length, inside, output, hits):  # type: ignore[no-untyped-def]
     """Set an output where a text may contain so many equal characters in a row, at least three.
 
     ASCII characters must be ``inside``, uint8 [256]. For texts in ASCII there is no doubt.
     """
     word, bit = output >> 6, np.uint64(1) << np.uint64(output & 63)
-    for i in range(len(rows)):
-        text = data[np.uint64(starts[i]) : np.uint64(ends[i])]
+    for row in range(len(kinds)):
+        text = data[np.uint64(starts[row]) : np.uint64(ends[row])]
         n = len(text)
-        widest = 1 if kinds[i] == ASCII else 4 if kinds[i] == OTHER else 0
+        widest = 1 if kinds[row] == ASCII else 4 if kinds[row] == OTHER else 0
         # Equal characters of so many bytes are bytes that equal those so many before.
         for width in range(1, widest + 1):
             m = n - 2 * width
@@ -202,24 +241,68 @@ def find_equal(data, starts, ends, rows, kinds, length, inside, output, hits):  
                     run = run + 1 if text[j] == text[j + width] and inside[text[j]] else 0
                     longest = max(longest, run)
                 if longest >= width * (length - 1):
-                    hits[rows[i], word] |= bit
+                    hits[row, word] |= bit
+
+
+# Of a word, a byte is in a range if its highest bit is that of the range, and those below are at least the first and
+# not beyond the last: in sums that do not carry, their highest bits tell.
+_BYTES, _LOW_BITS = np.uint64(0x0101010101010101), np.uint64(0x7F7F7F7F7F7F7F7F)
+
+
+@_part
+def _inside(word, at_least, beyond, high, outside):  # type: ignore[no-untyped-def]
+    """Return a word with the highest bits of the bytes that are in one of four ranges; or in none, if so wished."""
+    low = word & _LOW_BITS
+    inside = (
+        ((low + at_least[0]) & ~(low + beyond[0]) & (word ^ high[0]))
+        | ((low + at_least[1]) & ~(low + beyond[1]) & (word ^ high[1]))
+        | ((low + at_least[2]) & ~(low + beyond[2]) & (word ^ high[2]))
+        | ((low + at_least[3]) & ~(low + beyond[3]) & (word ^ high[3]))
+    )
+    return (inside ^ outside) & _HIGH_BITS
 
 
 @_compiled
-def tally(data, starts, ends, rows, packed, runs, counts):  # type: ignore[no-untyped-def]
+def count(words, starts, at_least, beyond, high, outside, run, counts):  # type: ignore[no-untyped-def]
+    """Count the characters of a set that is a few ranges, or its unbroken runs. Writes ``counts``, int64 [n]."""
+    at_least = at_least[0], at_least[1], at_least[2], at_least[3]
+    beyond = beyond[0], beyond[1], beyond[2], beyond[3]
+    high = high[0], high[1], high[2], high[3]
+    for row in range(len(counts)):
+        counts[row], at, stop = 0, np.uint64(starts[row]), np.uint64(starts[row + 1])
+        while at < stop:
+            end = min(stop, at + np.uint64(255))  # a byte holds no more
+            sums = np.uint64(0)
+            if run:
+                for k in range(at, end):
+                    now = _inside(words[k], at_least, beyond, high, outside)
+                    before = _inside(words[k - np.uint64(1)], at_least, beyond, high, outside) if k else np.uint64(0)
+                    sums += (now & ~(now << np.uint64(8) | before >> np.uint64(56))) >> np.uint64(7)
+            else:
+                for k in range(at, end):
+                    sums += _inside(words[k], at_least, beyond, high, outside) >> np.uint64(7)
+            pairs = (sums & np.uint64(0x00FF00FF00FF00FF)) + (sums >> np.uint64(8) & np.uint64(0x00FF00FF00FF00FF))
+            counts[row] += np.int64(pairs * np.uint64(0x0001000100010001) >> np.uint64(48))
+            at = end
+
+
+@_compiled
+def tally(words, starts, sizes, packed, runs, counts):  # type: ignore[no-untyped-def]
     """Count up to eight sets of characters at once: one in each byte of a word.
 
-    ``packed[byte]`` has a one in the bytes of the sets that it is in; ``runs`` has ones in the bytes of those whose
-    unbroken runs are counted instead of their characters. Adds to ``counts``, int64 [sets, n].
+    ``packed[symbol]`` has a one in the bytes of the sets that it is in; ``runs`` has ones in the bytes of those whose
+    unbroken runs are counted instead of their characters. Writes ``counts``, int64 [sets, n].
     """
-    for i in range(len(rows)):
-        p, stop, row = np.uint64(starts[i]), np.uint64(ends[i]), np.uint64(rows[i])
-        before = np.uint64(0)
+    symbols = words.view(np.uint8)
+    counts[:] = 0
+    for row in range(len(sizes)):
+        p = np.uint64(starts[row]) << np.uint64(3)
+        stop, before = p + np.uint64(sizes[row]), np.uint64(0)
         while p < stop:
             end = min(stop, p + np.uint64(255))  # a byte holds no more
             sums = np.uint64(0)
             for j in range(p, end):
-                now = packed[data[j]]
+                now = packed[symbols[j]]
                 sums += now & ~(before & runs)
                 before = now
             for k in range(counts.shape[0]):

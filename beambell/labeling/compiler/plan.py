@@ -11,9 +11,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from beambell.labeling.compiler.alphabet import Alphabet, Spelling, spell
+from beambell.labeling.compiler.alphabet import FILL, Alphabet, Spelling, spell
 from beambell.labeling.compiler.charsets import ANY, CharSet, category
-from beambell.labeling.compiler.dfa import MOST_STATES, Dfa
+from beambell.labeling.compiler.counting import Counted, Range, Within, counters
+from beambell.labeling.compiler.dfa import MOST_STATES, Dfa, Machine
 from beambell.labeling.compiler.factors import factors, heat
 from beambell.labeling.compiler.program import (
     Check,
@@ -23,12 +24,8 @@ from beambell.labeling.compiler.program import (
     EqualRun,
     LookupProgram,
     NumericProgram,
-    Range,
-    Scan,
     Score,
-    Tally,
     TextProgram,
-    Within,
 )
 from beambell.labeling.compiler.store import Patterns
 from beambell.labeling.compiler.syntax import (
@@ -70,8 +67,6 @@ HOT: Final = 0.3
 
 EQUAL: Final = 3
 """Equal characters in a row that are worth looking for; two are too common."""
-
-LANES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +191,6 @@ class _Asked(NamedTuple):
     search: _Search
 
 
-class _Counted(NamedTuple):
-    what: tuple[CharSet, bool]
-    range: Range
-
-
 class TextPlanner:
     """Plans what is asked about one column of texts.
 
@@ -223,7 +213,7 @@ class TextPlanner:
         self._apart: list[tuple[Tree, int]] = []
         self._asked: list[_Asked] = []
         self._lexicons: list[tuple[int, Lexicon, dict[int, float]]] = []
-        self._counts: list[_Counted] = []
+        self._counts: dict[tuple[CharSet, bool], list[Range]] = {}
         self._plans: dict[int, Plan] = {}
 
     def add(self, lf: Textual, output: int) -> None:
@@ -260,24 +250,30 @@ class TextPlanner:
             for _, _, search in asked
             if search.candidate is not None and search.confirm is not None
         ]
-        tallied = list(_tallied(self._counts))
-        letters = [Alphabet.of(members for members, _ in whats) for whats in tallied]
+        letters = [Alphabet.of((members,)) for members, _ in self._counts]
         automatic = [*automata, *(dfa for _, dfa in confirms)]
-        spellings = iter(spell([*(dfa.alphabet for dfa in automatic), *letters]))
-        scans = tuple(Scan(dfa, next(spellings)) for dfa in automata)
-        confirming = tuple(Confirm(candidate, Scan(dfa, next(spellings))) for candidate, dfa in confirms)
+        spellings = spell([*(dfa.alphabet for dfa in automatic), *letters, Alphabet.of(())])
+        machines = list(map(Machine.of, automatic, spellings))
+        confirming = zip((candidate for candidate, _ in confirms), machines[len(automata) :], strict=True)
         return TextProgram(
-            scans,
+            spellings[0].script,
+            tuple(machines[: len(automata)]),
             tuple(self._equal_runs.values()),
-            confirming,
+            tuple(itertools.starmap(Confirm, confirming)),
             tuple(self._scores(failed, width)),
-            tuple(map(_tally, tallied, spellings, letters)),
+            tuple(counters(self._counted(letters, spellings[len(automatic) :]))),
             tuple(
                 Check(output, search.candidate, search.sure_of_ascii, lf.predicate, _without_a_match(lf))
                 for output, lf, search in asked
                 if search.candidate is not None and search.confirm is None
             ),
         ), self._plans
+
+    def _counted(self, letters: Iterable[Alphabet], spellings: Iterable[Spelling]) -> Iterator[Counted]:
+        for ((members, run), ranges), alphabet, spelling in zip(self._counts.items(), letters, spellings, strict=False):
+            inside = np.isin(spelling.columns, alphabet.symbols(members))
+            inside[FILL:] = False
+            yield Counted(spelling.script, inside, run, Within.whole(ranges))
 
     def _asked_at_last(self, asked: _Asked, failed: set[int | None]) -> _Asked:
         """Return how a pattern is looked for now that it is known what no automaton can hold."""
@@ -320,7 +316,7 @@ class TextPlanner:
             self._asked.append(_Asked(output, lf, self._search(lf.of, lf.flags, output, only_whether=False)))
 
     def _add_counted(self, lf: Count | Length, what: tuple[CharSet, bool], output: int) -> None:
-        self._counts.append(_Counted(what, Range(output, lf.min, lf.max)))
+        self._counts.setdefault(what, []).append(Range(output, lf.min, lf.max))
         self._plans[output] = Plan(lf.name, "count")
 
     def _search(self, pattern: str, flags: int, output: int, *, only_whether: bool) -> _Search:
@@ -400,27 +396,6 @@ _UNITS: Final = {"chars": (ANY, False), "words": (category(r"\S"), True)}
 def _without_a_match(lf: Textual) -> bool:
     """Whether it votes on a text in which its pattern is not found."""
     return isinstance(lf, Count) and (lf.min is None or lf.min <= 0) and (lf.max is None or lf.max >= 0)
-
-
-_Whats = dict[tuple[CharSet, bool], list[Range]]
-
-
-def _tallied(counts: Iterable[_Counted]) -> Iterator[_Whats]:
-    """Divide what is counted into lots that one pass can count, with the ranges of each."""
-    ranges: _Whats = {}
-    for what, range_ in counts:
-        ranges.setdefault(what, []).append(range_)
-    whats = list(ranges)
-    for start in range(0, len(whats), LANES):
-        yield {what: ranges[what] for what in whats[start : start + LANES]}
-
-
-def _tally(whats: _Whats, spelling: Spelling, alphabet: Alphabet) -> Tally:
-    packed = np.zeros(256, dtype=np.uint64)
-    for lane, (members, _) in enumerate(whats):
-        packed[alphabet.symbols(members)] |= np.uint64(1 << 8 * lane)
-    runs = sum(1 << 8 * lane for lane, (_, run) in enumerate(whats) if run)
-    return Tally(spelling, packed, runs, tuple(map(Within.whole, whats.values())))
 
 
 def _size(tree: Tree) -> int:

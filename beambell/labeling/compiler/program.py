@@ -7,27 +7,25 @@ in the end some of them become votes.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from beambell.labeling.compiler import kernels
-from beambell.labeling.compiler.alphabet import Array, Spelling
-from beambell.labeling.compiler.dfa import Dfa
+from beambell.labeling.compiler.alphabet import Array, Script
+from beambell.labeling.compiler.counting import Counter, Range, Within
+from beambell.labeling.compiler.dfa import Machine
 from beambell.labeling.compiler.texts import Texts, read_only
 from beambell.labeling.conditions import Condition, Truths, truths
 from beambell.labeling.core import ABSTAIN, MAX_CLASSES, LabelingFunction, raise_error
-from beambell.labeling.kinds import Lookup, Number, Numeric, nearest_float
+from beambell.labeling.kinds import Lookup, Numeric
 from beambell.labeling.row import Columns
 
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
-
-LEAST: Final = -(2**63)
-MOST: Final = 2**63 - 1
 
 
 class ColumnProgram(Protocol):
@@ -49,18 +47,11 @@ class ColumnProgram(Protocol):
         """
 
 
-class Scan(NamedTuple):
-    """An automaton, and how it reads texts."""
-
-    dfa: Dfa
-    spelling: Spelling
-
-
 class Confirm(NamedTuple):
     """Runs an automaton over the candidates: the rows where an output was emitted before."""
 
     candidate: int
-    scan: Scan
+    machine: Machine
 
 
 class Check(NamedTuple):
@@ -155,90 +146,43 @@ class Score:
         return math.fsum(self.weights[np.flatnonzero(present)].tolist())
 
 
-class Range(NamedTuple):
-    """An output for what is at least ``low`` and at most ``high``."""
-
-    output: int
-    low: Number | None
-    high: Number | None
-
-
-@dataclass(frozen=True, eq=False)
-class Within:
-    """Ranges of numbers, prepared for `kernels.within`: lows, highs and outputs."""
-
-    lows: Array
-    highs: Array
-    outputs: Array
-
-    @classmethod
-    def whole(cls, ranges: Sequence[Range]) -> Within:
-        """Make one for int64."""
-        lows, highs = np.array([_whole(low, high) for _, low, high in ranges], dtype=np.int64).T.copy()
-        return cls(lows, highs, _outputs(ranges))
-
-    @classmethod
-    def real(cls, ranges: Sequence[Range]) -> Within:
-        """Make one for float64."""
-        lows = np.array([_float(low, -math.inf, math.inf) for _, low, _ in ranges], dtype=np.float64)
-        highs = np.array([_float(high, math.inf, -math.inf) for _, _, high in ranges], dtype=np.float64)
-        return cls(lows, highs, _outputs(ranges))
-
-    def run(self, values: Array, known: Mask, hits: Array) -> None:
-        """Compare all known values with all bounds."""
-        kernels.within(values, known, self.lows, self.highs, self.outputs, hits)
-
-
-@dataclass(frozen=True, eq=False)
-class Tally:
-    """Counts up to eight sets of characters, or their runs, in one pass. See `kernels.tally`."""
-
-    spelling: Spelling
-    packed: Array
-    runs: int
-    ranges: tuple[Within, ...]
-
-    def run(self, texts: Texts, hits: Array) -> None:
-        """Count, and compare."""
-        counts = read_only(texts.tally(self.spelling, self.packed, self.runs, len(self.ranges)))
-        for count, ranges in zip(counts, self.ranges, strict=True):
-            ranges.run(count, texts.valid, hits)
-
-
 @dataclass(frozen=True, eq=False)
 class TextProgram:
     """All that is asked about the texts of one column.
 
     Attributes
     ----------
+    script
+        What the texts are written in, most of the time.
     automata
         Each reads every text.
     equal_runs
         These, too.
-    confirms, scores, tallies, checks
+    confirms, scores, counters, checks
         Read what was found, in this order.
     """
 
-    automata: tuple[Scan, ...]
+    script: Script
+    automata: tuple[Machine, ...]
     equal_runs: tuple[EqualRun, ...]
     confirms: tuple[Confirm, ...]
     scores: tuple[Score, ...]
-    tallies: tuple[Tally, ...]
+    counters: tuple[Counter, ...]
     checks: tuple[Check, ...]
 
     def run(self, column: pa.Array, hits: Array) -> Mask:
         """See `ColumnProgram`."""
-        texts = Texts(column)
-        for scan in self.automata:
-            texts.scan(*scan, hits)
+        texts = Texts(column, self.script)
+        for machine in self.automata:
+            texts.scan(machine, hits)
         for equal in self.equal_runs:
             texts.find_equal(*equal, hits)
-        for candidate, scan in self.confirms:
-            texts.scan(*scan, hits, np.flatnonzero(_holds(hits, candidate)))
+        for candidate, machine in self.confirms:
+            texts.scan(machine, hits, np.flatnonzero(_holds(hits, candidate)))
         for score in self.scores:
             score.run(hits, texts.valid)
-        for tally in self.tallies:
-            tally.run(texts, hits)
+        for counter in self.counters:
+            counter.run(texts, hits)
         self._check(texts, hits)
         return texts.valid
 
@@ -445,22 +389,3 @@ def _holds(hits: Array, output: int) -> Mask:
 
 def _mask(column: pa.Array) -> Mask:
     return np.array(column, dtype=bool)
-
-
-def _outputs(ranges: Sequence[Range]) -> Array:
-    return np.array([output for output, _, _ in ranges], dtype=np.int64)
-
-
-def _whole(low: Number | None, high: Number | None) -> tuple[int, int]:
-    """Return bounds that int64 can hold and that no int64 tells from the given ones."""
-    if (low is not None and low > MOST) or (high is not None and high < LEAST):
-        return MOST, LEAST
-    return (
-        LEAST if low is None or low < LEAST else math.ceil(low),
-        MOST if high is None or high > MOST else math.floor(high),
-    )
-
-
-def _float(bound: Number | None, unbounded: float, towards: float) -> float:
-    nearest = nearest_float(bound, towards)
-    return unbounded if nearest is None else nearest

@@ -19,7 +19,7 @@ from beambell.labeling.compiler.nfa import Nfa, TooBig
 from beambell.labeling.compiler.syntax import Tree
 from beambell.store.arrays import pack_arrays, unpack_arrays
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """To be raised whenever the same patterns give other tables."""
 
 Patterns = tuple[tuple[Tree, int], ...]
@@ -78,7 +78,7 @@ class Folder:
 
 
 _ARRAYS = ("table", "emit_from", "emits", "end_from", "ends")
-_NUMBERS = ("shift", "start", "first_emitting")
+_NUMBERS = ("shift", "first_emitting")
 
 
 def _packed(dfa: Dfa) -> bytes:

@@ -11,8 +11,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from labeling.compiler.strategies import CHARACTERS, columns, expressions, looking, texts
 
-from beambell.labeling.compiler.alphabet import Alphabet, TooManySymbols, spell
+from beambell.labeling import compile_lfs, count
+from beambell.labeling.compiler.alphabet import FILL, Alphabet, TooManySymbols, spell
 from beambell.labeling.compiler.charsets import ANY, category, charset, single
+from beambell.labeling.compiler.dfa import Machine
 from beambell.labeling.compiler.factors import factors
 from beambell.labeling.compiler.store import build
 from beambell.labeling.compiler.syntax import Chars, Choice, concat, essence, one_character, parse
@@ -27,11 +29,16 @@ def found(trees, column):
     dfa = build(tuple((tree, 60 + number) for number, tree in enumerate(trees)), 3000)
     if dfa is None:
         return None
-    texts = Texts(pa.array(column, pa.string()))
-    hits = np.zeros((len(column), 2), dtype=np.uint64)
-    texts.scan(dfa, *spell([dfa.alphabet]), hits)
+    hits = scanned(dfa, pa.array(column, pa.string()), 2)
     bits = np.unpackbits(hits.view(np.uint8), axis=1, bitorder="little").astype(bool)
     return bits[:, 60 : 60 + len(trees)]
+
+
+def scanned(dfa, column, width):
+    [spelling] = spell([dfa.alphabet])
+    hits = np.zeros((len(column), width), dtype=np.uint64)
+    Texts(column, spelling.script).scan(Machine.of(dfa, spelling), hits)
+    return hits
 
 
 def searched(expression, column):
@@ -156,7 +163,7 @@ EQUAL_TEXTS = [
 
 @pytest.mark.parametrize("length", [3, 4])
 def test_runs_of_equal_characters(length):
-    texts = Texts(pa.array(EQUAL_TEXTS, pa.string()))
+    texts = Texts(pa.array(EQUAL_TEXTS, pa.string()), spell([Alphabet.of(())])[0].script)
     hits = np.zeros((len(EQUAL_TEXTS), 1), dtype=np.uint64)
     texts.find_equal(length, np.ones(256, dtype=np.uint8), 3, hits)
     run = re.compile(rf"(?s)(.)\1{{{length - 1}}}")
@@ -235,25 +242,30 @@ some_sets = st.lists(
 )
 
 
+def written_as(script, code):
+    return int(script.pages[script.page_of[code // 256], code % 256])
+
+
 @many
 @given(st.lists(some_sets, min_size=1, max_size=4))
 def test_texts_written_once_are_read_in_every_alphabet(sets):
     alphabets = [Alphabet.of(some) for some in sets]
     spellings = spell(alphabets)
-    assert len({spelling.written for spelling in spellings}) == 1
+    assert len({spelling.script for spelling in spellings}) == 1
     for alphabet, spelling in zip(alphabets, spellings, strict=True):
         for code in [*map(ord, CHARACTERS), *range(300)]:
-            assert spelling.own[spelling.written.symbol(code)] == alphabet.symbol(code)
-        assert spelling.ascii[:128].tolist() == [alphabet.symbol(code) for code in range(128)]
+            symbol = written_as(spelling.script, code)
+            assert spelling.columns[symbol] == alphabet.symbol(code)
+            assert symbol == code if code < 128 else 128 <= symbol < FILL
 
 
 def test_alphabets_too_different_are_written_apart():
     first, second, third = (
-        Alphabet.of(single(code) for code in range(start, start + 200)) for start in (300, 900, 300)
+        Alphabet.of(single(code) for code in range(start, start + 100)) for start in (300, 900, 300)
     )
     spellings = spell([first, second, third])
-    assert spellings[0].written is spellings[2].written is not spellings[1].written
-    assert spellings[1].own[spellings[1].written.symbol(950)] == second.symbol(950)
+    assert spellings[0].script is spellings[2].script is not spellings[1].script
+    assert spellings[1].columns[written_as(spellings[1].script, 950)] == second.symbol(950)
 
 
 BROKEN = [b"\x80abc", b"a\xe2\x82", b"\xff\xff", b"\xf4\x90\x80\x80\xbf\xbf", b"ok \xc3\xa9"]
@@ -262,17 +274,73 @@ BROKEN = [b"\x80abc", b"a\xe2\x82", b"\xff\xff", b"\xf4\x90\x80\x80\xbf\xbf", b"
 def test_what_is_no_utf8_disturbs_nobody_else():
     offsets = np.cumsum([0, *map(len, BROKEN)]).astype(np.int32)
     buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(b"".join(BROKEN))]
-    texts = Texts(pa.Array.from_buffers(pa.string(), len(BROKEN), buffers))
     dfa = build(((parse("ok \xe9$", 0).tree, 0),), 100)
-    hits = np.zeros((len(BROKEN), 1), dtype=np.uint64)
-    texts.scan(dfa, *spell([dfa.alphabet]), hits)
+    hits = scanned(dfa, pa.Array.from_buffers(pa.string(), len(BROKEN), buffers), 1)
     assert hits[:, 0].tolist() == [0, 0, 0, 0, 1]
 
 
-def test_an_alphabet_has_at_most_256_symbols():
-    assert Alphabet.of(single(code) for code in range(255)).size == 256
+def test_an_alphabet_tells_apart_126_classes_beyond_ascii():
+    assert Alphabet.of(single(code) for code in range(253)).size == 254
     with pytest.raises(TooManySymbols):
-        Alphabet.of(single(code) for code in range(256))
+        Alphabet.of(single(code) for code in range(254))
+
+
+LENGTHS = [0, 1, 7, 8, 9, 15, 16, 63, 64, 65, 300, 2039, 2040, 2041, 5000]
+OF_ALL_LENGTHS = [letter * n for n in LENGTHS for letter in ("k", "\xe9", "\u4e2d", "\U0001f600")]
+
+
+@pytest.mark.parametrize("start", [0, 1, 9])
+@pytest.mark.parametrize("type_", [pa.string(), pa.large_string()])
+def test_texts_of_all_lengths_in_any_buffer(start, type_):
+    column = [text + end for text in OF_ALL_LENGTHS for end in ("", "!", "\xe9!")][::-1]
+    pattern = re.compile("(?:^|k)!?$|\xe9{3}|\xe9!$|\u4e2d\xe9")
+    dfa = build(((parse(pattern.pattern, 0).tree, 5),), 500)
+    offsets, data = pa.array(column, type_).buffers()[1:]
+    tight = pa.py_buffer(data.to_pybytes()[: len("".join(column).encode())])  # Arrow's own go on after the last text
+    array = pa.Array.from_buffers(type_, len(column), [None, offsets, tight]).slice(start)
+    expected = [pattern.search(text) is not None for text in column[start:]]
+    assert (scanned(dfa, array, 1)[:, 0] == 32).tolist() == expected
+
+
+def test_one_text_is_longer_than_all_others():
+    column = ["", "a", "x" * 70_000 + "a", "", None, "aaa", "b"]
+    dfa = build(((parse("a$", 0).tree, 0), (parse("^$", 0).tree, 1)), 500)
+    for turn in range(len(column)):
+        turned = column[turn:] + column[:turn]
+        expected = [0 if text is None else 2 if text == "" else text.endswith("a") for text in turned]
+        assert scanned(dfa, pa.array(turned), 1)[:, 0].tolist() == expected
+
+
+COUNTED = {
+    "!": ["!", "!" * 300, "a!" * 3000, "\xe9!\u4e2d!"],
+    "[A-C0-3x-z]": ["ABCD01234wxyz" * 30, "\xe9A", "A"],
+    r"\s": [" \t\x1c\x85\xa0\u2028" * 7, "", "a b"],
+    r"\S+": ["a b", " a  b\u2028c", "\xe9 \u4e2d", "a" * 2050 + " b" * 2050, "", " ", "word " * 500],
+    "[^\u0130-\u4e2d]+": ["a\u4e2db", "\u4e2d\u4e2d", "\u0130a" * 300, "ab"],
+    r"\w+": ["a-b", "\xe9 \u4e2d", "don't", "_" * 4000],
+    "[aeiou13579]": ["aeiou" * 99, "13579", "\xe9a"],
+    "[^!]": ["!a" * 99],
+    r"[\s\S]": ["\xe9!"],
+    "[k\xe9]+": ["k\xe9k", "\u212ak"],
+    "[\x00\x7f]": ["\x00\x7f\x80"],
+}
+
+
+@pytest.mark.parametrize("at_once", [1, 3, len(COUNTED)])
+def test_counting_finds_as_many_as_re(at_once):
+    column = [*(text for texts in COUNTED.values() for text in texts), None]
+    for start in range(0, len(COUNTED), at_once):
+        lfs, expected = [], []
+        for pattern in list(COUNTED)[start : start + at_once]:
+            found = [len(re.findall(pattern, text)) for text in column[:-1]]
+            for low in sorted({n + more for n in found for more in (0, 1)}):
+                lfs.append(count(f"lf_{len(lfs)}", of=pattern, min=low, label=1))
+                expected.append([*(n >= low for n in found), False])
+        compiled = compile_lfs(lfs)
+        assert {plan.how for plan in compiled.explain()} == {"count"}
+        votes = compiled.votes(pa.table({"text": column}))
+        for lf, vote, expectation in zip(lfs, votes.T, expected, strict=True):
+            assert (vote == 1).tolist() == expectation, lf
 
 
 def test_automata_do_not_explode():
