@@ -6,11 +6,11 @@ STAMP := .venv/.installed
 export GX_ANALYTICS_ENABLED := false
 export DVC_NO_ANALYTICS := true
 
-.PHONY: help install demo test test-all lint types layers bench lock clean
+.PHONY: help install demo airflow airflow-stop screenshots test test-all lint types layers bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 install: $(STAMP)  ## make .venv with the locked environment
 
@@ -23,6 +23,15 @@ $(STAMP): requirements/all.txt requirements/uv.txt pyproject.toml
 
 demo: install  ## generate the embedded streams and run every stage over them
 	$(BIN)/beambell demo
+
+airflow: install  ## start a complete Airflow here, with the DAGs (state in ./airflow)
+	$(BIN)/python deploy/airflow_services.py start
+
+airflow-stop:  ## stop it
+	$(BIN)/python deploy/airflow_services.py stop
+
+screenshots: install  ## make the pictures of the DAGs in docs/ again (needs Chromium; takes minutes)
+	$(BIN)/python deploy/screenshots.py
 
 test: install lint types layers  ## lint, types, layers and the tests (under 15 minutes on 2 cores)
 	$(BIN)/python -m pytest

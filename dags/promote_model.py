@@ -42,8 +42,9 @@ class ApprovalOperator(HITLOperator):  # type: ignore[misc]
 
     def execute(self, context: Context) -> Any:
         """Ask, or skip."""
-        run = context["dag_run"].conf or {}
-        if run.get("action") == "rollback" or run.get("approval") == "none":
+        run = context["dag_run"].conf or {}  # an approval has its own params, and does not see those of the run
+        figures = context["ti"].xcom_pull(task_ids="evidence")["figures"]
+        if run.get("action") == "rollback" or run.get("approval") == "none" or _is_served(figures):
             raise AirflowSkipException("Nobody is to be asked.")
         return super().execute(context)
 
@@ -116,7 +117,7 @@ def promote_model() -> None:
         defaults=REJECT,
         response_timeout=timedelta(hours=schedule.approval_hours),
         # An answer that comes while Airflow still books the question fails the try; the next one asks again.
-        retries=5,
+        retries=20,
         retry_delay=timedelta(seconds=5),
         retry_exponential_backoff=False,
         on_failure_callback=None,
@@ -144,10 +145,17 @@ def _asked(context: Any) -> dict[str, Any]:
     """What the run was asked to do, from its context."""
     figures = context["ti"].xcom_pull(task_ids="evidence")["figures"]
     user = getattr(context["dag_run"], "triggering_user_name", None)
-    return {"params": dict(context["params"]), "version": figures["version"], "user": user or "airflow"}
+    asked = {"params": dict(context["params"]), "version": figures["version"], "user": user or "airflow"}
+    return {**asked, "served": _is_served(figures)}
 
 
-def decide(given: dict[str, Any] | None, *, params: dict[str, Any], version: str, user: str) -> dict[str, Any]:
+def _is_served(figures: dict[str, Any]) -> bool:
+    return bool(figures["version"] == figures["champion"])
+
+
+def decide(
+    given: dict[str, Any] | None, *, params: dict[str, Any], version: str, user: str, served: bool = False
+) -> dict[str, Any]:
     """Turn an answer into a record that is plain JSON, with the command to run; no command if nobody answered.
 
     Parameters
@@ -156,7 +164,11 @@ def decide(given: dict[str, Any] | None, *, params: dict[str, Any], version: str
         What the approval task returned; ``None`` if nobody was asked.
     params, version, user
         Of the run: its params, the version it is about, and who started it.
+    served
+        Whether that version is the champion already.
     """
+    if served:
+        return {"decision": "served already", "version": version, "by": user, "at": None, "command": []}
     choice, by, at = APPROVE, user, None
     if given is not None:
         choice, answerer = given["chosen_options"][0], given["responded_by_user"]

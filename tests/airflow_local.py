@@ -165,6 +165,20 @@ class LocalAirflow:
             self._until(lambda dag_id=dag_id: self._knows(dag_id), time.monotonic() + timeout_s, complaint)
             self.call("PATCH", f"/api/v2/dags/{dag_id}", {"is_paused": False})
 
+    def airflow(self, *words: str) -> str:
+        """Run an ``airflow`` command and return what it says."""
+        done = subprocess.run(
+            [sys.executable, "-m", "airflow", *words],
+            env=self.env,
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
     def wait(self, dag_id: str, run_id: str, timeout_s: float) -> str:
         """Wait for a run to end and return how: ``success`` or ``failed``."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{quote(run_id)}"
@@ -309,7 +323,6 @@ def _environment(home: Path, dags_folder: Path, port: int, *, scheduled: bool) -
             "MIN_HEARTBEAT_INTERVAL": 1,  # a kill is noticed within a second
             "EXECUTION_API_TIMEOUT": 60,  # a busy machine is slow, not broken
         },
-        "USAGE_DATA_COLLECTION": {"ENABLED": False},
     }
     settings = {
         f"AIRFLOW__{section}__{option}": str(value)

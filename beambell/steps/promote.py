@@ -97,11 +97,11 @@ def promote(
     """
     with project.writing():
         version, before = named_version(project, name), champion(project, project.params.model.name)
-        if before and before.number == version.number:
-            return _outcome(project, version, 0)
         evidence, checks = judge_version(project, version)
         if dry_run:
             return _preview(project, version, before, evidence, checks)
+        if before and before.number == version.number:
+            return _outcome(project, version, 0)
         failed = [check.message for check in checks if not check.passed]
         if failed and not override:
             raise GateError(
@@ -155,11 +155,11 @@ def rollback(
         model = project.params.model.name
         before = champion(project, model)
         version = named_version(project, name) if name else _previous(project)
-        if before and before.number == version.number:
-            return _outcome(project, version, 0)
         evidence = gather(project, version, before)
         if dry_run:
             return _preview(project, version, before, evidence, ())
+        if before and before.number == version.number:
+            return _outcome(project, version, 0)
         _record(project, "rollback", version, before, evidence, by=by, reason=reason, at=at)
         return _outcome(project, version, 1)
 

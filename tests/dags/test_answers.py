@@ -42,6 +42,12 @@ def test_no_answer_leaves_everything_as_it_is() -> None:
     assert (record["decision"], record["command"]) == ("no answer", [])
 
 
+def test_what_is_served_already_needs_no_command() -> None:
+    from promote_model import decide
+
+    assert decide(None, params=PARAMS, version="spam@v3", user="bob", served=True)["command"] == []
+
+
 def test_a_rollback_names_its_version_so_that_a_retry_does_not_go_back_twice() -> None:
     from promote_model import decide
 

@@ -6,12 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HEAVY = {
     *("apache_beam", "beam_jobs", "beambell", "duckdb", "dvc", "great_expectations", "gto", "labeling_functions"),
@@ -189,3 +187,22 @@ def test_the_defaults_are_those_of_the_project(in_dags_folder: None) -> None:
     mine = {name: value for name, value in vars(Schedule()).items() if name not in {"streams", "promotion"}}
     assert mine == ScheduleParams().model_dump()
     assert Schedule().promotion == PromotionParams().mode
+
+
+def test_the_deployment_settings_are_ones_that_airflow_has() -> None:
+    import shlex
+    from importlib.util import find_spec
+
+    import yaml
+
+    (folder,) = find_spec("airflow").submodule_search_locations  # type: ignore[union-attr, misc]
+    known = yaml.safe_load((Path(folder) / "config_templates" / "config.yml").read_text())
+    options = {f"AIRFLOW__{s}__{o}".upper() for s, about in known.items() for o in about["options"]}
+    text = (Path(__file__).parents[2] / "deploy" / "airflow.env").read_text()
+    lines = [line.removeprefix("# ") for line in text.splitlines() if "=" in line]
+    named = {line.partition("=")[0] for line in lines if line.startswith("AIRFLOW__")}
+    assert len(named) > 15
+    assert named <= options
+    settings = dict(pair.split("=", 1) for pair in shlex.split(text, comments=True))
+    assert not [name for name in settings if "SECRET" in name or "FERNET" in name or "CONN_BEAMBELL" in name]
+    assert json.loads(settings["AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"])[0]["kwargs"]["subdir"] == "dags"

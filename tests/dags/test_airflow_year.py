@@ -1,0 +1,355 @@
+"""What a year brings, in minutes: backfills, late data, edits, kills, people; then the bytes of `beambell run`.
+
+On PostgreSQL where it is installed, else on SQLite. The tests are one story, in order.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+from airflow_local import LocalAirflow
+from airflow_services import Postgres
+from projects import change_params, published, run_stages, small_project
+
+from beambell import Project
+from beambell.cli.stages import STAGES
+from beambell.registry import champion, decisions
+from beambell.store import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(3600)]
+
+LABEL, BACKFILL, RETRAIN, PROMOTE = "label_partition", "backfill_lfs", "retrain_model", "promote_model"
+DAYS = [f"2026-01-{day:02d}" for day in range(1, 15)]
+LAST = DAYS[-1]
+RUN_S = 600.0
+TASKS = ("deliveries.ingest", "votes.aggregate", "votes.apply_lfs", "votes.merge", "labels.fit", "labels.label")
+OF_THE_MODEL = {"train", "evaluate", "register", "promote"}
+BY_HISTORY = ("models/registry/", "decisions/")  # numbered by how often one trained and decided, which is no input
+LFS = "- {kind: keyword, name: edited, any_of: [%s], label: spam}\n"
+SLOW_LFS = '''
+import time
+from pathlib import Path
+
+from beambell.labeling import ABSTAIN, labeling_function
+
+SIGN = str(Path(__file__).with_name("slow"))
+
+
+@labeling_function()
+def patient(row):
+    """Takes its time while a sign says so; votes the same."""
+    for _ in range(600):
+        if not Path(SIGN).exists():
+            break
+        time.sleep(0.1)
+    return ABSTAIN
+'''
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = small_project(
+        tmp_path_factory.mktemp("project"), days=14, scale=0.03, label_model={"kind": "majority", "options": {}}
+    )
+    (folder / "lfs.yaml").write_text(LFS % "subscribe")
+    (folder / "slow_lfs.py").write_text(SLOW_LFS)
+    change_params(
+        folder,
+        lfs={"files": ["lfs.yaml"], "modules": ["labeling_functions.embedded", "slow_lfs"]},
+        promotion={"min_rows": 5, "min_gain": -1.0, "max_recall_drop": 1.0, "mode": "off"},
+        schedule={"backfill_over": 10, "backfill_days": 5, "approval_hours": 1.0},
+        gate={"min_coverage": 0.01},
+    )
+    run_stages(folder, "ingest", "aggregate", "apply", "merge", "fit", "label", "validate")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[dict[str, str]]:
+    """PostgreSQL of its own, if it is installed; its socket's path must be short."""
+    if not Postgres.installed():
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)
+        postgres = Postgres(Path(folder) / "pg")
+        postgres.start()
+        try:
+            yield {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": postgres.url}
+        finally:
+            postgres.stop()
+
+
+@pytest.fixture(scope="module")
+def airflow(
+    project: Path, database: dict[str, str], dags_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LocalAirflow]:
+    settings = {
+        **database,
+        "BEAMBELL_PROJECT": str(project),
+        "AIRFLOW__CORE__PARALLELISM": "3",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
+        "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
+        "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
+    }
+    with LocalAirflow(tmp_path_factory.mktemp("airflow"), dags_folder, settings, scheduled=True) as airflow:
+        airflow.unpause(LABEL, BACKFILL, PROMOTE)
+        yield airflow
+
+
+def run_of(airflow: LocalAirflow, dag_id: str, key: str | None = None, **conf: Any) -> str:
+    """Trigger a run, see it succeed, and return its id."""
+    run_id = airflow.trigger(dag_id, key, conf=conf)
+    assert airflow.wait(dag_id, run_id, timeout_s=RUN_S) == "success", airflow.explain(dag_id, run_id)
+    return run_id
+
+
+def backfill(airflow: LocalAirflow, *words: str) -> list[str]:
+    """Backfill all days from the command line; return the new runs."""
+    before = set(airflow.runs(LABEL))
+    span = ("--from-date", DAYS[0], "--to-date", LAST)
+    airflow.airflow("backfill", "create", "--dag-id", LABEL, *span, "--max-active-runs", "2", *words)
+
+    def new() -> dict[str, str]:
+        return {run: state for run, state in airflow.runs(LABEL).items() if run not in before}
+
+    def ended() -> bool:
+        return len(new()) == len(DAYS) and set(new().values()) <= {"success", "failed"}
+
+    airflow.wait_until(ended, 3 * RUN_S, "the backfill does not end")
+    failed = [airflow.explain(LABEL, run) for run, state in new().items() if state == "failed"]
+    assert not failed, failed[0]
+    return list(new())
+
+
+def done(airflow: LocalAirflow, runs: list[str]) -> set[int]:
+    """How much each stage of some runs had to do."""
+    return {airflow.xcom(LABEL, run, task)["done"] for run in runs for task in TASKS}
+
+
+def published_but_the_model(folder: Path) -> dict[str, bytes]:
+    """Everything a reader sees, without what is numbered by history."""
+    return {name: data for name, data in published(folder).items() if not name.startswith(BY_HISTORY)}
+
+
+def test_late_records_are_labelled_by_the_run_that_received_them(airflow: LocalAirflow, project: Path) -> None:
+    late = {"comment_id": "late-1", "text": "subscribe to my channel", "created_at": "2026-01-05T10:00:00Z"}
+    late |= {"author": "someone", "video": "v1", "likes": 0}
+    (project / "data" / "raw" / "comments" / f"{LAST}.late.jsonl").write_text(json.dumps(late) + "\n")
+    run_id = run_of(airflow, LABEL, LAST)
+    assert "comments/2026-01-05" in airflow.xcom(LABEL, run_id, "labels.validate")["details"]["published"]
+    assert "late-1" in set(Project(project).labels("comments", "2026-01-05")["id"])
+
+
+def test_an_edit_of_a_labeling_function_is_backfilled_and_relabelled(airflow: LocalAirflow, project: Path) -> None:
+    before = Project(project).catalogue.fingerprints["edited"]
+    (project / "lfs.yaml").write_text(LFS % "subscribe, channel")
+    after = Project(project).catalogue.fingerprints["edited"]
+    assert after != before
+    run_id = run_of(airflow, LABEL, LAST)
+    assert airflow.tasks(LABEL, run_id)["votes.backfill_lfs"]["state"] == "success"
+    (started,) = [run for run in airflow.runs(BACKFILL) if run.endswith(run_id)]
+    parts = airflow.call("GET", f"/api/v2/dags/{BACKFILL}/dagRuns/{started}/taskInstances")["task_instances"]
+    assert {t["state"] for t in parts if t["task_id"] == "votes.apply_lfs"} == {"success"}
+    assert len([t for t in parts if t["task_id"] == "votes.apply_lfs"]) >= 3  # five days at a time
+    votes = Project(project).store.partitions(Layout.VOTES).values()
+    assert {lf["fingerprint"] for m in votes for lf in m.facts["lfs"] if lf["name"] == "edited"} == {after}
+    run_of(airflow, BACKFILL)  # once more, by hand: there is nothing to do
+    opened = Project(project)
+    assert [s.name for s in STAGES if s.name not in OF_THE_MODEL and s.plan(opened, opened.select()).tasks] == []
+
+
+def test_two_runs_of_one_partition_at_once(airflow: LocalAirflow, project: Path) -> None:
+    before = published(project)
+    runs = [airflow.trigger(LABEL, LAST) for _ in range(2)]
+    assert [airflow.wait(LABEL, run, timeout_s=RUN_S) for run in runs] == ["success"] * 2
+    assert published(project) == before
+
+
+# -- kills -------------------------------------------------------------------------------------------------------
+
+
+def interrupted(airflow: LocalAirflow, project: Path, interrupt: Callable[[str], None]) -> str:
+    """Let a day be voted on again, slowly; interrupt that, and return the run."""
+    for manifest in (project / "data" / "votes").rglob(f"dt={LAST}/manifest.json"):
+        manifest.unlink()
+    (project / "slow").touch()
+    try:
+        run_id = airflow.trigger(LABEL, LAST)
+
+        def at_work() -> bool:
+            log = airflow.task_log(LABEL, run_id, "votes.apply_lfs")
+            return "stage=apply event=started" in log and bool(stages_of(project))
+
+        airflow.wait_until(at_work, RUN_S, "the stage does not start")
+        time.sleep(5.0)  # into the Beam job, past its imports
+        interrupt(run_id)
+    finally:
+        (project / "slow").unlink()
+    return run_id
+
+
+def stages_of(project: Path) -> list[psutil.Process]:
+    """Find the processes of stages that work on the project."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        words = process.info["cmdline"] or []
+        if "beambell" in words and str(project) in words:
+            with suppress(psutil.NoSuchProcess):
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+    return found
+
+
+def test_a_task_killed_through_the_api_leaves_no_process_and_nothing_torn(airflow: LocalAirflow, project: Path) -> None:
+    before = published(project)
+
+    def fail(run_id: str) -> None:
+        path = f"/api/v2/dags/{LABEL}/dagRuns/{run_id}/taskInstances/votes.apply_lfs"
+        airflow.call("PATCH", path, {"new_state": "failed"})
+        airflow.wait_until(lambda: not stages_of(project), 60, "the stage lives on")
+
+    run_id = interrupted(airflow, project, fail)
+    assert airflow.wait(LABEL, run_id, timeout_s=RUN_S) == "failed"
+    run_of(airflow, LABEL, LAST)
+    assert published(project) == before
+
+
+def test_a_worker_that_is_killed_takes_its_stage_along_and_the_next_try_succeeds(
+    airflow: LocalAirflow, project: Path
+) -> None:
+    before = published(project)
+
+    def kill(_: str) -> None:
+        (stage,) = stages_of(project)
+        worker = stage.parent()
+        assert worker is not None
+        worker.kill()
+        airflow.wait_until(lambda: not stages_of(project), 60, "the stage lives on")
+
+    run_id = interrupted(airflow, project, kill)
+    assert airflow.wait(LABEL, run_id, timeout_s=RUN_S) == "success", airflow.explain(LABEL, run_id)
+    assert airflow.tasks(LABEL, run_id)["votes.apply_lfs"]["try_number"] == 2
+    assert published(project) == before
+
+
+def test_a_scheduler_that_is_killed_and_started_again_ends_its_run_right(airflow: LocalAirflow, project: Path) -> None:
+    before = published(project)
+
+    def kill(_: str) -> None:
+        os.kill(airflow.pid_of("scheduler"), signal.SIGKILL)
+        time.sleep(1.0)
+        airflow.start_service("scheduler")
+
+    run_id = interrupted(airflow, project, kill)
+    assert airflow.wait(LABEL, run_id, timeout_s=RUN_S) == "success", airflow.explain(LABEL, run_id)
+    assert published(project) == before
+
+
+# -- people ------------------------------------------------------------------------------------------------------
+
+
+def test_a_model_is_trained_once_and_waits_for_a_person(airflow: LocalAirflow, project: Path) -> None:
+    airflow.unpause(RETRAIN)
+    run_id = run_of(airflow, RETRAIN)
+    assert airflow.tasks(RETRAIN, run_id)["promotion.promote"]["state"] == "success"
+    assert served(project) is None
+    again = run_of(airflow, RETRAIN, force=True)
+    assert airflow.tasks(RETRAIN, again)["version.train"]["state"] == "skipped"
+
+
+@pytest.mark.parametrize("turn", range(5))
+@pytest.mark.parametrize("choice", ["Reject", "Approve", None])
+def test_people_decide(airflow: LocalAirflow, project: Path, choice: str | None, turn: int) -> None:
+    shutil.rmtree(project / "data" / "decisions", ignore_errors=True)  # each turn starts as the first
+    if choice is None:
+        change_params(project, schedule={"approval_hours": 0.001})
+    run_id = airflow.trigger(PROMOTE, conf={"reason": f"turn {turn}"})
+    if choice:
+        answer_at_once(airflow, run_id, choice)
+    assert airflow.wait(PROMOTE, run_id, timeout_s=RUN_S) == "success", airflow.explain(PROMOTE, run_id)
+    record = airflow.xcom(PROMOTE, run_id, "answer")
+    made = [(d.action, d.by, d.at, d.reason) for d in decisions(Project(project), "spam")]
+    if choice is None:
+        assert (record["decision"], made) == ("no answer", [])
+    else:
+        verb = {"Approve": "promote", "Reject": "decline"}[choice]
+        assert made == [(verb, record["by"], record["at"], f"turn {turn}")]
+    assert served(project) == ("spam@v1" if choice == "Approve" else None)
+
+
+def served(project: Path) -> str | None:
+    best = champion(Project(project), "spam")
+    return best.name if best else None
+
+
+def answer_at_once(airflow: LocalAirflow, run_id: str, choice: str) -> None:
+    """Answer whenever a question is there, as fast as nobody would: Airflow may lose such an answer, and asks again."""
+    path = f"/api/v2/dags/{PROMOTE}/dagRuns/{run_id}/taskInstances/approve"
+
+    def ended() -> bool:
+        state = airflow.call("GET", path)["state"]
+        if state == "awaiting_input":
+            with suppress(AssertionError):  # answered a moment ago
+                airflow.call("PATCH", f"{path}/-1/hitlDetails", {"chosen_options": [choice], "params_input": {}})
+        return state in {"success", "failed", "skipped", "upstream_failed"}
+
+    airflow.wait_until(ended, RUN_S, "nobody asks")
+
+
+def test_a_rollback_by_trigger(airflow: LocalAirflow, project: Path) -> None:
+    change_params(project, model={"C": 5.0})
+    run_of(airflow, RETRAIN, force=True)
+    for version in ("v1", "v2"):
+        run_of(airflow, PROMOTE, version=version, approval="none", override=True)
+    run_of(airflow, PROMOTE, action="rollback", reason="it got worse")
+    assert served(project) == "spam@v1"
+    made = decisions(Project(project), "spam")[-1]
+    assert (made.action, made.before, made.reason) == ("rollback", "spam@v2", "it got worse")
+
+
+def test_after_all_that_the_bytes_are_those_of_beambell_run(project: Path, fresh: Path) -> None:
+    assert_same(published_but_the_model(project), published_but_the_model(fresh))
+
+
+def test_a_backfill_labels_a_fortnight_and_a_second_one_computes_nothing(
+    airflow: LocalAirflow, project: Path, fresh: Path
+) -> None:
+    airflow.call("PATCH", f"/api/v2/dags/{RETRAIN}", {"is_paused": True})
+    for folder in (project / "data").iterdir():
+        if folder.name not in {"raw", "gold", "models", "evaluation", "decisions"}:
+            shutil.rmtree(folder)
+    assert done(airflow, backfill(airflow)) > {0}
+    before = published(project)
+    assert_same(published_but_the_model(project), published_but_the_model(fresh))
+    assert done(airflow, backfill(airflow, "--reprocess-behavior", "completed")) == {0}
+    assert published(project) == before
+
+
+@pytest.fixture(scope="module")
+def fresh(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same project and the same files, done by `beambell run` alone."""
+    folder = tmp_path_factory.mktemp("fresh") / "project"
+    shutil.copytree(project, folder, ignore=shutil.ignore_patterns("data", ".beambell", "__pycache__"))
+    for name in ("raw", "gold"):
+        shutil.copytree(project / "data" / name, folder / "data" / name)
+    run_stages(folder)
+    return folder
+
+
+def assert_same(mine: dict[str, bytes], theirs: dict[str, bytes]) -> None:
+    assert set(mine) == set(theirs)
+    assert [name for name in mine if mine[name] != theirs[name]] == []
