@@ -23,6 +23,7 @@ NAMES = (
     "state",
     "stateful",
     "new_day",
+    "airflow",
 )
 PAGE = Path(__file__).with_name("RESULTS.md")
 HEAD = """\

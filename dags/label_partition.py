@@ -111,7 +111,7 @@ def _votes(schedule: Schedule, streams: Sequence[str]) -> Any:
             task_id="many_are_behind",
             command=["beambell", "apply", *UP_TO],
             streams=streams,
-            counted="voted before",
+            counted="LFs changed",
             least=schedule.backfill_over + 1,
             doc_md=f"Skipped, and so is the next: unless more than {schedule.backfill_over} partitions have votes of "
             "labeling functions that were changed since.",

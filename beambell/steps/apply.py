@@ -27,6 +27,7 @@ from beambell.store.tables import read_table, write_table
 
 STAGE = "apply"
 REUSE_NONE = -1
+LFS_CHANGED = "LFs: "
 
 DEAD_LETTERS_SCHEMA = pa.schema(
     [("id", pa.string()), ("lf", pa.string()), ("fingerprint", pa.string()), ("error", pa.string()),
@@ -81,7 +82,9 @@ def plan(project: Project, selection: Selection) -> Plan:
     """Say which partitions would be voted on, and why."""
     work, current = find_work(project, selection)
     tasks = tuple(Task(str(item.partition), item.reason) for item in work)
-    return Plan(STAGE, tasks, current, figures={"voted before": sum(item.previous is not None for item in work)})
+    return Plan(
+        STAGE, tasks, current, figures={"LFs changed": sum(item.reason.startswith(LFS_CHANGED) for item in work)}
+    )
 
 
 def active_lfs(project: Project) -> tuple[LFRef, ...]:
@@ -186,7 +189,7 @@ def _lf_changes(before: dict[str, str], lfs: tuple[LFRef, ...]) -> str:
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             spoken.append(f"{', '.join(sorted(names)[:3])}{more} {change}")
-    return "LFs: " + "; ".join(spoken) if spoken else ""
+    return LFS_CHANGED + "; ".join(spoken) if spoken else ""
 
 
 def record_sources(project: Project) -> None:
