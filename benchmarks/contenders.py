@@ -14,10 +14,13 @@ from beambell.labeling import patterns as packed
 from beambell.project import Project
 from beambell.state import PatternCounts
 from beambell.store import Layout
-from beambell.store.tables import iter_tables, write_table, write_tables
+from beambell.store.tables import iter_tables, write_tables
 from benchmarks.folder import PARTITION, forget_votes, rows_file
 from benchmarks.timing import seconds
 from benchmarks.workload import CARDINALITY, STREAM
+
+LOOKED_UP = ("author", "video")
+"""Columns that only lookups read: they are read as the dictionaries that the file holds."""
 
 
 def beam_job(folder: Path, *, afresh: bool = True) -> float:
@@ -34,28 +37,33 @@ def beam_job(folder: Path, *, afresh: bool = True) -> float:
 
 
 def plain_loop(folder: Path) -> float:
-    """A loop over the row groups with the same kernels, without Beam."""
+    """All that the job does, to the same bytes, in a loop over the row groups instead of in Beam."""
     from beambell.labeling import compile_lfs
+    from beambell.steps import apply
 
     def run() -> None:
         project = Project(folder)
-        lfs = project.catalogue.lfs
-        compiled = compile_lfs(lfs, cache_dir=project.volatile / "compiled")
-        counts: list[PatternCounts] = []
+        with project.writing():
+            (work,), _ = apply.find_work(project, project.select())
+            apply.record_sources(project)
+            lfs = project.catalogue.lfs
+            compiled = compile_lfs(lfs, cache_dir=project.volatile / "compiled")
+            counts: list[PatternCounts] = []
 
-        def voted() -> Iterator[pa.Table]:
-            place = Layout.of(Layout.PARTITIONS, PARTITION)
-            rows = project.store.require(place, "").files["rows"]
-            for table in iter_tables(project.store, place, rows, _columns(project)):
-                codes = packed.pack(compiled.votes(table, stream=STREAM), CARDINALITY)
-                counts.append(PatternCounts.from_packed(codes, CARDINALITY, project.catalogue.names))
-                yield pa.table({"id": table["id"], "pattern": packed.to_arrow(codes)})
+            def voted() -> Iterator[pa.Table]:
+                place = Layout.of(Layout.PARTITIONS, PARTITION)
+                for rows in iter_tables(project.store, place, work.rows, _columns(project), as_dictionaries=LOOKED_UP):
+                    codes = packed.pack(compiled.votes(rows, stream=STREAM), CARDINALITY)
+                    counts.append(PatternCounts.of_packed(codes, CARDINALITY, project.catalogue.names))
+                    yield pa.table([rows["id"], packed.to_arrow(codes)], schema=schema)
 
-        schema = pa.schema([("id", pa.string()), ("pattern", packed.arrow_type(len(lfs), CARDINALITY))])
-        with project.store.seal("loop", "votes") as sealed:
-            write_tables(sealed, schema, voted())
-        write_table(project.store, "loop", "patterns", PatternCounts.sum(counts).to_table())
+            schema = apply.votes_schema(len(lfs), CARDINALITY)
+            with project.store.seal(Layout.of(Layout.VOTES, PARTITION), "votes") as sealed:
+                write_tables(sealed, schema, voted())
+            letters = apply.DEAD_LETTERS_SCHEMA.empty_table()
+            apply.publish_votes(project, work, sealed.ref, PatternCounts.sum(counts), letters)
 
+    forget_votes(folder)
     return seconds(run)
 
 
@@ -95,8 +103,8 @@ def raw_read(folder: Path) -> float:
     return seconds(run)
 
 
-def read_beam_votes(folder: Path) -> npt.NDArray[np.int8]:
-    """Votes that the job published, int8 [n, m]."""
+def read_votes(folder: Path) -> npt.NDArray[np.int8]:
+    """Votes that are published, int8 [n, m]."""
     return _matrix(Project(folder).votes(PARTITION.stream, PARTITION.dt, form="arrow"))
 
 
@@ -104,12 +112,6 @@ def published_rows(folder: Path) -> int:
     """Rows that the job published votes on."""
     project = Project(folder)
     return project.store.require(Layout.of(Layout.VOTES, PARTITION), "").facts["rows"]
-
-
-def read_loop_votes(folder: Path) -> npt.NDArray[np.int8]:
-    """Votes that the loop wrote."""
-    file = next((folder / "data" / "loop").glob("votes*"))
-    return packed.unpack(packed.from_arrow(pq.read_table(file)["pattern"]), _lfs(folder), CARDINALITY)
 
 
 def read_polars_votes(folder: Path) -> npt.NDArray[np.int8]:
@@ -129,7 +131,3 @@ def _matrix(table: pa.Table) -> npt.NDArray[np.int8]:
 def _columns(project: Project) -> list[str]:
     """What the LFs read, and the id."""
     return list(dict.fromkeys(["id", *(field for lf in project.catalogue for field in lf.fields)]))
-
-
-def _lfs(folder: Path) -> int:
-    return len(Project(folder).catalogue.lfs)

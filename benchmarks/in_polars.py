@@ -29,7 +29,7 @@ def write_votes(rows: Path, lfs: Iterable[LabelingFunction], votes: Path) -> Non
     import polars as pl
 
     frame = pl.scan_parquet(rows).with_columns(pl.col("text").str.to_lowercase().alias(LOWER))
-    frame.select("id", *map(vote, lfs)).sink_parquet(votes, compression="zstd", compression_level=1)
+    frame.select("id", *map(vote, lfs)).sink_parquet(votes, compression="lz4")
 
 
 def vote(lf: LabelingFunction) -> pl.Expr:

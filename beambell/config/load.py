@@ -38,9 +38,7 @@ def load_params(project: Path) -> Params:
 
 def _parse(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
     try:
-        text = path.read_text(encoding="utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        tree = yaml.safe_load(text)
+        root, tree = _read(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(
             "there is no params.yaml here",
@@ -58,6 +56,19 @@ def _parse(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
     lines: dict[tuple[str, ...], int] = {}
     _collect_lines(root, (), lines, path)
     return tree, lines
+
+
+def _read(text: str) -> tuple[yaml.Node | None, Any]:
+    """Parse once, with libyaml where it is there: an order of magnitude faster, but its complaints say less."""
+    try:
+        return _parsed(getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text))
+    except yaml.YAMLError:
+        return _parsed(yaml.SafeLoader(text))
+
+
+def _parsed(loader: Any) -> tuple[yaml.Node | None, Any]:
+    root = loader.get_single_node()
+    return root, None if root is None else loader.construct_document(root)
 
 
 def _collect_lines(

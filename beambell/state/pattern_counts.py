@@ -301,8 +301,9 @@ class PatternCounts:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Beam sends accumulators between processes: only what is not derived, and read-only on the other side, too.
-        return PatternCounts, (self.lfs, self.cardinality, self.packed, self.counts, self.unit)
+        # Beam sends accumulators between processes, and copies them on the way: only what is not derived, and packed.
+        packed, counts = (pa.compress(np.ascontiguousarray(array), "lz4") for array in (self.packed, self.counts))
+        return _unpickled, (self.lfs, self.cardinality, self.packed.shape, packed, counts, self.unit)
 
     def _key(self) -> tuple[object, ...]:
         return self.lfs, self.cardinality, self.unit, self.packed.tobytes(), self.counts.tobytes()
@@ -425,6 +426,14 @@ class PatternCounts:
         packed = packing.from_arrow(pattern)
         read = cls.from_packed(packed, facts["cardinality"], facts["lfs"], counts)
         return cls(read.lfs, read.cardinality, read.packed, read.counts, facts.get("unit", 1))
+
+
+def _unpickled(
+    lfs: tuple[str, ...], cardinality: int, shape: tuple[int, int], packed: pa.Buffer, counts: pa.Buffer, unit: int
+) -> PatternCounts:
+    p, width = shape
+    patterns = np.frombuffer(pa.decompress(packed, p * width, "lz4"), np.uint8).reshape(shape)
+    return PatternCounts(lfs, cardinality, patterns, np.frombuffer(pa.decompress(counts, 8 * p, "lz4"), np.int64), unit)
 
 
 def _merged(tables: list[tuple[Packed, Counts]]) -> tuple[Packed, Counts]:
