@@ -5,6 +5,11 @@ model said. It is fitted to the people's labels, and to q itself on all covered 
 the anchor says. The anchor grows with the number of labels: whoever asks only about the hardest rows gets labels that
 are true of these, and must not turn all the others. For the same reason the labels of one pattern count for no more
 than its fair share of all of them (and one more), however many of its rows were picked.
+
+Of what it finds, it keeps what is more than chance: each weight is brought nearer to zero by the standard error that so
+many labels give it (soft thresholding, Donoho and Johnstone 1994; the error is the diagonal of the sandwich estimator,
+Huber 1967). Where votes tie or nearly, a few labels would otherwise settle at random what the label model had settled
+by all rows.
 """
 
 from __future__ import annotations
@@ -22,6 +27,8 @@ ANCHOR: Final = 30.0
 """Labels that the label model's own word is worth, before there are any."""
 ANCHOR_PER_LABEL: Final = 0.5
 """And more with each label."""
+CHANCE: Final = 1.0
+"""Standard errors of a weight that are taken for chance."""
 _RIDGE: Final = 1.0
 _RIDGE_SCALE: Final = 2.0
 _SMALLEST: Final = 1e-300
@@ -64,9 +71,12 @@ def fit(
     start[-1] = 1.0
     with threadpool_limits(1, "blas"):  # sums do not depend on how many processors there are
         found = minimize(objective, start, jac=True, method="L-BFGS-B", options=_OPTIONS)
+    weights = found.x[:-1].reshape(-1, K)
+    error = CHANCE * objective.errors(found.x, labels)
+    weights = np.sign(weights) * np.maximum(np.abs(weights) - error, 0.0)
     votes = np.zeros((m * K, K))
-    votes[seen] = found.x[: -K - 1].reshape(-1, K)
-    return votes.reshape(m, K, K), np.array(found.x[-K - 1 : -1]), np.float64(found.x[-1])
+    votes[seen] = weights[:-1]
+    return votes.reshape(m, K, K), weights[-1], np.float64(found.x[-1])
 
 
 _OPTIONS = {"maxiter": 200, "ftol": 1e-9, "gtol": 1e-3}
@@ -118,13 +128,26 @@ class _Objective:
     def __call__(self, x: Floats) -> tuple[float, Floats]:
         K = self.target.shape[1]
         W, b, t = x[: -K - 1].reshape(-1, K), x[-K - 1 : -1], x[-1]
-        score = t * self.logs + b + self.X @ W
-        score -= score.max(axis=1, keepdims=True)
-        odds = np.exp(score)
-        norm = odds.sum(axis=1, keepdims=True)
-        loss = -(self.target * (score - np.log(norm))).sum()
+        logs = self._log_proba(x)
+        loss = -(self.target * logs).sum()
         loss += _RIDGE * ((W**2).sum() + (b**2).sum()) + _RIDGE_SCALE * (t - 1) ** 2
-        error = self.total * odds / norm - self.target
+        error = self.total * np.exp(logs) - self.target
         slope = (error * self.logs).sum() + 2 * _RIDGE_SCALE * (t - 1)
         by_vote = self.transposed @ error + 2 * _RIDGE * W
         return float(loss), np.concatenate([by_vote.ravel(), error.sum(axis=0) + 2 * _RIDGE * b, [slope]])
+
+    def errors(self, x: Floats, labels: npt.NDArray[np.int64]) -> Floats:
+        """Standard errors of ``[W, b]`` at x, for as many labels as there are of each pattern."""
+        proba = np.exp(self._log_proba(x))
+        spread = proba * (1 - proba)
+        noise = self._by_weight(labels.sum(axis=1, keepdims=True) * spread)
+        return np.asarray(np.sqrt(noise) / (self._by_weight(self.total * spread) + 2 * _RIDGE))
+
+    def _by_weight(self, of_patterns: Floats) -> Floats:
+        return np.vstack([self.transposed @ of_patterns, of_patterns.sum(axis=0)])
+
+    def _log_proba(self, x: Floats) -> Floats:
+        K = self.target.shape[1]
+        score = x[-1] * self.logs + x[-K - 1 : -1] + self.X @ x[: -K - 1].reshape(-1, K)
+        score -= score.max(axis=1, keepdims=True)
+        return np.asarray(score - np.log(np.exp(score).sum(axis=1, keepdims=True)))

@@ -2,8 +2,9 @@
 
 A label model takes votes as independent once the class is known. Of a copy that is plainly wrong: the same evidence
 would be counted twice. Two labeling functions are as alike as the rows where both cast the same vote are many, among
-the rows where either votes (Jaccard's index). From `COPY` on they share one voice; how much of it is a ramp that ends
-at identical ones, so that labels do not jump when a row more makes a pair cross the line.
+the rows where either votes (Jaccard's index), corrected for chance as Cohen's kappa is: those who vote for a class
+that has few other rows would be alike without having heard of each other. From `COPY` on they begin to share one voice,
+from `SAME` on they are one; in between is a ramp, so that labels do not jump when a row more makes a pair cross a line.
 """
 
 from __future__ import annotations
@@ -18,12 +19,15 @@ from beambell.state import PatternCounts
 
 Floats = npt.NDArray[np.float64]
 
-COPY: Final = 0.95
-"""Likeness from which a pair begins to share one voice."""
+COPY: Final = 0.9
+"""Likeness beyond chance from which a pair begins to share one voice."""
+SAME: Final = 0.95
+"""Likeness beyond chance from which it has one voice."""
 SUBSET: Final = 0.95
 """Share of a labeling function's votes that another one casts, too, from which it is a part of it."""
 MIN_VOTES: Final = 5
 """With fewer, that two of them vote on the same rows says little."""
+_CLASS_SIZE: Final = 2.0  # a class is taken for this much larger than the most that one of them votes for it
 _BY_CHANCE: Final = 0.25  # one that votes nearly everywhere contains all the others: that much rarer than chance
 
 
@@ -68,6 +72,7 @@ def dependencies(counts: PatternCounts) -> tuple[Dependency, ...]:
         Of two copies the later one is named as the copy; of a chain of copies, each pair.
     """
     same, votes, likeness = _pairs(counts)
+    copies = _beyond_chance(counts, likeness) > COPY
     enough = votes >= MIN_VOTES
     contained = np.divide(same, votes[:, None], out=np.zeros_like(same), where=votes[:, None] > 0)
     coverage = votes / max(counts.total / counts.unit, 1.0)
@@ -75,7 +80,7 @@ def dependencies(counts: PatternCounts) -> tuple[Dependency, ...]:
     for i, j in np.argwhere(enough[:, None] & enough[None, :]).tolist():
         if i == j:
             continue
-        copy = likeness[i, j] > COPY
+        copy = copies[i, j]
         subset = contained[i, j] >= SUBSET and votes[i] < votes[j] and _telling(contained[i, j], coverage[j], votes[i])
         if (copy and i > j) or (subset and not copy):
             kind: Literal["copy", "subset"] = "copy" if copy else "subset"
@@ -88,7 +93,8 @@ def voices(counts: PatternCounts) -> Floats:
     """Weight of each labeling function's votes, [m]: 1, and 1/c for each of c identical ones."""
     _, votes, likeness = _pairs(counts)
     enough = (votes >= MIN_VOTES).astype(np.float64)
-    shared = np.clip((likeness - COPY) / (1 - COPY), 0.0, 1.0) * np.outer(enough, enough)
+    likeness = _beyond_chance(counts, likeness)
+    shared = np.clip((likeness - COPY) / (SAME - COPY), 0.0, 1.0) * np.outer(enough, enough)
     np.fill_diagonal(shared, 1.0)
     return np.asarray(1.0 / shared.sum(axis=1))
 
@@ -97,6 +103,17 @@ def _telling(contained: float, coverage: float, votes: float) -> bool:
     """Say whether far more of its votes would fall outside the other's, if they fell by chance."""
     outside = 1 - coverage
     return bool(votes * outside >= MIN_VOTES and 1 - contained <= _BY_CHANCE * outside)
+
+
+def _beyond_chance(counts: PatternCounts, likeness: Floats) -> Floats:
+    """Likeness [m, m] with 0 for what votes that fall by chance among the rows of their class would have."""
+    share = counts.vote_counts() / max(counts.total, 1)
+    of_class = np.clip(_CLASS_SIZE * share.max(axis=0, initial=0.0), 1 / counts.cardinality, 1.0)
+    both = np.einsum("iv,jv->ij", share / of_class, share)
+    votes = share.sum(axis=1)
+    either = votes[:, None] + votes[None] - both
+    expected = np.divide(both, either, out=np.zeros_like(both), where=either > 0)
+    return np.asarray(1 - (1 - likeness) / np.maximum(1 - expected, 1e-9))
 
 
 def _pairs(counts: PatternCounts) -> tuple[Floats, Floats, Floats]:
