@@ -20,6 +20,7 @@ NAMES = (
     "memory",
     "label_model",
     "label_models",
+    "review_queue",
     "state",
     "stateful",
     "new_day",

@@ -55,18 +55,27 @@ def partition(stream: str, day: int) -> Partition:
 
 def vote(project: Project, where: Partition, seed: int, *, rows: int = 30, pool: int = 12) -> np.ndarray:
     """Publish votes of today's LFs on a partition, drawn from a pool of patterns; returns them."""
-    lfs = active_lfs(project)
-    L = draw(len(lfs), seed, rows=rows, pool=pool)
+    L = draw(len(active_lfs(project)), seed, rows=rows, pool=pool)
     rows_ref = FileRef("rows.parquet", f"rows of {seed}", 0, rows)
-    manifest = Manifest("partition", {"rows": rows_ref}, {}, {"rows": rows, "duplicates": 0})
+    _publish(project, where, L, [f"{where}-{i}" for i in range(rows)], rows_ref)
+    return L
+
+
+def vote_on_texts(project: Project, where: Partition, L: np.ndarray, ids: list[str], texts: list[str]) -> None:
+    """Publish rows with these ids and texts, and these votes on them, [n, m]."""
+    rows = pa.table({"id": pa.array(ids, pa.string()), "text": pa.array(texts, pa.string())})
+    _publish(project, where, L, ids, write_table(project.store, Layout.of(Layout.PARTITIONS, where), "rows", rows))
+
+
+def _publish(project: Project, where: Partition, L: np.ndarray, ids: list[str], rows_ref: FileRef) -> None:
+    lfs = active_lfs(project)
+    manifest = Manifest("partition", {"rows": rows_ref}, {}, {"rows": len(ids), "duplicates": 0})
     project.store.publish(Layout.of(Layout.PARTITIONS, where), manifest)
-    ids = pa.array([f"{where}-{i}" for i in range(rows)])
-    table = pa.table({"id": ids, "pattern": packing.to_arrow(packing.pack(L, 2))})
+    table = pa.table({"id": pa.array(ids, pa.string()), "pattern": packing.to_arrow(packing.pack(L, 2))})
     votes = write_table(project.store, Layout.of(Layout.VOTES, where), "votes", table)
     work = VotesWork(where, rows_ref, lfs, tuple(-1 for _ in lfs), None, 0, "new partition")
     counts = PatternCounts.from_votes(L, 2, [lf.name for lf in lfs])
     publish_votes(project, work, votes, counts, DEAD_LETTERS_SCHEMA.empty_table())
-    return L
 
 
 def draw(m: int, seed: int, *, rows: int, pool: int) -> np.ndarray:

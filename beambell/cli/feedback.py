@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from beambell.cli.console import Console
-from beambell.cli.options import Folder, Json, open_project
+from beambell.cli.options import End, Folder, Json, Start, Streams, open_project
 from beambell.errors import ExitCode, UsageError
 
 feedback_app = typer.Typer(help="Take in what people say of rows, and see what it tells.", no_args_is_help=True)
@@ -23,6 +23,9 @@ FileReviewer = Annotated[str | None, typer.Option("--reviewer", help="Who said i
 FileStream = Annotated[str | None, typer.Option("--stream", help="Of which stream, where an event does not say.")]
 Files = Annotated[list[Path], typer.Argument(help="CSV, JSON lines, or Label Studio's JSON.")]
 Format = Annotated[str | None, typer.Option("--format", help="csv, jsonl or label-studio, if its name does not tell.")]
+
+Size = Annotated[int | None, typer.Option("--size", min=1, help="Rows; feedback.queue.size, if left out.")]
+Again = Annotated[bool, typer.Option("--again", help="Also rows that were given out and have no answer.")]
 
 
 @feedback_app.command("add")
@@ -123,3 +126,50 @@ def feedback_status(project: Folder = Path(), json: Json = False) -> None:
     opened = open_project(project)
     view = show_feedback(opened, find_work(opened).reason)
     Console(as_json=json).show(view, status_text(view))
+
+
+@feedback_app.command("queue")
+def feedback_queue(
+    project: Folder = Path(),
+    stream: Streams = None,
+    start: Start = None,
+    end: End = None,
+    size: Size = None,
+    again: Again = False,
+    estimate: Annotated[bool, typer.Option(help="Estimate what the answers would buy.")] = True,
+    json: Json = False,
+) -> None:
+    """Show which rows to review next, why, and what the answers are expected to buy. Nothing is written."""
+    from beambell.report.queue_text import queue_text
+    from beambell.steps.review_queue import build_queue, estimate_gain, show_queue
+
+    opened = open_project(project)
+    made = build_queue(opened, opened.select(stream, start, end), size=size, again=again)
+    view = show_queue(made, estimate_gain(opened, made) if estimate else None)
+    Console(as_json=json).show(view, queue_text(view))
+
+
+@feedback_app.command("export")
+def feedback_export(
+    out: Annotated[Path, typer.Option("--out", help="The file to write.")],
+    project: Folder = Path(),
+    stream: Streams = None,
+    start: Start = None,
+    end: End = None,
+    size: Size = None,
+    again: Again = False,
+    file_format: Format = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
+    json: Json = False,
+) -> None:
+    """Write the rows to review next to a file for reviewers, and note that they were given out."""
+    from beambell.feedback.interchange import check_format
+    from beambell.report.queue_text import queue_text
+    from beambell.steps.review_queue import build_queue, export_queue, show_queue
+
+    opened = open_project(project)
+    form = check_format(out.name, file_format)
+    made = build_queue(opened, opened.select(stream, start, end), size=size, again=again)
+    files = export_queue(opened, made, out, form, force=force)
+    view = show_queue(made, files=tuple(str(file) for file in files))
+    Console(as_json=json).show(view, queue_text(view))

@@ -143,6 +143,35 @@ class StateParams(Section):
         return self
 
 
+class ReviewQueueParams(Section):
+    """Which rows reviewers are asked about (see docs/feedback.md).
+
+    Attributes
+    ----------
+    size
+        Rows of a queue.
+    entropy, uncovered, disagreement, random
+        Shares of the queue: rows whose class is in doubt; rows that no labeling function votes on; rows about which the
+        end model disagrees; and rows drawn at random, which stand for all. They are taken as they relate to each other.
+    blind
+        Which rows are asked about without saying what the system makes of them: those drawn at ``random``, so that
+        figures from these are of an unbiased eye, ``all`` or ``none``.
+    """
+
+    size: int = Field(default=100, ge=1)
+    entropy: Share = 0.5
+    uncovered: Share = 0.15
+    disagreement: Share = 0.15
+    random: Share = 0.2
+    blind: Literal["random", "all", "none"] = "random"
+
+    @model_validator(mode="after")
+    def _asks_for_some(self) -> ReviewQueueParams:
+        if not self.entropy + self.uncovered + self.disagreement + self.random > 0:
+            raise ValueError("one of the shares must be above 0")
+        return self
+
+
 class FeedbackParams(Section):
     """What people say of rows, and what becomes of it (see docs/feedback.md).
 
@@ -162,6 +191,8 @@ class FeedbackParams(Section):
     evaluate
         Share of rows, chosen by hash, whose feedback only measures: no label model is fitted to it, and no end model
         trained on it.
+    queue
+        Which rows reviewers are asked about.
     """
 
     inputs: tuple[str, ...] = ()
@@ -169,6 +200,7 @@ class FeedbackParams(Section):
     min_reviewers: int = Field(default=1, ge=1)
     min_agreement: Share = 0.5
     evaluate: float = Field(default=0.2, ge=0, lt=1)
+    queue: ReviewQueueParams = ReviewQueueParams()
 
 
 class LabelModelParams(Section):

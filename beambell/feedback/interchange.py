@@ -62,6 +62,22 @@ class RawEvents:
     unanswered: int
 
 
+def check_format(name: str, told: str | None) -> FileFormat:
+    """Give the format that was told, if it is one, or the one that a file's name tells.
+
+    Raises
+    ------
+    InputError
+        When there is no such format.
+    """
+    if told is None:
+        return detect_format(name)
+    for known in get_args(FileFormat):
+        if told == known:
+            return known  # type: ignore[no-any-return]
+    raise InputError(f"there is no format {told!r}", where=name, fix=f"use {', '.join(get_args(FileFormat))}")
+
+
 def detect_format(name: str) -> FileFormat:
     """Tell a file's format by its suffix; CSV and JSON lines may end in ``.gz`` as well.
 
@@ -85,7 +101,7 @@ def detect_format(name: str) -> FileFormat:
 # -- in ----------------------------------------------------------------------------------------------------------
 
 
-def read_events(source: BinaryIO, *, name: str, file_format: FileFormat | None = None) -> RawEvents:
+def read_events(source: BinaryIO, *, name: str, file_format: str | None = None) -> RawEvents:
     """Read a file of feedback.
 
     Whatever the bytes are, nothing is raised and nothing is lost: what is no event is in a chunk's rejects, with its
@@ -103,7 +119,7 @@ def read_events(source: BinaryIO, *, name: str, file_format: FileFormat | None =
     InputError
         When the format is unknown.
     """
-    file_format = file_format or detect_format(name)
+    file_format = check_format(name, file_format)
     if file_format == "label-studio":
         chunk, unanswered = label_studio.read_annotations(source.read())
         return RawEvents((chunk,), unanswered)

@@ -280,7 +280,7 @@ def import_file(project: Project, path: Path, defaults: dict[str, Any], file_for
 def _inputs(project: Project, batches: dict[str, Manifest]) -> dict[str, str]:
     votes = {name: voted.sha256 for name, voted in read_votes(project).items()}
     state = project.store.read(Layout.STATE)
-    params = project.params.feedback.model_dump(mode="json", exclude={"inputs"})
+    params = project.params.feedback.model_dump(mode="json", exclude={"inputs", "queue"})
     return {
         "events": digest(sorted(batches)),
         "votes": digest(votes),

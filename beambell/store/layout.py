@@ -21,6 +21,7 @@ class Layout:
     STATE = "state"
     FEEDBACK_BATCHES = "feedback/batches"
     FEEDBACK = "feedback/consensus"
+    FEEDBACK_QUEUES = "feedback/queues"
     LFS = "lfs"
     LABEL_MODEL = "label_models"
     END_MODEL = "models/candidate"
@@ -44,6 +45,7 @@ class Layout:
         STATE,
         FEEDBACK_BATCHES,
         FEEDBACK,
+        FEEDBACK_QUEUES,
         LABEL_MODEL,
         END_MODEL,
         REGISTRY,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, BinaryIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -130,6 +131,23 @@ def read_rows(
             offset += size
         table = parquet.read_row_groups(groups, columns=columns)
     return table.slice(start - (first or 0), stop - start)
+
+
+def take_rows(
+    store: Store, folder: str, ref: FileRef, positions: Sequence[int], columns: list[str] | None = None
+) -> pa.Table:
+    """Read the rows at one or more ascending positions, touching only the row groups that hold them."""
+    with store.open(folder, ref) as file:
+        parquet = _checked(file, store, folder, ref)
+        taken: list[pa.Table] = []
+        offset, wanted = 0, np.asarray(positions, np.int64)
+        for group in range(parquet.num_row_groups):
+            size = parquet.metadata.row_group(group).num_rows
+            here = wanted[(wanted >= offset) & (wanted < offset + size)] - offset
+            if len(here):
+                taken.append(parquet.read_row_group(group, columns=columns).take(pa.array(here)))
+            offset += size
+    return pa.concat_tables(taken)
 
 
 def iter_tables(
