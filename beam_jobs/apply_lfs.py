@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import astuple
+from dataclasses import astuple, dataclass, replace
 
 import apache_beam as beam
 import numpy as np
@@ -16,7 +17,6 @@ import numpy.typing as npt
 import pyarrow as pa
 from apache_beam.metrics import Metrics
 from apache_beam.metrics.metricbase import Counter
-from apache_beam.transforms.combiners import ToListCombineFn, TupleCombineFn
 
 from beam_jobs import aggregate
 from beam_jobs.main import main
@@ -76,13 +76,12 @@ def build(project: Project, work: list[VotesWork], job: str) -> beam.Pipeline:
     """Build the pipeline: row ranges to shards and their counts, both gathered per partition, partitions published."""
     folder = str(project.path)
     items: list[Item] = row_items(work, lambda item: item.rows, project.params.beam.rows_per_item)
-    gather = TupleCombineFn(AddPatternCounts(), ToListCombineFn())
     pipeline = beam.Pipeline(options=pipeline_options(project.params.beam))
     (
         pipeline
         | "RowRanges" >> Spread(items)
-        | "ApplyLFs" >> beam.ParDo(ApplyLFs(folder, job))
-        | "ByPartition" >> beam.CombinePerKey(gather)
+        | "ApplyLFs" >> beam.ParDo(ApplyLFs(folder, job)).with_output_types(tuple[str, Voted])
+        | "ByPartition" >> beam.CombinePerKey(GatherVotes())
         | "PublishVotes" >> beam.ParDo(PublishVotes(folder, job, {str(item.partition): item for item in work}))
     )
     return pipeline
@@ -100,8 +99,8 @@ class ApplyLFs(ProjectFn):
         self._compilations: dict[tuple[str, ...], CompiledLFs] = {}
         self._counters: dict[tuple[str, str], Counter] = {}
 
-    def work(self, item: Item) -> Iterator[tuple[str, tuple[PatternCounts, tuple[Shard, pa.Table]]]]:
-        """Yield (partition, (pattern counts, (shard of patterns, dead letters)))."""
+    def work(self, item: Item) -> Iterator[tuple[str, Voted]]:
+        """Yield the votes by their partition."""
         work, index, start, stop = item
         lfs = {j: self._lf(work, j) for j, column in enumerate(work.reuse) if column == REUSE_NONE}
         L, letters = self._vote(work, lfs.values(), start, stop)
@@ -109,7 +108,7 @@ class ApplyLFs(ProjectFn):
         patterns = pa.table({"pattern": packed.to_arrow(codes)})
         shard = stage_shard(self.project.store, f"{self._job}/{work.partition}", index, patterns)
         counts = PatternCounts.of_packed(codes, self.project.params.cardinality, [lf.name for lf in work.lfs])
-        yield str(work.partition), (counts, (shard, letters))
+        yield str(work.partition), Voted((counts,), (shard,), (letters,) if letters.num_rows else ())
 
     def _carry_over(
         self, work: VotesWork, start: int, stop: int, new: list[int], L: npt.NDArray[np.int8]
@@ -207,28 +206,90 @@ def _columns(lfs: Collection[LabelingFunction], *, whole_rows: bool) -> list[str
     return list(read)
 
 
-class AddPatternCounts(beam.CombineFn):
+@dataclass(frozen=True)
+class Voted:
+    """What the job knows of the votes on some ranges of rows of a partition.
+
+    Attributes
+    ----------
+    counts
+        Their pattern counts, some of them not added up yet.
+    shards
+        Staged patterns.
+    letters
+        Dead letters, a table for each range that has any.
+    """
+
+    counts: tuple[PatternCounts, ...] = ()
+    shards: tuple[Shard, ...] = ()
+    letters: tuple[pa.Table, ...] = ()
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory it takes."""
+        return sum(counts.packed.nbytes + counts.counts.nbytes for counts in self.counts)
+
+
+class VotedCoder(beam.coders.Coder):
+    """Pickles, but not merely to see how long that would be, as Beam's own does for one in two elements."""
+
+    def encode(self, value: Voted) -> bytes:
+        """Write."""
+        return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+
+    def decode(self, encoded: bytes) -> Voted:
+        """Read what a worker of this job wrote."""
+        voted: Voted = pickle.loads(encoded)  # noqa: S301
+        return voted
+
+    def estimate_size(self, value: Voted) -> int:
+        """Look at it without writing it."""
+        return value.nbytes
+
+    def is_deterministic(self) -> bool:
+        """Say no: it is never a key."""
+        return False
+
+
+beam.coders.registry.register_coder(Voted, VotedCoder)
+
+
+@beam.typehints.with_input_types(Voted)
+@beam.typehints.with_output_types(Voted)
+class GatherVotes(beam.CombineFn):
     """The group of pattern counts as Beam sees it: an identity and an addition, put off until there are some to add."""
 
-    def create_accumulator(self) -> list[PatternCounts]:
+    def create_accumulator(self) -> Voted:
         """Start from nothing: which LFs there are, the first input knows."""
-        return []
+        return Voted()
 
-    def add_input(self, accumulator: list[PatternCounts], counts: PatternCounts) -> list[PatternCounts]:
-        """Add the counts of one range of rows."""
-        return self.compact([*accumulator, counts], MOST_ADDENDS)
+    def add_input(self, accumulator: Voted, voted: Voted) -> Voted:
+        """Add the votes on one range of rows."""
+        return self.merge_accumulators([accumulator, voted])
 
-    def merge_accumulators(self, accumulators: Iterable[list[PatternCounts]]) -> list[PatternCounts]:
-        """Add the counts of several workers."""
-        return self.compact([counts for accumulator in accumulators for counts in accumulator], MOST_ADDENDS)
+    def merge_accumulators(self, accumulators: Iterable[Voted]) -> Voted:
+        """Add those of several workers."""
+        parts = list(accumulators)
+        gathered = Voted(
+            tuple(counts for part in parts for counts in part.counts),
+            tuple(shard for part in parts for shard in part.shards),
+            tuple(letters for part in parts for letters in part.letters),
+        )
+        return self.compact(gathered, MOST_ADDENDS)
 
-    def compact(self, accumulator: list[PatternCounts], most: int = 1) -> list[PatternCounts]:
+    def compact(self, accumulator: Voted, most: int = 1) -> Voted:
         """Add up, so that patterns that several ranges share take room once."""
-        return accumulator if len(accumulator) <= most else [PatternCounts.sum(accumulator)]
+        if len(accumulator.counts) <= most:
+            return accumulator
+        return replace(accumulator, counts=(PatternCounts.sum(accumulator.counts),))
 
-    def extract_output(self, accumulator: list[PatternCounts]) -> PatternCounts | None:
+    def extract_output(self, accumulator: Voted) -> Voted:
         """Give the sum."""
-        return next(iter(self.compact(accumulator)), None)
+        return self.compact(accumulator)
+
+    def get_accumulator_coder(self) -> beam.coders.Coder:
+        """Name the coder that does not pickle to see how long that would be."""
+        return VotedCoder()
 
 
 class PublishVotes(ProjectFn):
@@ -238,16 +299,16 @@ class PublishVotes(ProjectFn):
         super().__init__(folder, job)
         self._work = work
 
-    def work(self, element: tuple[str, tuple[PatternCounts, list[tuple[Shard, pa.Table]]]]) -> None:
+    def work(self, element: tuple[str, Voted]) -> None:
         """Publish one partition."""
-        key, (counts, pairs) = element
-        work = self._work[key]
+        key, voted = element
+        work, (counts,) = self._work[key], voted.counts
         # Ids are taken from the rows when the votes are written: no function that is compiled asks for them.
         rows = iter_tables(self.project.store, Layout.of(Layout.PARTITIONS, work.partition), work.rows, ["id"])
-        patterns = read_shards(self.project.store, [shard for shard, _ in pairs])
+        patterns = read_shards(self.project.store, voted.shards)
         with self.project.store.seal(Layout.of(Layout.VOTES, work.partition), "votes") as sealed:
             write_tables(sealed, votes_schema(len(work.lfs), counts.cardinality), _side_by_side(rows, patterns))
-        letters = pa.concat_tables(letters for _, letters in pairs)
+        letters = pa.concat_tables([DEAD_LETTERS_SCHEMA.empty_table(), *voted.letters])
         manifest = publish_votes(self.project, work, sealed.ref, counts, letters)
         ran = _names_that_ran(work)
         for lf in manifest.facts["lfs"]:

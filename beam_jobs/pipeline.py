@@ -40,7 +40,7 @@ class _Options(PipelineOptions):
 
 def pipeline_options(params: BeamParams) -> PipelineOptions:
     """Translate the ``beam`` section of ``params.yaml`` into Beam's options."""
-    flags = [f"--runner={params.runner}", "--no_pipeline_type_check", *params.options]
+    flags = [f"--runner={params.runner}", *params.options]
     if params.runner == "FnApiRunner" and params.workers > 1:
         flags += [f"--direct_num_workers={params.workers}", "--direct_running_mode=multi_threading"]
     return _Options(flags, save_main_session=False)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from beam_jobs.apply_lfs import AddPatternCounts
+from beam_jobs.apply_lfs import GatherVotes, Voted
 from beambell.state import PatternCounts
 
 K, M = 3, 4
@@ -25,20 +25,24 @@ def count(L):
     return PatternCounts.from_votes(L, K, LFS)
 
 
+def voted(L):
+    return Voted((count(L),))
+
+
 @given(batches, st.integers(1, 4))
 def test_any_split_gives_the_sum(parts, workers):
-    combine = AddPatternCounts()
+    combine = GatherVotes()
     accumulators = []
     for worker in range(workers):
         accumulator = combine.create_accumulator()
         for L in parts[worker::workers]:
-            accumulator = combine.add_input(accumulator, count(L))
+            accumulator = combine.add_input(accumulator, voted(L))
         accumulators.append(accumulator)
-    assert combine.extract_output(combine.merge_accumulators(accumulators)) == count(np.concatenate(parts))
+    assert combine.extract_output(combine.merge_accumulators(accumulators)) == voted(np.concatenate(parts))
 
 
 def test_in_a_pipeline():
     parts = [np.random.default_rng(seed).integers(-1, K, (50, M)).astype(np.int8) for seed in range(8)]
     with beam.Pipeline(runner="FnApiRunner") as pipeline:
-        total = pipeline | beam.Create([("a", count(L)) for L in parts]) | beam.CombinePerKey(AddPatternCounts())
-        assert_that(total, equal_to([("a", count(np.concatenate(parts)))]))
+        total = pipeline | beam.Create([("a", voted(L)) for L in parts]) | beam.CombinePerKey(GatherVotes())
+        assert_that(total, equal_to([("a", voted(np.concatenate(parts)))]))
