@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +20,7 @@ _SAMPLE_ROWS = 4_096
 
 # LZ4: what is written once is read at every edit, and decoding must not be what a fast pass waits for. Zstandard would
 # take half the room for texts, and three times as long to read.
-_WRITE_OPTIONS: dict[str, Any] = {"compression": "lz4", "write_statistics": True}
+_WRITE_OPTIONS = {"compression": "lz4"}
 
 
 def write_tables(sealed: Sealed, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
@@ -35,8 +35,12 @@ def write_tables(sealed: Sealed, schema: pa.Schema, tables: Iterable[pa.Table]) 
     """
     groups = row_groups(tables)
     first = next(groups, schema.empty_table())
-    repeating = [name for name in schema.names if _repeats(first[name])]
-    with pq.ParquetWriter(sealed.sink, schema, use_dictionary=repeating, **_WRITE_OPTIONS) as writer:
+    # Packed patterns are written as they are: nobody asks which is the least, and a dictionary is slower to read.
+    others = [field.name for field in schema if not pa.types.is_fixed_size_binary(field.type)]
+    repeating = [name for name in others if _repeats(first[name])]
+    with pq.ParquetWriter(
+        sealed.sink, schema, use_dictionary=repeating, write_statistics=others, **_WRITE_OPTIONS
+    ) as writer:
         for group in chain([first], groups):
             writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
             sealed.rows += group.num_rows
