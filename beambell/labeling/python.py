@@ -48,25 +48,51 @@ class Scripted(LabelingFunction):
 
     def apply(self, columns: Columns, *, cardinality: int, on_error: OnError) -> Votes:
         """Vote row by row over the columns it reads, int8 [n]."""
-        call, checked, plain = self.call, self._checked, self._accepted_votes(cardinality)
-        votes = [ABSTAIN] * columns.n_rows  # a list: setting one item of an array takes longer
-        position = 0
+        call, votes, n_checked = self.call, list[Any](), 0
         try:
-            for position, row in enumerate(self._inputs(columns)):
+            inputs = self._inputs(columns)
+            rest = iter(inputs)
+            while len(votes) < columns.n_rows:
+                error = None
                 try:
-                    vote = call(row)
-                    votes[position] = vote if type(vote) is int and vote in plain else checked(vote, cardinality)
+                    votes.extend(map(call, rest))  # without a step in Python between two calls, until one fails
+                    if len(votes) < columns.n_rows:  # that was a StopIteration, which map takes for the end
+                        votes.append(call(inputs[len(votes)]))
                 except HALTS:
                     raise
-                except BaseException as error:  # noqa: BLE001  # a failure of a user's code is that row's alone
-                    on_error(position, ordinary(error))
-            return np.array(votes, dtype=np.int8)
+                except BaseException as failure:  # noqa: BLE001  # a failure of a user's code is that row's alone
+                    error = ordinary(failure)
+                n_checked = self._check(votes, n_checked, cardinality, on_error)
+                if error is not None:
+                    on_error(len(votes), error)
+                    votes.append(ABSTAIN)
         except Stopped as stop:
+            position = self._check(votes, n_checked, cardinality, on_error)
+            votes += [ABSTAIN] * (columns.n_rows - position)
             return self._given_up(np.array(votes, dtype=np.int8), position, stop, on_error)
+        return np.array(votes, dtype=np.int8)
 
-    def _inputs(self, columns: Columns) -> Iterable[Any]:
+    def _inputs(self, columns: Columns) -> Sequence[Any]:
         """What the code is called with, row by row."""
         return columns.rows(self.fields)
+
+    def _check(self, votes: list[Any], start: int, cardinality: int, on_error: OnError) -> int:
+        """Make votes of what was returned from a row on, abstentions of what is none; return the number of rows."""
+        some, accepted = votes[start:], self._accepted_votes(cardinality)
+        kinds = set(map(type, some))
+        if kinds == {bool} and self.label in accepted:
+            votes[start:] = map({True: self.label, False: ABSTAIN}.__getitem__, some)
+        elif kinds != {int} or not accepted.issuperset(some):
+            for position, vote in enumerate(some, start):
+                if type(vote) is not int or vote not in accepted:
+                    votes[position] = ABSTAIN
+                    try:
+                        votes[position] = self._checked(vote, cardinality)
+                    except HALTS:
+                        raise
+                    except BaseException as error:  # noqa: BLE001  # it may be any object of the user's
+                        on_error(position, ordinary(error))
+        return len(votes)
 
     @staticmethod
     def _given_up(votes: Votes, position: int, stop: Stopped, on_error: OnError) -> Votes:

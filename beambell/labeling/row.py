@@ -181,6 +181,7 @@ class Columns:
         self._table = table
         self._stream = stream
         self._values: dict[str, Sequence[Any]] = {}
+        self._rows: dict[tuple[str, ...], Sequence[Row]] = {}
         self.n_rows: int = table.num_rows
 
     @property
@@ -207,7 +208,7 @@ class Columns:
             return self._values[name]
         column = self._table.column(name)
         values = _python_values(column)
-        if not pa.types.is_nested(column.type):  # a list could be changed by one labeling function under another
+        if not _may_change(column.type):
             self._values[name] = values
         return values
 
@@ -223,14 +224,29 @@ class Columns:
             return pa.repeat(self._stream, self.n_rows)
         return self._table.column(name)
 
-    def rows(self, fields: Sequence[str] | None) -> Iterator[Row]:
-        """Iterate over fresh rows with these fields (``None`` for all), and id, time and stream where known."""
+    def rows(self, fields: Sequence[str] | None) -> Sequence[Row]:
+        """Return the rows with these fields (``None`` for all), and id, time and stream where known.
+
+        They are the same ones for all who ask, for they cannot be changed; fresh ones if a value in them can.
+        """
         types = self.types
         everything = [name for name in types if not name.startswith(PAST)]
         wanted = everything if fields is None else [*fields, *(name for name in ROW_COLUMNS if name in types)]
         names = tuple(dict.fromkeys(wanted))
+        if names in self._rows:
+            return self._rows[names]
         tuples = zip(*map(self.values, names), strict=True) if names else repeat((), self.n_rows)
-        return _Record.of_names(names).each(tuples)
+        rows = list(_Record.of_names(names).each(tuples))
+        if not any(map(_may_change, (types[name] for name in names))):
+            self._rows[names] = rows
+        return rows
+
+
+def _may_change(type_: pa.DataType) -> bool:
+    """Whether a labeling function could change a value under the others, such as a list."""
+    if pa.types.is_dictionary(type_):
+        type_ = type_.value_type
+    return pa.types.is_nested(type_) or isinstance(type_, pa.BaseExtensionType)
 
 
 def _python_values(column: pa.ChunkedArray) -> list[Any]:

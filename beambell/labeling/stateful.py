@@ -222,8 +222,8 @@ class StatefulFunction(Decorated):
         """Vote on one row."""
         return self.vote(row, past)
 
-    def _inputs(self, columns: Columns) -> Iterable[Any]:
-        return zip(columns.rows(self.fields), self._pasts(columns), strict=True)
+    def _inputs(self, columns: Columns) -> Sequence[Any]:
+        return list(zip(columns.rows(self.fields), self._pasts(columns), strict=True))
 
     def _pasts(self, columns: Columns) -> list[Any]:
         """Return the value of each row's past, n of them; rows alone, without the column, have none."""

@@ -133,6 +133,30 @@ def test_a_function_that_leaves_the_program_fails_on_that_row_only():
     assert "in leaves\n    raise errors[row.id]" in result.dead_letters[0].traceback
 
 
+def test_failures_are_in_the_order_of_the_rows_and_each_row_is_asked_once():
+    asked, returned = [], {1: None, 2: ZeroDivisionError, 3: 7, 4: 1, 6: StopIteration, 7: "x", 9: ValueError}
+
+    @labeling_function(fields=())
+    def lf(row):
+        asked.append(row.id)
+        vote = returned.get(row.id, 0)
+        if isinstance(vote, type):
+            raise vote
+        return vote
+
+    table = pa.table({"id": range(11)})
+    result = evaluate([lf], table, cardinality=2, stream="mail")
+    assert result.votes[:, 0].tolist() == [0, -1, -1, -1, 1, 0, -1, -1, 0, -1, 0]
+    assert [(int(letter.row_id), letter.error) for letter in result.dead_letters] == [
+        (row, vote.__name__ if isinstance(vote, type) else "LabelingFunctionError")
+        for row, vote in returned.items()
+        if vote != 1
+    ]
+    assert [row for row in asked if row != 6] == [row for row in range(11) if row != 6]
+    with pytest.raises(LabelingFunctionError, match="returned None"):  # though a later row raises
+        lf.votes(table)
+
+
 def test_an_interrupt_of_the_user_ends_everything():
     @labeling_function
     def interrupted(row):
@@ -191,6 +215,17 @@ def test_a_row_is_read_only_and_others_see_it_unchanged():
         ("AttributeError", "a row is read-only: 'text' "),
         ("TypeError", "a row is read-only: 'text' "),
     ]
+
+
+def test_rows_are_shared_unless_a_value_in_them_can_change():
+    table = pa.table({"text": ["x"], "words": [["x"]], "tags": pa.array(["t"]).dictionary_encode()})
+    columns = Columns(table, stream="mail")
+    assert columns.rows(("text", "tags"))[0] is columns.rows(("text", "tags"))[0]
+    assert columns.rows(("words",))[0] is not columns.rows(("words",))[0]
+    row = columns.rows(("text",))[0]
+    with pytest.raises(AttributeError):
+        object.__setattr__(row, "text", "changed")
+    assert row.text == "x"
 
 
 def rows_of(table, fields=("text",)):
