@@ -137,6 +137,11 @@ def backfill_lfs() -> None:
             command=["beambell", "merge"],
             doc_md="Moves the state to the current labeling functions, when every partition that counts has its votes.",
         )
+        feedback = StageOperator(
+            task_id="feedback",
+            command=["beambell", "feedback", "sync"],
+            doc_md="Finds the rows that people spoke of, and brings what they said to one answer per row.",
+        )
         fit = StageOperator(task_id="fit", command=["beambell", "fit"], doc_md="Fits the label model on the state.")
         label = StageOperator(
             task_id="label",
@@ -153,7 +158,7 @@ def backfill_lfs() -> None:
             doc_md="The quality gate. What passes is published, and announced as the asset `beambell_labels` under "
             "the date of each partition.",
         )
-        wanted() >> merge >> fit >> label >> validate
+        wanted() >> merge >> feedback >> fit >> label >> validate
 
     votes() >> labels()
 

@@ -160,10 +160,15 @@ def _votes(schedule: Schedule, streams: Sequence[str]) -> Any:
 def _labels(streams: Sequence[str]) -> Any:
     @task_group(tooltip="Fit the label model, label, and let the gate judge.")  # type: ignore[untyped-decorator]
     def labels() -> None:
+        feedback = StageOperator(
+            task_id="feedback",
+            command=["beambell", "feedback", "sync"],
+            doc_md="Finds the rows that people spoke of, and brings what they said to one answer per row.",
+        )
         fit = StageOperator(
             task_id="fit",
             command=["beambell", "fit"],
-            doc_md="Fits the label model on the state.",
+            doc_md="Fits the label model on the state and on feedback.",
         )
         label = StageOperator(
             task_id="label",
@@ -180,7 +185,7 @@ def _labels(streams: Sequence[str]) -> Any:
             doc_md="The quality gate. Labels that pass are announced as the asset `beambell_labels` under this key; "
             "labels that fail are not published, and the task shows the figures. What to do then: docs/operating.md.",
         )
-        fit >> label >> validate
+        feedback >> fit >> label >> validate
 
     return labels()
 

@@ -19,7 +19,15 @@ if TYPE_CHECKING:
 LABEL, RETRAIN = "label_partition", "retrain_model"
 FIRST, SECOND = "2026-01-01", "2026-01-02"
 RUN_S = 300.0  # a busy machine is slow, not broken
-KEY_TASKS = ("deliveries.ingest", "votes.apply_lfs", "votes.merge", "labels.fit", "labels.label", "labels.validate")
+KEY_TASKS = (
+    "deliveries.ingest",
+    "votes.apply_lfs",
+    "votes.merge",
+    "labels.feedback",
+    "labels.fit",
+    "labels.label",
+    "labels.validate",
+)
 
 
 @pytest.fixture(scope="module")

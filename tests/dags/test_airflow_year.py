@@ -32,12 +32,14 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(3600)]
 
 LABEL, BACKFILL, RETRAIN, PROMOTE = "label_partition", "backfill_lfs", "retrain_model", "promote_model"
+FEEDBACK = "ingest_feedback"
 DAYS = [f"2026-01-{day:02d}" for day in range(1, 15)]
 LAST = DAYS[-1]
 RUN_S = 600.0
 TASKS = ("deliveries.ingest", "votes.aggregate", "votes.apply_lfs", "votes.merge", "labels.fit", "labels.label")
 OF_THE_MODEL = {"train", "evaluate", "register", "promote"}
 BY_HISTORY = ("models/registry/", "decisions/")  # numbered by how often one trained and decided, which is no input
+GIVEN = ("raw", "gold", "reviews")  # below the data root
 LFS = "- {kind: keyword, name: edited, any_of: [%s], label: spam}\n"
 SLOW_LFS = '''
 import time
@@ -70,6 +72,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder,
         lfs={"files": ["lfs.yaml"], "modules": ["labeling_functions.embedded", "slow_lfs"]},
         promotion={"min_rows": 5, "min_gain": -1.0, "max_recall_drop": 1.0, "mode": "off"},
+        feedback={"evaluate": 0.0},
         schedule={"backfill_over": 10, "backfill_days": 5, "approval_hours": 1.0},
         gate={"min_coverage": 0.01},
     )
@@ -106,7 +109,7 @@ def airflow(
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
     }
     with LocalAirflow(tmp_path_factory.mktemp("airflow"), dags_folder, settings, scheduled=True) as airflow:
-        airflow.unpause(LABEL, BACKFILL, PROMOTE)
+        airflow.unpause(LABEL, BACKFILL, PROMOTE, FEEDBACK)
         yield airflow
 
 
@@ -321,6 +324,21 @@ def test_a_rollback_by_trigger(airflow: LocalAirflow, project: Path) -> None:
     assert (made.action, made.before, made.reason) == ("rollback", "spam@v2", "it got worse")
 
 
+def test_feedback_is_taken_in_and_labels_follow_it(airflow: LocalAirflow, project: Path) -> None:
+    labels = Project(project).labels("comments", "2026-01-02")
+    row = labels[labels["label"] == 0].iloc[0]["id"]
+    review = f"row_id,stream,verdict,label,reviewer,time\n{row},comments,label,spam,ada,2026-01-05T12:00:00Z\n"
+    (project / "data" / "reviews").mkdir()
+    (project / "data" / "reviews" / "ada.csv").write_text(review)
+    run_id = run_of(airflow, FEEDBACK)
+    assert "comments/2026-01-02" in airflow.xcom(FEEDBACK, run_id, "labels.validate")["details"]["published"]
+    labels = Project(project).labels("comments", "2026-01-02")
+    assert labels[labels["id"] == row]["label"].tolist() == [1]
+    again = run_of(airflow, FEEDBACK)
+    assert airflow.tasks(FEEDBACK, again)["labels.fit"]["state"] == "skipped"
+    run_of(airflow, RETRAIN, force=True)
+
+
 def test_after_all_that_the_bytes_are_those_of_beambell_run(project: Path, fresh: Path) -> None:
     assert_same(published_but_the_model(project), published_but_the_model(fresh))
 
@@ -330,7 +348,7 @@ def test_a_backfill_labels_a_fortnight_and_a_second_one_computes_nothing(
 ) -> None:
     airflow.call("PATCH", f"/api/v2/dags/{RETRAIN}", {"is_paused": True})
     for folder in (project / "data").iterdir():
-        if folder.name not in {"raw", "gold", "models", "evaluation", "decisions"}:
+        if folder.name not in {*GIVEN, "models", "evaluation", "decisions"}:
             shutil.rmtree(folder)
     assert done(airflow, backfill(airflow)) > {0}
     before = published(project)
@@ -344,7 +362,7 @@ def fresh(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same project and the same files, done by `beambell run` alone."""
     folder = tmp_path_factory.mktemp("fresh") / "project"
     shutil.copytree(project, folder, ignore=shutil.ignore_patterns("data", ".beambell", "__pycache__"))
-    for name in ("raw", "gold"):
+    for name in GIVEN:
         shutil.copytree(project / "data" / name, folder / "data" / name)
     run_stages(folder)
     return folder

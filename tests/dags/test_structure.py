@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -158,13 +159,24 @@ def test_every_field_of_a_trigger_form_explains_itself(facts: dict[str, Any]) ->
 def test_label_partition_is_one_way_over_one_key(facts: dict[str, Any]) -> None:
     tasks = facts["dags"]["label_partition"]["tasks"]
     stages = ["deliveries.ingest", "votes.many_are_behind", "votes.backfill_lfs", "votes.aggregate", "votes.apply_lfs"]
-    stages += ["votes.merge", "labels.fit", "labels.label", "labels.validate"]
+    stages += ["votes.merge", "labels.feedback", "labels.fit", "labels.label", "labels.validate"]
     files = ["deliveries.files_of_comments", "deliveries.files_of_messages"]
     assert tasks[stages[0]]["upstream"] == files
     assert [tasks[name]["upstream"] for name in files] == [["deliveries.check_key"]] * 2
     assert [tasks[name]["upstream"] for name in stages[1:]] == [[name] for name in stages[:-1]]
     assert {name for name, task in tasks.items() if task["outlets"]} == {"labels.validate"}
     assert {name for name, task in tasks.items() if task["rule"] == "none_failed"} == {stages[0], stages[3]}
+
+
+def test_the_dags_run_every_stage_there_is_in_its_order(facts: dict[str, Any]) -> None:
+    from beambell.cli.stages import STAGES
+
+    runs = []
+    for dag_id in ("label_partition", "retrain_model"):
+        tasks = facts["dags"][dag_id]["tasks"]
+        commands = [re.findall(r"'([^']*)'", tasks[name]["command"]) for name in facts["dags"][dag_id]["order"]]
+        runs += [words[1] for words in commands if words and "--dry-run" not in words]
+    assert runs == [stage.name for stage in STAGES]
 
 
 def test_retraining_listens_to_the_labels(facts: dict[str, Any]) -> None:
