@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(3600)]
 
 LABEL, BACKFILL, RETRAIN, PROMOTE = "label_partition", "backfill_lfs", "retrain_model", "promote_model"
-FEEDBACK = "ingest_feedback"
+FEEDBACK, MAINTENANCE = "ingest_feedback", "maintenance"
 DAYS = [f"2026-01-{day:02d}" for day in range(1, 15)]
 LAST = DAYS[-1]
 RUN_S = 600.0
@@ -109,7 +109,7 @@ def airflow(
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "15",
     }
     with LocalAirflow(tmp_path_factory.mktemp("airflow"), dags_folder, settings, scheduled=True) as airflow:
-        airflow.unpause(LABEL, BACKFILL, PROMOTE, FEEDBACK)
+        airflow.unpause(LABEL, BACKFILL, PROMOTE, FEEDBACK, MAINTENANCE)
         yield airflow
 
 
@@ -322,6 +322,31 @@ def test_a_rollback_by_trigger(airflow: LocalAirflow, project: Path) -> None:
     assert served(project) == "spam@v1"
     made = decisions(Project(project), "spam")[-1]
     assert (made.action, made.before, made.reason) == ("rollback", "spam@v2", "it got worse")
+
+
+def test_with_approval_retraining_asks_a_person(airflow: LocalAirflow, project: Path) -> None:
+    change_params(project, model={"C": 6.0}, promotion={"mode": "approval"}, schedule={"approval_hours": 1.0})
+    token = airflow.call("GET", f"/api/v2/dags/{RETRAIN}")["file_token"]
+    airflow.call("PUT", f"/api/v2/parseDagFile/{token}")  # else it is read again in ten minutes
+
+    def proposes() -> bool:
+        tasks = airflow.call("GET", f"/api/v2/dags/{RETRAIN}/tasks")["tasks"]
+        return "promotion.propose" in {task["task_id"] for task in tasks}
+
+    airflow.wait_until(proposes, 120, "the DAG is not read again")
+    before = set(airflow.runs(PROMOTE))
+    run_id = run_of(airflow, RETRAIN, force=True)
+    assert airflow.xcom(RETRAIN, run_id, "promotion.promote")["figures"]["proposed"] == "spam@v3"
+    (asked,) = set(airflow.runs(PROMOTE)) - before
+    answer_at_once(airflow, asked, "Approve")
+    assert airflow.wait(PROMOTE, asked, timeout_s=RUN_S) == "success", airflow.explain(PROMOTE, asked)
+    assert served(project) == "spam@v3"
+
+
+def test_maintenance_finds_no_damage(airflow: LocalAirflow) -> None:
+    run_id = run_of(airflow, MAINTENANCE, deep=True)
+    assert airflow.xcom(MAINTENANCE, run_id, "verify")["ok"]
+    assert airflow.xcom(MAINTENANCE, run_id, "summary")["model"]["stage"] in {None, "prod"}
 
 
 def test_feedback_is_taken_in_and_labels_follow_it(airflow: LocalAirflow, project: Path) -> None:
