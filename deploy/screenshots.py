@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import json
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Self
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "tests"))
@@ -21,7 +27,8 @@ from projects import change_params, small_project  # noqa: E402
 PICTURES = REPOSITORY / "docs" / "pictures"
 DAYS = ("2026-01-01", "2026-01-02")
 SIZE = "1500,1000"
-RENDER_MS = 25_000
+WAIT_S = 180.0
+REST_S = 4.0  # for drawing
 RUN_S = 600.0
 
 
@@ -42,38 +49,103 @@ def main() -> None:
                 if (state := airflow.wait("label_partition", run, timeout_s=RUN_S)) != "success":
                     raise SystemExit(f"the run ended as {state}\n{airflow.explain('label_partition', run)}")
             airflow.wait_until(lambda: "success" in airflow.runs("retrain_model").values(), RUN_S, "no retraining")
-            url, run = f"http://127.0.0.1:{airflow.port}", runs[DAYS[-1]]
             retrained = next(run for run, state in airflow.runs("retrain_model").items() if state == "success")
-            profile = Path(folder) / "profile"
-            _look(chromium, profile, f"{url}/dags", "warm-up", keep=False)  # signs in, and fills the cache
-            _look(chromium, profile, f"{url}/dags", "airflow-dags")
-            _look(chromium, profile, f"{url}/dags/label_partition/runs/{run}", "airflow-label-partition")
-            _look(chromium, profile, f"{url}/dags/retrain_model/runs/{retrained}", "airflow-retrain-model")
-            task = f"{url}/dags/label_partition/runs/{run}/tasks/labels.validate"
-            _look(chromium, profile, f"{task}/xcom", "airflow-validate")
+            with Browser(chromium, Path(folder) / "profile") as browser:
+                look(browser, f"http://127.0.0.1:{airflow.port}", runs[DAYS[-1]], retrained)
 
 
-def _look(chromium: str, profile: Path, url: str, name: str, *, keep: bool = True) -> None:
-    """Take a picture of a page, with few colours, so that it is small."""
-    picture = profile.parent / f"{name}.png"
-    command = [
-        *(chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-proxy-server"),
-        *(f"--user-data-dir={profile}", f"--window-size={SIZE}", f"--virtual-time-budget={RENDER_MS}"),
-        *(f"--screenshot={picture}", url),
-    ]
-    for _ in range(3):
-        subprocess.run(command, check=False, timeout=180, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        if picture.exists():
-            break
-        time.sleep(2.0)
-    if keep:
+def look(browser: Browser, url: str, labelled: str, retrained: str) -> None:
+    """Take the pictures: of the DAGs, and of a finished run of two of them, as graphs with their groups open."""
+    browser.open(f"{url}/dags", "Label each day")  # signs in
+    browser.remember("default_dag_view", "graph")
+    browser.remember("label_partition/open-groups", ["deliveries", "votes", "labels"])
+    browser.remember("retrain_model/open-groups", ["version", "promotion"])
+    browser.open(f"{url}/dags", "Retrain the model")
+    browser.picture("airflow-dags")
+    browser.open(f"{url}/dags/label_partition/runs/{labelled}", "labels.validate")
+    browser.picture("airflow-label-partition")
+    browser.open(f"{url}/dags/retrain_model/runs/{retrained}", "version.train")
+    browser.picture("airflow-retrain-model")
+
+
+class Browser:
+    """A headless Chromium, told what to do over its DevTools.
+
+    Parameters
+    ----------
+    chromium
+        The program.
+    profile
+        Its folder.
+    """
+
+    def __init__(self, chromium: str, profile: Path) -> None:
+        self._profile = profile
+        self._command = [
+            *(chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-proxy-server"),
+            *("--remote-debugging-port=0", f"--user-data-dir={profile}", f"--window-size={SIZE}", "about:blank"),
+        ]
+        self._calls = 0
+
+    def __enter__(self) -> Self:
+        from websockets.sync.client import connect
+
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        port_file = self._profile / "DevToolsActivePort"
+        wait_for(port_file.exists, "Chromium does not start")
+        address = f"http://127.0.0.1:{port_file.read_text().split()[0]}/json/list"
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(address, timeout=60) as answer:
+            page = next(page for page in json.loads(answer.read()) if page["type"] == "page")
+        self._socket = connect(page["webSocketDebuggerUrl"], max_size=None, proxy=None)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+        self._process.terminate()
+        self._process.wait(30)
+
+    def open(self, url: str, text: str) -> None:
+        """Open a page, and wait until it shows a text and has come to rest."""
+        self._call("Page.navigate", url=url)
+        wait_for(
+            lambda: text in self._evaluate("document.body ? document.body.innerText : ''"), f"no {text!r} at {url}"
+        )
+        time.sleep(REST_S)
+
+    def remember(self, key: str, value: Any) -> None:
+        """Set what the pages remember of their user's choices."""
+        self._evaluate(f"localStorage.setItem({json.dumps(key)}, {json.dumps(json.dumps(value))})")
+
+    def picture(self, name: str) -> None:
+        """Take a picture, with few colours, so that it is small."""
         from PIL import Image
 
+        data = base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"])
         PICTURES.mkdir(parents=True, exist_ok=True)
-        with Image.open(picture) as image:
-            small = image.convert("RGB").quantize(64, dither=Image.Dither.NONE)
-            small.save(PICTURES / f"{name}.png", optimize=True)
+        with Image.open(io.BytesIO(data)) as image:
+            image.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(PICTURES / f"{name}.png", optimize=True)
         print(PICTURES / f"{name}.png")
+
+    def _evaluate(self, script: str) -> Any:
+        return self._call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")
+
+    def _call(self, method: str, **params: Any) -> Any:
+        self._calls += 1
+        self._socket.send(json.dumps({"id": self._calls, "method": method, "params": params}))
+        while True:
+            answer = json.loads(self._socket.recv(timeout=120))
+            if answer.get("id") == self._calls:
+                return answer["result"]
+
+
+def wait_for(done: Callable[[], bool], complaint: str) -> None:
+    """Wait for something to become true."""
+    deadline = time.monotonic() + WAIT_S
+    while not done():
+        if time.monotonic() > deadline:
+            raise SystemExit(complaint)
+        time.sleep(0.2)
 
 
 if __name__ == "__main__":

@@ -27,3 +27,8 @@ def test_the_make_targets_and_the_keys_it_names_are_there() -> None:
     code = "".join(path.read_text() for folder in ("dags", "deploy") for path in Path(REPOSITORY / folder).glob("*.*"))
     for name in set(re.findall(r"`(beambell_\w+)`", TEXT)):
         assert name in code, name
+
+
+def test_the_pictures_are_there_and_small() -> None:
+    for picture in re.findall(r"\]\((pictures/[^)]+)\)", TEXT):
+        assert (REPOSITORY / "docs" / picture).stat().st_size < 150_000
