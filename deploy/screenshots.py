@@ -26,7 +26,8 @@ from projects import change_params, small_project  # noqa: E402
 
 PICTURES = REPOSITORY / "docs" / "pictures"
 DAYS = ("2026-01-01", "2026-01-02")
-SIZE = "1500,1000"
+GROUPS = {"label_partition": ["deliveries", "votes", "labels"], "retrain_model": ["version", "promotion"]}
+SIZE = "1300,1100"
 WAIT_S = 180.0
 REST_S = 4.0  # for drawing
 RUN_S = 600.0
@@ -58,12 +59,15 @@ def look(browser: Browser, url: str, labelled: str, retrained: str) -> None:
     """Take the pictures: of the DAGs, and of a finished run of two of them, as graphs with their groups open."""
     browser.open(f"{url}/dags", "Label each day")  # signs in
     browser.remember("default_dag_view", "graph")
-    browser.remember("label_partition/open-groups", ["deliveries", "votes", "labels"])
-    browser.remember("retrain_model/open-groups", ["version", "promotion"])
+    for dag_id, groups in GROUPS.items():
+        browser.remember(f"{dag_id}/open-groups", groups)
+        browser.remember(f"direction-{dag_id}", "DOWN")
     browser.open(f"{url}/dags", "Retrain the model")
     browser.picture("airflow-dags")
+    browser.resize(1300, 1500)
     browser.open(f"{url}/dags/label_partition/runs/{labelled}", "labels.validate")
     browser.picture("airflow-label-partition")
+    browser.resize(1300, 900)
     browser.open(f"{url}/dags/retrain_model/runs/{retrained}", "version.train")
     browser.picture("airflow-retrain-model")
 
@@ -112,6 +116,10 @@ class Browser:
             lambda: text in self._evaluate("document.body ? document.body.innerText : ''"), f"no {text!r} at {url}"
         )
         time.sleep(REST_S)
+
+    def resize(self, width: int, height: int) -> None:
+        """Set the size of what is seen, in pixels."""
+        self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
     def remember(self, key: str, value: Any) -> None:
         """Set what the pages remember of their user's choices."""
