@@ -153,12 +153,22 @@ def generate(project: Folder = Path(), json: Json = False) -> None:
 
 @app.command()
 def demo(project: Folder = Path()) -> None:
-    """Generate the embedded data set, run every stage over it, and sum up."""
+    """Generate the embedded data set, run every stage over it, have some rows reviewed, run again, and sum up."""
+    from beambell.report.feedback_effect import effect_text, show_effect
+    from beambell.steps.evaluate import gold_of
+    from beambell.steps.simulate import simulate_reviews
+
     console = Console(as_json=False)
     opened = open_project(project)
     _generate(console, opened)
     _do(console, STAGES, opened, opened.select())
+    with console.working("review"):
+        reviewed = simulate_reviews(opened)
+    console.out.print(f"[bold]review   [/] {reviewed.events:,} answers of simulated reviewers, in {reviewed.file}")
+    _do(console, STAGES, opened, opened.select())
     _print_summary(console, opened)
+    for part in effect_text(show_effect(opened, gold_of(opened))):
+        console.out.print(part)
 
 
 @app.command()

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from beambell.cli.console import Console
 from beambell.cli.options import End, Folder, Json, Sample, Start, Streams, open_project
+from beambell.errors import UsageError
+
+Against = Annotated[
+    str | None,
+    typer.Option("--against", help="Judge by gold, or by feedback that only measures; the latter if there is."),
+]
 
 lm_app = typer.Typer(help="Compare label models.", no_args_is_help=True)
 
@@ -24,13 +31,21 @@ def lm_compare(
     start: Start = None,
     end: End = None,
     sample: Sample = 100_000,
+    against: Against = None,
     json: Json = False,
 ) -> None:
-    """Fit every kind of label model to the state: quality, agreement, calibration, time."""
+    """Fit every kind of label model to the state, with feedback: quality, agreement, calibration, time."""
     from beambell.report.lm_text import comparison_text
     from beambell.report.lm_views import compare_label_models
     from beambell.steps.evaluate import gold_of
+    from beambell.steps.fit import read_feedback
 
+    if against not in (None, "gold", "feedback"):
+        raise UsageError(f"unknown judge {against!r}", where="--against", fix="use gold or feedback")
     opened = open_project(project)
-    view = compare_label_models(opened, opened.select(stream, start, end), sample, gold=gold_of(opened))
+    reviewed = None if against == "gold" else read_feedback(opened, opened.weighing_lfs, "evaluate")
+    if against == "feedback" and reviewed is None:
+        raise UsageError("no feedback only measures", where="--against", fix="`beambell feedback status` says why")
+    feedback, chosen = read_feedback(opened, opened.weighing_lfs), opened.select(stream, start, end)
+    view = compare_label_models(opened, chosen, sample, gold=gold_of(opened), feedback=feedback, reviewed=reviewed)
     Console(as_json=json).show(view, comparison_text(view))

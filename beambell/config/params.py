@@ -217,10 +217,11 @@ class LabelParams(Section):
     ----------
     relabel_days
         When the label model changes, this many days back from the newest partition are relabelled; ``None``
-        relabels all history. Partitions whose votes changed, or that have no labels yet, are always labelled.
+        relabels all history. Partitions whose votes or feedback changed, or that have no labels yet, are always
+        labelled.
     """
 
-    relabel_days: int | None = Field(default=30, ge=1)
+    relabel_days: int | None = Field(default=None, ge=1)
 
 
 class GateParams(Section):

@@ -81,6 +81,10 @@ def trial_text(view: Trial) -> Iterator[RenderableType]:
         yield f"  precision  {interval}: {p.right:,} right of {p.rows:,} votes on rows with a gold label"
     else:
         yield "  precision  unknown: none of its votes is on a row with a gold label"
+    if view.feedback and view.feedback.precision:
+        good = view.feedback.precision
+        interval = f"{good.share:.1%} ({good.low:.1%} to {good.high:.1%})"
+        yield f"  feedback   {interval}: {good.right:,.0f} right of {good.rows:,} votes on rows that people reviewed"
     yield f"  time       {1e6 * view.seconds_per_row:,.1f} µs per row"
     yield f"  errors     {view.errors:,}"
     for message, rows in list(view.messages.items())[:MESSAGES_SHOWN]:

@@ -6,20 +6,22 @@ import difflib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.compute as pc
 
 from beambell.errors import UsageError
 from beambell.labeling import ABSTAIN, LabelingFunction, evaluate
 from beambell.labeling.evaluate import Evaluation
 from beambell.model.evaluation import wilson_interval
 from beambell.project import Project
+from beambell.report.feedback_views import LFPrecision, ReviewedRows
 from beambell.report.sample import Part, draw, excerpt, spread
 from beambell.state.past import with_pasts
-from beambell.store import Layout, Selection
+from beambell.store import Layout, Partition, Selection
 
 Votes = npt.NDArray[np.int8]
 Gold = Callable[[Part], npt.NDArray[np.int64]]
@@ -97,6 +99,8 @@ class Trial:
         Measured here and now.
     examples
         Rows it voted on, conflicts first.
+    feedback
+        Its precision on all rows that people reviewed, in the sample or not; ``None`` if there are none.
     """
 
     name: str
@@ -112,6 +116,7 @@ class Trial:
     messages: dict[str, int]
     seconds_per_row: float
     examples: tuple[Example, ...]
+    feedback: LFPrecision | None = None
 
 
 @dataclass(frozen=True)
@@ -182,7 +187,26 @@ def try_lf(project: Project, name: str, selection: Selection, size: int = SAMPLE
         result = _evaluate(project, [lf], part)
         found.seconds += perf_counter() - start
         found.add(part, result, gold(part) if gold else None)
-    return found.trial()
+    return replace(found.trial(), feedback=_on_reviewed_rows(project, lf, selection))
+
+
+def _on_reviewed_rows(project: Project, lf: LabelingFunction, selection: Selection) -> LFPrecision | None:
+    """Let it vote on the rows that people reviewed, wherever they are, and compare."""
+    manifest = project.store.read(Layout.FEEDBACK)
+    if manifest is None:
+        return None
+    reviewed = ReviewedRows.read(project, manifest)
+    votes = np.full(reviewed.rows.num_rows, ABSTAIN, np.int8)
+    for key, (start, stop, _) in manifest.facts["partitions"].items():
+        partition = Partition(*key.split("/"))
+        if partition not in selection or not lf.votes_on(partition.stream):
+            continue
+        ids = reviewed.rows["row_id"].slice(start, stop - start).combine_chunks()
+        rows = project.rows(partition.stream, partition.dt, "arrow")
+        rows = rows.filter(pc.is_in(rows["id"], value_set=ids))
+        at = pc.index_in(rows["id"], value_set=ids).to_numpy()
+        votes[start + at] = _evaluate(project, [lf], Part(partition, rows, None)).votes[:, 0]
+    return reviewed.precision(lf.name, votes)
 
 
 def diff_lfs(project: Project, name: str | None, selection: Selection, size: int = SAMPLE) -> list[Change]:

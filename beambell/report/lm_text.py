@@ -39,9 +39,10 @@ def comparison_text(view: Comparison) -> Iterator[RenderableType]:
     yield f"{view.covered:,} of {view.rows:,} rows have a vote; feedback on {view.feedback:,} of them was used"
     judged = next((model.quality for model in view.models if model.quality), None)
     if judged:
-        yield f"accuracy, log loss and calibration are of {judged.rows:,} covered rows whose class is known"
+        whence = f"{judged.rows:,} covered rows whose class is known by {view.judged_by}"
+        yield f"accuracy, log loss and calibration are of {whence}"
     else:
-        yield "no covered row has a known class: quality cannot be told (evaluation.gold in params.yaml)"
+        yield "no covered row has a known class: quality cannot be told (evaluation.gold in params.yaml, or feedback)"
     for pair in view.dependencies[:COPIES_SHOWN]:
         what = "copies" if pair.kind == "copy" else "is a part of"
         share = pair.likeness if pair.kind == "copy" else pair.contained

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -90,6 +90,8 @@ class Comparison:
         Of the state, and how many of them have a vote.
     feedback
         Labelled rows that the models were fitted with.
+    judged_by
+        ``gold``, or ``feedback``: the part of it that no model was fitted to.
     models
         One each; the project's own first.
     dependencies
@@ -99,31 +101,41 @@ class Comparison:
     rows: int
     covered: int
     feedback: int
+    judged_by: str
     classes: tuple[str, ...]
     models: tuple[ModelFigures, ...]
     dependencies: tuple[Dependency, ...]
 
 
 def compare_label_models(
-    project: Project, selection: Selection, sample: int, *, gold: Gold, feedback: FeedbackCounts | None = None
+    project: Project,
+    selection: Selection,
+    sample: int,
+    *,
+    gold: Gold,
+    feedback: FeedbackCounts | None = None,
+    reviewed: FeedbackCounts | None = None,
 ) -> Comparison:
-    """Fit every kind of label model to the project's state, and judge them by its gold labels.
+    """Fit every kind of label model to the project's state, and judge them by rows whose class is known.
 
     Parameters
     ----------
     selection, sample
-        Partitions whose rows are judged, and how many of these are looked at.
+        Partitions whose rows have gold labels to judge by, and how many of these rows are looked at.
     gold
         Gives the known class of sampled rows.
     feedback
-        To fit with; not of rows that have gold.
+        To fit with.
+    reviewed
+        To judge by instead of gold: feedback on rows that are not in ``feedback``.
     """
     everyone, params = project.state(), project.params.label_model
     counts = everyone.restrict([name for name in everyone.lfs if name not in project.params.lfs.shadow])
     project.register_label_models(params.kind)
-    known = _known(project, selection, sample, gold, counts)
-    options = {params.kind: params.options}
-    return compare(counts, project.params.classes, known=known, feedback=feedback, first=params.kind, options=options)
+    known = reviewed or _known(project, selection, sample, gold, counts)
+    options, classes = {params.kind: params.options}, project.params.classes
+    made = compare(counts, classes, known=known, feedback=feedback, first=params.kind, options=options)
+    return replace(made, judged_by="feedback" if reviewed else "gold")
 
 
 def compare(
@@ -182,6 +194,7 @@ def compare(
         rows=counts.n_rows,
         covered=round(float(rows.sum())),
         feedback=feedback.n_rows if feedback is not None else 0,
+        judged_by="gold",
         classes=tuple(classes),
         models=tuple(figures),
         dependencies=label_model.dependencies(counts),
