@@ -25,6 +25,7 @@ NAMES = (
     "stateful",
     "new_day",
     "airflow",
+    "relabel",
 )
 PAGE = Path(__file__).with_name("RESULTS.md")
 HEAD = """\

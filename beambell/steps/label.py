@@ -232,27 +232,38 @@ def labels_table(
     reviewed
         Reviewed rows of the partition: ``row_id``, ``verdict``, ``label`` and ``evaluate``.
     """
-    n, classes = len(ids), posteriors.classes
-    codes = posteriors.heard(codes)
+    distinct, inverse, _ = packed.unique(posteriors.heard(codes))
+    by_pattern, at = _label_patterns(distinct, posteriors), pa.array(inverse)
+    columns = {name: by_pattern[name].take(at) for name in by_pattern.column_names}
+    if reviewed is not None:
+        answers = Answers(ids, reviewed, posteriors.classes)
+        for name, said in answers.columns.items():
+            columns[name] = pc.replace_with_mask(columns[name].combine_chunks(), answers.mask, said)
+    model = pa.repeat(posteriors.id[:SHORT], len(ids))
+    schema = labels_schema(posteriors.classes)
+    return pa.table({"id": ids, "label_model": model, **columns}).select(schema.names).cast(schema)
+
+
+def _label_patterns(codes: npt.NDArray[np.uint8], posteriors: Posteriors) -> pa.Table:
+    """Label distinct patterns by the label model: what each row takes from its own, all but ``id`` and its model's."""
     proba = posteriors.of(codes)
     covered = np.asarray(codes.any(axis=1))  # abstain is digit 0: a pattern without a vote is all zero bits
-    labels, known, own = hard_labels(proba, covered), covered.copy(), np.zeros(n, bool)
-    split = pa.nulls(n, pa.string())
-    if reviewed is not None:
-        answers = Answers(ids, reviewed, classes)
-        own[answers.at] = True
-        labels[answers.at] = answers.labels
-        known[answers.at] = answers.labels != UNLABELLED
-        proba[answers.at] = answers.proba
-        split = pc.replace_with_mask(split, pa.array(own), answers.split)
-    voted = pc.if_else(pa.array(covered), "votes", "none")
-    touched = pc.if_else(pa.array(covered & posteriors.taught), "model", "none")
-    columns = [ids, pa.array(labels)]
-    columns += [pa.array(p.astype(np.float32), mask=~known) for p in proba.T]
-    columns.append(pa.array(entropy(proba).astype(np.float32), mask=~known))
-    columns += [pa.array(covered), pc.if_else(pa.array(own), "feedback", voted), pa.repeat(posteriors.id[:SHORT], n)]
-    columns += [pc.if_else(pa.array(own), "row", touched), split]
-    return pa.table(columns, schema=labels_schema(classes))
+    voted, taught = pa.array(covered), pa.array(covered & posteriors.taught)
+    columns = {
+        f"p_{name}": pa.array(p.astype(np.float32), mask=~covered)
+        for name, p in zip(posteriors.classes, proba.T, strict=True)
+    }
+    return pa.table(
+        {
+            "label": pa.array(hard_labels(proba, covered)),
+            **columns,
+            "entropy": pa.array(entropy(proba).astype(np.float32), mask=~covered),
+            "covered": voted,
+            "source": pc.if_else(voted, "votes", "none"),
+            "feedback": pc.if_else(taught, "model", "none"),
+            "split": pa.nulls(len(codes), pa.string()),
+        }
+    )
 
 
 class Answers:
@@ -260,25 +271,32 @@ class Answers:
 
     Attributes
     ----------
-    at
-        Which rows, [r].
-    labels, proba
-        [r], -1 for a row of none of the classes; [r, K], all on the label's class.
-    split
-        What they are for, string [r]: to ``fit``, or to ``evaluate``.
+    mask
+        Which rows, bool [n].
+    columns
+        Of a file of labels, for these rows in their order. A row of none of the classes is unlabelled.
     """
 
     def __init__(self, ids: pa.ChunkedArray, reviewed: pa.Table, classes: list[str]) -> None:
         reviewed = reviewed.filter(pc.is_in(reviewed["verdict"], pa.array(SETTING)))
         found = pc.index_in(ids, value_set=reviewed["row_id"].combine_chunks())
-        self.at = np.flatnonzero(found.is_valid().to_numpy())
-        rows = reviewed.take(found.drop_null())
-        self.labels = pc.fill_null(pc.index_in(rows["label"], value_set=pa.array(classes, pa.string())), UNLABELLED)
-        self.labels = self.labels.to_numpy().astype(np.int8)
-        self.split = pc.if_else(rows["evaluate"].combine_chunks(), "evaluate", "fit")
-        self.proba = np.zeros((len(self.at), len(classes)))
-        labelled = np.flatnonzero(self.labels != UNLABELLED)
-        self.proba[labelled, self.labels[labelled]] = 1.0
+        self.mask = found.is_valid().combine_chunks()
+        rows = reviewed.take(found.drop_null()).combine_chunks()
+        n = rows.num_rows
+        label = pc.index_in(rows["label"], value_set=pa.array(classes, pa.string())).combine_chunks()
+        known = label.is_valid()
+
+        def where_labelled(values: pa.Array) -> pa.Array:
+            return pc.if_else(known, values.cast(pa.float32()), pa.scalar(None, pa.float32()))
+
+        self.columns = {
+            "label": pc.fill_null(label, UNLABELLED).cast(pa.int8()),
+            **{f"p_{name}": where_labelled(pc.equal(label, k).cast(pa.int8())) for k, name in enumerate(classes)},
+            "entropy": where_labelled(pa.repeat(0.0, n)),
+            "source": pa.repeat("feedback", n),
+            "feedback": pa.repeat("row", n),
+            "split": pc.if_else(rows["evaluate"].combine_chunks(), "evaluate", "fit"),
+        }
 
 
 def read_answers(project: Project, work: LabelWork) -> pa.Table | None:

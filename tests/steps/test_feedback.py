@@ -14,14 +14,22 @@ from projects import change_params, published, run_stages, small_project
 from beambell import Project
 from beambell.cli import main
 from beambell.errors import InputError, LabelModelError, UsageError
+from beambell.feedback.batches import read_batches, read_events
 from beambell.feedback.stored import read_counts
+from beambell.report.feedback_effect import show_effect
 from beambell.report.feedback_views import Share, show_feedback
+from beambell.report.lf_trial import try_lf
 from beambell.report.lineage import trace
+from beambell.report.lm_views import compare_label_models
+from beambell.report.sample import draw
 from beambell.state import FeedbackCounts
 from beambell.steps import fit as fit_step
+from beambell.steps import train as train_step
+from beambell.steps.evaluate import gold_of
 from beambell.steps.feedback import add_event, import_file
 from beambell.steps.label import UNLABELLED
 from beambell.steps.row_index import FOLDER
+from beambell.steps.simulate import simulate_reviews
 from beambell.store import Layout, Selection
 from beambell.store.gc import find_garbage
 from beambell.store.verify import verify
@@ -33,6 +41,7 @@ LFS = """
 """
 TO_LABELS = ("feedback", "fit", "label", "validate")
 ALL = Selection()
+CLASSES = ["ham", "spam"]
 
 
 @pytest.fixture(scope="module")
@@ -384,3 +393,72 @@ def test_shares_weigh_what_was_picked_rarely_more():
     assert share.of_all == pytest.approx(100 / 104)
     assert share.of_all_low < 0.5  # one row's word
     assert Share.of(right[:0]) is None
+
+
+def test_simulated_reviewers_answer_the_same_each_time_and_make_labels_better(folder):
+    gold = gold_of(Project(folder))
+    reviewed = simulate_reviews(Project(folder), 150)
+    assert (reviewed.events, reviewed.quarantined) == (300, 0)
+    assert not simulate_reviews(Project(folder), 150).new
+    run_stages(folder, *TO_LABELS)
+    effect = show_effect(Project(folder), gold)
+    assert 0 < effect.reviewed < 150  # some rows stay undecided
+    assert effect.after.accuracy > effect.before.accuracy
+    assert effect.after_others.rows == effect.before_others.rows
+    assert effect.after_others.log_loss < effect.before_others.log_loss
+    truth = {}
+    project = Project(folder)
+    for part in draw(project, ALL, 10**6):
+        truth |= dict(zip(part.rows["id"].to_pylist(), gold(part).tolist(), strict=True))
+    events = read_events(project.store, read_batches(project.store)).to_pylist()
+    wrong = [event for event in events if event["label"] and event["label"] != CLASSES[truth[event["row_id"]]]]
+    assert {event["reviewer"] for event in events if event["verdict"] == "unsure"} == {"ben", "cleo"}
+    assert 0 < len(wrong) < 0.1 * len(events)
+
+
+def test_an_lf_is_tried_on_reviewed_rows_and_label_models_are_judged_by_those_that_measure(folder):
+    rows = rows_of(folder)
+    write(folder, "a.csv", *({"row_id": row, "label": "spam"} for row in rows))
+    run_stages(folder, *TO_LABELS)
+    project = Project(folder)
+    voted = (project.votes("comments", "2026-01-01")["brief"] >= 0).sum()
+    trial = try_lf(project, "brief", ALL, 10)
+    assert (trial.feedback.precision.right, trial.feedback.precision.rows) == (0, voted)
+    assert trial.feedback.precision.low == 0.0 < trial.feedback.precision.high < 0.1
+    fit, measuring = (fit_step.read_feedback(project, project.weighing_lfs, role) for role in ("fit", "evaluate"))
+    made = compare_label_models(project, ALL, 1000, gold=gold_of(project), feedback=fit, reviewed=measuring)
+    assert (made.judged_by, made.feedback) == ("feedback", fit.n_rows)
+    covered = (measuring.patterns >= 0).any(axis=1)
+    assert made.models[0].quality.rows == measuring.counts[covered].sum()
+
+
+def test_rows_that_only_measure_are_not_trained_on(folder):
+    write(folder, "a.csv", *({"row_id": row, "label": "spam"} for row in rows_of(folder)))
+    run_stages(folder, *TO_LABELS)
+    project, measuring = Project(folder), {row for row, measures in split_of(folder).items() if measures}
+    rows = pd.concat([project.rows(p.stream, p.dt) for p in project.store.partitions(Layout.PARTITIONS)])
+    measures = rows["id"].isin(measuring)
+    unique = set(rows.loc[measures, "text"]) - set(rows.loc[~measures, "text"])
+    trained, _, _ = train_step.training_rows(project, train_step.find_sources(project))
+    assert unique
+    assert not unique & set(trained)
+
+
+@pytest.mark.parametrize("label", ["spam", "ham"])
+def test_feedback_of_one_class_only(folder, label):
+    write(folder, "a.csv", *({"row_id": row, "label": label} for row in rows_of(folder)[:30]))
+    run_stages(folder, *TO_LABELS)
+    assert label_of(folder, rows_of(folder)[0])["label"] == CLASSES.index(label)
+
+
+def test_no_row_is_covered(folder):
+    """No labeling function votes on anything; what people said is all there is."""
+    (folder / "lfs.yaml").write_text("- {kind: regex, name: never, pattern: 'no such text', label: spam}\n")
+    change_params(folder, gate={"min_coverage": 0.0})
+    rows = rows_of(folder)
+    write(folder, "a.csv", *({"row_id": row, "label": CLASSES[i % 2]} for i, row in enumerate(rows[:20])))
+    run_stages(folder, "apply", "merge", *TO_LABELS)
+    labels = Project(folder).labels("comments", "2026-01-01").set_index("id")
+    assert labels.loc[rows[:20], "label"].tolist() == [0, 1] * 10
+    assert set(labels.loc[rows[20:], "label"]) == {UNLABELLED}
+    assert set(labels.loc[rows[20:], "source"]) == {"none"}

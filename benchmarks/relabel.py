@@ -1,0 +1,105 @@
+"""New feedback on all history: fit and label again, beside applying the labeling functions again."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from benchmarks.timing import alternated, table
+
+if TYPE_CHECKING:
+    from beambell import Project
+
+GRAINS = {"month": 3.0, "day": 1.0}
+DAYS = 14
+ROUNDS = 3
+
+
+def measure() -> str:
+    """Compare."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for grain, scale in GRAINS.items():
+            rows.append(_compare(Path(folder) / grain, grain, scale))
+    head = ("partitions", "rows", "apply", "consensus and fit", "label", "apply / label", "apply / all three")
+    return (
+        "## Relabelling all history after new feedback, beside applying the labeling functions again, CPU seconds\n\n"
+        + table(head, rows)
+        + "\nThe embedded streams and their labeling functions; each row of a review of 400 comes new in each round.\n"
+    )
+
+
+def _compare(folder: Path, grain: str, scale: float) -> list[object]:
+    from beambell import Project
+    from beambell.cli.stages import STAGES
+    from beambell.embedded import generate
+    from beambell.store import Layout
+
+    repository = Path(__file__).parents[1]
+    params = yaml.safe_load((repository / "params.yaml").read_text())
+    for stream in params["streams"].values():
+        stream |= {"grain": grain, "first": None}
+    folder.mkdir()
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    shutil.copytree(repository / "labeling_functions", folder / "labeling_functions")
+    generate(folder / "data" / "raw", scale=scale, days=DAYS)
+    stages = {stage.name: stage for stage in STAGES}
+
+    def run(*names: str) -> float:
+        start = time.process_time()
+        for name in names:
+            project = Project(folder)
+            assert stages[name].run(project, project.select()).done, name
+        return time.process_time() - start
+
+    def apply() -> float:
+        _forget(Project(folder), Layout.VOTES)
+        return run("apply")
+
+    def fit() -> float:
+        _review(Project(folder), next(rounds))
+        return run("feedback", "fit")
+
+    run("ingest", "aggregate", "apply", "merge", "fit", "label")
+    rounds = iter(range(100))
+    contenders: dict[str, Callable[[], float]] = {"apply": apply, "fit": fit, "label": lambda: run("label")}
+    seconds = alternated(contenders, rounds=ROUNDS)
+    votes = Project(folder).store.partitions(Layout.VOTES).values()
+    three = seconds["fit"] + seconds["label"]
+    return [
+        len(votes),
+        f"{sum(manifest.facts['rows'] for manifest in votes):,}",
+        *(f"{seconds[name]:.2f}" for name in ("apply", "fit", "label")),
+        f"{seconds['apply'] / seconds['label']:.1f}",
+        f"{seconds['apply'] / three:.1f}",
+    ]
+
+
+def _forget(project: Project, kind: str) -> None:
+    for folder in list(project.store.under(kind)):
+        project.store.files.remove(f"{folder}/manifest.json")
+
+
+def _review(project: Project, number: int) -> None:
+    """Give 400 rows a label, other rows each time."""
+    import pyarrow as pa
+
+    from beambell.feedback.batches import publish_batch
+    from beambell.feedback.events import check_events
+    from beambell.report.sample import draw
+
+    size = 400 * (number + 1)
+    said = []
+    for part in draw(project, project.select(), size):
+        said += [
+            {"row_id": row, "stream": part.partition.stream, "label": "spam", "reviewer": "ada", "time": "2026-03-01"}
+            for row in part.rows["id"].to_pylist()
+        ]
+    checked = check_events(pa.Table.from_pylist(said), classes=project.params.classes)
+    publish_batch(project.store, [checked], {"round": str(number)})
