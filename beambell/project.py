@@ -135,8 +135,14 @@ class Project:
         return _as(form, pa.table(columns))
 
     def labels(self, stream: str, dt: str, form: Form = "pandas") -> pd.DataFrame | pa.Table:
-        """Published labels of a partition: ``id``, ``label`` (-1 unlabelled), a probability per class, entropy."""
+        """Published labels of a partition: ``id``, ``label`` (-1 unlabelled), probabilities, and what they rest on."""
         return _as(form, self._table(Layout.LABELS, "labels", stream, dt))
+
+    def feedback(self, form: Form = "pandas") -> pd.DataFrame | pa.Table:
+        """What people said, one row per reviewed row: consensus, reviewers and their agreement, what it is for."""
+        manifest = self.store.require(Layout.FEEDBACK, "run `beambell feedback sync`")
+        table = read_table(self.store, Layout.FEEDBACK, manifest.files["rows"])
+        return _as(form, table.drop_columns(["pattern"]))
 
     def dead_letters(self, stream: str, dt: str, form: Form = "pandas") -> pd.DataFrame | pa.Table:
         """Votes that failed in a partition: row, LF, exception; tracebacks once per distinct error."""

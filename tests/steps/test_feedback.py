@@ -234,6 +234,7 @@ def test_contradicting_reviewers_label_nothing(folder):
     outcomes = run_stages(folder, *TO_LABELS)
     assert outcomes["feedback"].figures["contradicted"] == 1
     assert label_of(folder, row)["source"] == "votes"
+    assert Project(folder).feedback()["verdict"].tolist() == ["undecided"]
     (contradiction,) = show_feedback(Project(folder)).contradictions
     assert (contradiction["row_id"], contradiction["verdict"], contradiction["agreement"]) == (row, "undecided", 0.5)
 
