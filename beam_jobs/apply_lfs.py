@@ -10,6 +10,8 @@ import threading
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, replace
+from typing import ClassVar
+from weakref import WeakKeyDictionary
 
 import apache_beam as beam
 import numpy as np
@@ -91,12 +93,12 @@ class ApplyLFs(ProjectFn):
     """Evaluate the LFs that a range of rows lacks, and carry over the votes it has."""
 
     _compiling = threading.Lock()
+    _compilations: ClassVar[WeakKeyDictionary[Project, dict[tuple[str, ...], CompiledLFs]]] = WeakKeyDictionary()
 
     def setup(self) -> None:
         """Open the project and load its labeling functions, once per worker."""
         super().setup()
         self._catalogue = self.catalogue()
-        self._compilations: dict[tuple[str, ...], CompiledLFs] = {}
         self._counters: dict[tuple[str, str], Counter] = {}
 
     def work(self, item: Item) -> Iterator[tuple[str, Voted]]:
@@ -107,7 +109,8 @@ class ApplyLFs(ProjectFn):
         codes = self._carry_over(work, start, stop, list(lfs), L)
         patterns = pa.table({"pattern": packed.to_arrow(codes)})
         shard = stage_shard(self.project.store, f"{self._job}/{work.partition}", index, patterns)
-        counts = PatternCounts.of_packed(codes, self.project.params.cardinality, [lf.name for lf in work.lfs])
+        count = PatternCounts.from_packed if work.previous else PatternCounts.of_packed  # a file may hold anything
+        counts = count(codes, self.project.params.cardinality, [lf.name for lf in work.lfs])
         yield str(work.partition), Voted((counts,), (shard,), (letters,) if letters.num_rows else ())
 
     def _carry_over(
@@ -169,9 +172,10 @@ class ApplyLFs(ProjectFn):
         """Compile a set of LFs once for all threads of this process."""
         key = tuple(self._catalogue.fingerprints[lf.name] for lf in lfs)
         with ApplyLFs._compiling:
-            if key not in self._compilations:
-                self._compilations[key] = compile_lfs(lfs, cache_dir=self.project.volatile / "compiled")
-            return self._compilations[key]
+            compilations = ApplyLFs._compilations.setdefault(self.project, {})
+            if key not in compilations:
+                compilations[key] = compile_lfs(lfs, cache_dir=self.project.volatile / "compiled")
+            return compilations[key]
 
     def _lf(self, work: VotesWork, j: int) -> LabelingFunction:
         wanted = work.lfs[j]

@@ -139,9 +139,11 @@ class PatternCounts:
             If these are not patterns of those labeling functions and classes, or not counts.
         """
         names = _check_names(lfs)
-        packing.check_possible(packed, len(names), cardinality)
         if counts is None:
-            return cls.of_packed(packed, cardinality, names)
+            counted = cls.of_packed(packing.check_packed(packed, len(names), cardinality), cardinality, names)
+            packing.check_possible(counted.packed, len(names), cardinality)
+            return counted
+        packing.check_possible(packed, len(names), cardinality)
         rows, order = _check_counts(counts, len(packed)), packing.keys(packed)
         if not np.all(order[1:] > order[:-1]):  # as in every table of them
             packed, inverse, _ = packing.unique(packed)
