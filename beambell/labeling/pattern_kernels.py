@@ -50,15 +50,14 @@ def _word(row, start, stop):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _differ(a, b, width):  # type: ignore[no-untyped-def]
-    """Return -1, 0 or 1 as pattern ``a`` comes before ``b``, is the same, or comes after it."""
+def _equal(a, b, width):  # type: ignore[no-untyped-def]
+    """Whether two patterns are the same."""
     start = _U(0)
     while start < width:
-        x, y = _word(a, start, width), _word(b, start, width)
-        if x != y:
-            return -1 if x < y else 1
+        if _word(a, start, width) != _word(b, start, width):
+            return False
         start += _U(8)
-    return 0
+    return True
 
 
 @_compiled
@@ -179,7 +178,7 @@ def distinct(packed, inverse, firsts, counts):  # type: ignore[no-untyped-def]
                 found += 1
                 held[slot], numbers[slot] = key, found
                 break
-            if held[slot] == key and (width <= _U(8) or _differ(packed[i], packed[firsts[number - 1]], width) == 0):
+            if held[slot] == key and (width <= _U(8) or _equal(packed[i], packed[firsts[number - 1]], width)):
                 counts[number - 1] += 1
                 inverse[i] = number - 1
                 break
@@ -262,23 +261,28 @@ def merge(a, of_a, b, of_b, merged, counts):  # type: ignore[no-untyped-def]
 
     Equal patterns add up, and one that adds up to nothing is left out.
     """
-    i, j, n = 0, 0, 0
-    width = _U(a.shape[1])
-    while i < len(a) or j < len(b):
-        order = 1 if i == len(a) else -1 if j == len(b) else _differ(a[i], b[j], width)
-        row = a[i] if order <= 0 else b[j]
+    # Which comes first cannot be guessed, so there is no branch on it: the bytes are chosen by masks.
+    width, ends_a, ends_b = _U(a.shape[1]), _U(len(a)), _U(len(b))
+    i, j, n = _U(0), _U(0), _U(0)
+    while i < ends_a and j < ends_b:
+        start, x, y = _U(0), _word(a[i], _U(0), width), _word(b[j], _U(0), width)
+        while x == y and start + _U(8) < width:
+            start += _U(8)
+            x, y = _word(a[i], start, width), _word(b[j], start, width)
+        takes_a, takes_b = _U(x <= y), _U(x >= y)
+        mask = np.uint8(0) - np.uint8(takes_a)
         for k in range(width):
-            merged[n, k] = row[k]
-        count = 0
-        if order <= 0:
-            count += of_a[i]
-            i += 1
-        if order >= 0:
-            count += of_b[j]
-            j += 1
-        if count:
-            counts[n] = count
-            n += 1
+            merged[n, k] = (a[i, k] & mask) | (b[j, k] & ~mask)
+        counts[n] = of_a[i] * np.int64(takes_a) + of_b[j] * np.int64(takes_b)
+        n += _U(counts[n] != 0)
+        i += takes_a
+        j += takes_b
+    for rows, of_rows, start in ((a, of_a, i), (b, of_b, j)):
+        for row in range(start, len(rows)):
+            for k in range(width):
+                merged[n, k] = rows[row, k]
+            counts[n] = of_rows[row]
+            n += _U(of_rows[row] != 0)
     return n
 
 
