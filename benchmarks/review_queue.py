@@ -103,13 +103,15 @@ class Set:
 
 def compare(data: Set) -> list[list[str]]:
     """Accuracy on covered rows that were not reviewed, for each strategy and share of the covered rows."""
-    found: dict[str, list[str]] = {}
+    without, covered = data.fit(), np.flatnonzero(data.covered)
+    unreviewed = judged(without, data.L[covered], data.y[covered], data.K)[0]
+    found = {"none": [f"{unreviewed:.1f}"] * len(SHARES)}
     for share in SHARES:
-        size = round(share * int(data.covered.sum()))
+        size = round(share * len(covered))
         accuracies: dict[str, list[float]] = {}
         for seed in range(DRAWS):
             for name, reviewed in data.strategies(size, seed).items():
-                rest = np.setdiff1d(np.flatnonzero(data.covered), reviewed)
+                rest = np.setdiff1d(covered, reviewed)
                 model = data.fit(data.feedback(reviewed))
                 accuracies.setdefault(name, []).append(judged(model, data.L[rest], data.y[rest], data.K)[0])
         for name, values in accuracies.items():
@@ -160,7 +162,8 @@ def measure() -> str:
         f"## Review queue: accuracy on covered rows that were not reviewed, mean of {DRAWS} draws\n\n"
         + table(columns, body)
         + "\nSizes are shares of the covered rows. A part of the queue is of rows without a vote, which teach nothing "
-        "about the others; random and entropy ask about covered rows alone.\n"
+        "about the others; random and entropy ask about covered rows alone. What is left is not the same for all: who "
+        "reviews the hardest rows leaves the easier ones.\n"
         f"\n### What the next {NEXT} answers buy: estimated, and what they bought\n\n"
         + table(said, gains)
         + f"\nPoints, on all covered rows, mean of {HISTORIES} histories of answers; in brackets the 90 % interval. It "

@@ -165,11 +165,10 @@ def feedback_export(
     """Write the rows to review next to a file for reviewers, and note that they were given out."""
     from beambell.feedback.interchange import check_format
     from beambell.report.queue_text import queue_text
-    from beambell.steps.review_queue import build_queue, export_queue, show_queue
+    from beambell.steps.review_queue import export_queue
 
     opened = open_project(project)
     form = check_format(out.name, file_format)
-    made = build_queue(opened, opened.select(stream, start, end), size=size, again=again)
-    files = export_queue(opened, made, out, form, force=force)
-    view = show_queue(made, files=tuple(str(file) for file in files))
+    selection = opened.select(stream, start, end)
+    view = export_queue(opened, selection, out, form, size=size, again=again, force=force)
     Console(as_json=json).show(view, queue_text(view))

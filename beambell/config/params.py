@@ -144,7 +144,7 @@ class StateParams(Section):
 
 
 class ReviewQueueParams(Section):
-    """Which rows reviewers are asked about (see docs/feedback.md).
+    """Which rows reviewers are asked about (see docs/review-queue.md).
 
     Attributes
     ----------

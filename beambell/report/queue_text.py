@@ -64,7 +64,7 @@ def _gain(gain: ExpectedGain) -> Iterator[str]:
     )
     yield (
         f"about {gain.surprises:.0%} of these answers will differ from the label, if its probabilities are right. All "
-        "of these are estimates by simulation (90 % intervals), not measurements: docs/feedback.md says how they fared"
+        "of these are estimates by simulation (90 % intervals), not measurements: see docs/review-queue.md"
     )
 
 

@@ -50,7 +50,7 @@ RECORD_SCHEMA = pa.schema(
         pa.field("text_key", pa.string(), nullable=False),
     ]
 )
-_MORE = 1.2  # arrivals to look at for each that is wanted: some are known already, some are twice the same text
+_MORE = 1.2  # arrivals to look at for each that is wanted: some are known already, some have the same text
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,20 +151,32 @@ def build_queue(project: Project, selection: Selection, *, size: int | None = No
     Raises
     ------
     UsageError
-        If there is no row to draw from.
+        If there is no row to draw from, or none that was not asked about.
     """
     params = project.params.feedback.queue
     wanted = size or params.size
     warnings: list[str] = []
-    end_model = load_model(project) if params.disagreement and project.store.read(Layout.END_MODEL) else None
+    end_model = _end_model(project, warnings) if params.disagreement else None
     reasons = [reason for reason in Reason if reason is not Reason.DISAGREEMENT or end_model]
     pool = _read_pool(project, selection, {reason: getattr(params, reason) for reason in reasons}, warnings)
     known = _Known.of(project, again=again)
     draw = _Draw(project, pool, end_model, known)
     rows, until = draw.first(wanted)
+    if not rows:
+        raise UsageError("no row is left to ask about", fix="ask again about rows that were given out: --again")
     if (left := len({row.text_key for row in rows})) < wanted:
         warnings.append(f"only {left} rows are left to ask about, not {wanted}")
     return _lay_out(project, draw, rows, until, tuple(warnings))
+
+
+def _end_model(project: Project, warnings: list[str]) -> EndModel | None:
+    if project.store.read(Layout.END_MODEL) is None:
+        return None
+    model = load_model(project)
+    if model.classes == project.params.classes:
+        return model
+    warnings.append("the end model has other classes than params.yaml, and is not asked: run `beambell train`")
+    return None
 
 
 def show_queue(made: ReviewQueue, gain: ExpectedGain | None = None, files: tuple[str, ...] = ()) -> QueueView:
@@ -191,11 +203,22 @@ def estimate_gain(project: Project, made: ReviewQueue) -> ExpectedGain:
     return expected_gain(fit, counts, read_feedback(project, counts.lfs), picks)
 
 
-def export_queue(project: Project, made: ReviewQueue, out: Path, file_format: FileFormat, *, force: bool) -> list[Path]:
+def export_queue(
+    project: Project,
+    selection: Selection,
+    out: Path,
+    file_format: FileFormat,
+    *,
+    size: int | None = None,
+    again: bool = False,
+    force: bool = False,
+) -> QueueView:
     """Write a queue as a file for reviewers, and note that its rows were given out.
 
     Parameters
     ----------
+    size, again
+        As of `build_queue`.
     out
         The file. Beside tasks for Label Studio, their labeling interface is written, as ``.config.xml``.
     force
@@ -204,20 +227,21 @@ def export_queue(project: Project, made: ReviewQueue, out: Path, file_format: Fi
     Raises
     ------
     UsageError
-        If the file is there: someone may be filling it in.
+        If the file is there: someone may be filling it in. As `build_queue` does.
     """
     if out.exists() and not force:
         raise UsageError("there is such a file", where=str(out), fix="choose another name, or write over it: --force")
-    contents = {out: b"".join(interchange.write_tasks(made.tasks, file_format))}
-    if file_format == "label-studio":
-        config = label_studio.labeling_config(project.params.classes)
-        contents[out.with_suffix(".config.xml")] = config.encode()
     with project.writing():
+        made = build_queue(project, selection, size=size, again=again)
+        contents = {out: b"".join(interchange.write_tasks(made.tasks, file_format))}
+        if file_format == "label-studio":
+            config = label_studio.labeling_config(project.params.classes)
+            contents[out.with_suffix(".config.xml")] = config.encode()
         for path, data in contents.items():
             Files(path.parent).write(path.name, data)
         # Only then: a queue that nobody has would be lost, and one that was given out twice is not.
         record_queue(project, made)
-    return list(contents)
+    return show_queue(made, files=tuple(str(path) for path in contents))
 
 
 # -- what there is to draw from ----------------------------------------------------------------------------------

@@ -6,9 +6,12 @@ from math import comb
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from projects import REPOSITORY
 
+from beambell.config.params import ReviewQueueParams
 from beambell.feedback import queue
 from beambell.feedback.queue import Cells, Reason
 
@@ -148,3 +151,11 @@ def test_blanks_around_a_text_do_not_count_and_its_stream_does(text):
 def test_texts_that_look_alike_are_one():
     assert queue.text_key("s", "FREE  Caf\u00e9\t!") == queue.text_key("s", "free cafe\u0301 !")
     assert queue.text_key("s", None) == queue.text_key("s", "")
+
+
+def test_the_guide_shows_the_defaults():
+    guide = (REPOSITORY / "docs" / "review-queue.md").read_text()
+    shown = yaml.safe_load(guide.partition("```yaml\n")[2].partition("```")[0])["feedback"]["queue"]
+    assert ReviewQueueParams(**shown) == ReviewQueueParams()
+    for reason in Reason:
+        assert f"| `{reason}` | {shown[reason]} |" in guide

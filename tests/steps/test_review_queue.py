@@ -130,6 +130,9 @@ def test_what_was_given_out_is_not_asked_again(tmp_path):
     rest = build_queue(made, EVERYTHING, size=10_000)
     assert rest.tasks.num_rows == 90 - 40
     assert rest.figures["known"] > 0
+    record_queue(made, rest)
+    with pytest.raises(UsageError, match="no row is left"):
+        build_queue(made, EVERYTHING, size=1)
 
 
 def test_recording_a_queue_twice_is_recording_it_once(tmp_path):
