@@ -134,10 +134,10 @@ def _size() -> str:
 
     L = votes(1_000_000, LFS, 1)
     million = PatternCounts.from_votes(L, 2)
-    parts = [million]
+    SnorkelLabelModel(n_epochs=1).fit(million)  # imports snorkel
     rows = []
     for factor in (1, 10, 100, 1000):
-        counts = parts[0] * factor
+        counts = million * factor
         fit = SnorkelLabelModel(n_epochs=100)
         taken = median_seconds(lambda fit=fit, counts=counts: fit.fit(counts), repeats=1)
         size = _bytes(counts)
@@ -166,7 +166,8 @@ from beambell.label_model import SnorkelLabelModel
 def memory(what):  # Linux: VmRSS now, VmHWM at the peak since it was reset
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(what))
-SnorkelLabelModel(n_epochs=1).fit(PatternCounts.from_votes(votes(100, {FEW_LFS}, 0), 2))
+import numba
+SnorkelLabelModel(n_epochs=1).fit(PatternCounts.from_votes(votes(10_000, {FEW_LFS}, 0), 2))
 imported = memory("VmRSS")
 Path("/proc/self/clear_refs").write_text("5")
 total = PatternCounts.from_votes(votes({CHUNK}, {FEW_LFS}, 0), 2)
