@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from projects import run_stages
@@ -32,10 +33,15 @@ class KillAt:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
+def call_and_die(n: int, call: Callable[..., object], *arguments: object) -> None:
+    """Call something, up to its n-th change of a data root."""
+    Files.observer = KillAt(n)
+    call(*arguments)
+
+
 def run_and_die(folder: Path, n: int) -> None:
     """Run all stages, up to the n-th change."""
-    Files.observer = KillAt(n)
-    run_stages(folder)
+    call_and_die(n, run_stages, folder)
 
 
 def run_and_note(folder: Path, log: Path) -> None:

@@ -78,6 +78,11 @@ def _publish(project: Project, where: Partition, L: np.ndarray, ids: list[str], 
     publish_votes(project, work, votes, counts, DEAD_LETTERS_SCHEMA.empty_table())
 
 
+def vote_in(folder: Path, where: Partition, seed: int) -> None:
+    """Publish votes in a process that knows no more than the folder."""
+    vote(Project(folder), where, seed)
+
+
 def draw(m: int, seed: int, *, rows: int, pool: int) -> np.ndarray:
     """Draw votes of m LFs: int8 [rows, m], of at most ``pool`` distinct patterns."""
     rng = np.random.default_rng(m)

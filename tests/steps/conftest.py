@@ -13,6 +13,7 @@ from beambell import Project
 
 PRELOAD = [
     "killing",
+    "synthetic",
     "beam_jobs.ingest",
     "beam_jobs.apply_lfs",
     "beam_jobs.label",

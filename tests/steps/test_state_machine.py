@@ -1,10 +1,16 @@
-"""Whatever happens to partitions, LFs and policy: the state that was updated is the state that is made from scratch."""
+"""Whatever happens to partitions, LFs and policy, and whoever dies: the state is the one that is made from scratch.
+
+Deaths are real: a process that merges, or that publishes votes, is killed just before one of its writes.
+"""
 
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 from collections import Counter
+from collections.abc import Callable
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +19,16 @@ import yaml
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
-from synthetic import LFS, draw, make_project, partition, vote, write_lfs
+from killing import call_and_die, run_merge
+from synthetic import LFS, draw, make_project, partition, vote, vote_in, write_lfs
 from synthetic import remove as remove_partition
 
 from beambell import Project
 from beambell.state.stored import log_of, read_counts
 from beambell.steps import merge
 from beambell.store import Layout, Manifest, Partition
+from beambell.store.gc import find_garbage, remove_garbage
+from beambell.store.verify import verify
 
 days = st.integers(0, 25)
 streams = st.sampled_from(["comments", "messages"])
@@ -38,8 +47,17 @@ policies = st.sampled_from(
 
 
 class Schedule(RuleBasedStateMachine):
-    def __init__(self) -> None:
+    """A history of a project, drawn step by step.
+
+    Parameters
+    ----------
+    processes
+        Where to start those that are to die.
+    """
+
+    def __init__(self, processes: BaseContext) -> None:
         super().__init__()
+        self.processes = processes
         self.folder = make_project(Path(tempfile.mkdtemp()) / "project")
         self.versions = dict.fromkeys(LFS, 0)
         self.seeds: dict[Partition, int] = {}
@@ -116,6 +134,39 @@ class Schedule(RuleBasedStateMachine):
         (self.folder / "params.yaml").write_text(yaml.safe_dump(params | {"state": policy}))
         self.policy = policy
 
+    @rule(write=st.integers(1, 45))
+    def a_merge_is_killed(self, write: int) -> None:
+        self._killed(write, run_merge, self.folder)
+
+    @rule(stream=streams, day=days, seed=seeds, write=st.integers(1, 14))
+    def an_arrival_is_killed(self, stream: str, day: int, seed: int, write: int) -> None:
+        where = partition(stream, day)
+        folder = Layout.of(Layout.VOTES, where)
+        before = self.project.store.read(folder)
+        self._killed(write, vote_in, self.folder, where, seed)
+        if self.project.store.read(folder) != before:
+            self.seeds[where] = seed
+            self.behind.discard(where)
+
+    def _killed(self, write: int, call: Callable[..., object], *arguments: object) -> None:
+        """Let a process die before a write, if it gets that far: what readers see is whole all the same."""
+        process = self.processes.Process(target=call_and_die, args=(write, call, *arguments))
+        process.start()
+        process.join()
+        assert process.exitcode in {0, -signal.SIGKILL}
+        damaged = verify(self.project.store, deep=True).errors
+        assert [finding for finding in damaged if finding.where.startswith(("state/", "votes/"))] == []
+
+    @rule(keep=st.none() | st.integers(0, 2))
+    def garbage_is_removed(self, keep: int | None) -> None:
+        with self.project.writing():
+            store = self.project.store
+            remove_garbage(store, find_garbage(store, keep_history=keep))
+
+    @rule()
+    def what_is_volatile_is_lost(self) -> None:
+        shutil.rmtree(self.folder / ".beambell", ignore_errors=True)
+
     # -- what holds after each of them ---------------------------------------------------------------------------
 
     @invariant()
@@ -190,10 +241,10 @@ def _settings(examples: int, steps: int) -> settings:
     )
 
 
-def test_schedules() -> None:
-    run_state_machine_as_test(Schedule, settings=_settings(7, 12))
+def test_schedules(processes: BaseContext) -> None:
+    run_state_machine_as_test(lambda: Schedule(processes), settings=_settings(5, 12))
 
 
 @pytest.mark.heavy
-def test_many_long_schedules() -> None:
-    run_state_machine_as_test(Schedule, settings=_settings(60, 30))
+def test_many_long_schedules(processes: BaseContext) -> None:
+    run_state_machine_as_test(lambda: Schedule(processes), settings=_settings(60, 30))
