@@ -6,7 +6,7 @@ Nothing is recorded for it: every manifest names by digest what it was made from
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from beambell.state.members import read_members
@@ -14,6 +14,8 @@ from beambell.store import Layout, Manifest, Store
 from beambell.store.snapshot import Artefact, Snapshot
 
 SHORT = 16
+
+PastTables = Callable[[str, str, str], Iterable[str]]
 
 _TITLES = {
     Layout.PARTITIONS: "partition",
@@ -105,11 +107,17 @@ class Graph:
         return seen
 
 
-def build_graph(store: Store, snapshot: Snapshot) -> Graph:
+def build_graph(store: Store, snapshot: Snapshot, past_tables: PastTables = lambda *_: ()) -> Graph:
     """Join all manifests of a data root, current and past, by the digests they name.
 
-    Votes name the past that a stateful labeling function saw by the digest of its content for their own keys, so what
-    they were made from ends there: the aggregates of all earlier days.
+    Parameters
+    ----------
+    store, snapshot
+        Of the data root.
+    past_tables
+        Votes name the past that a stateful labeling function saw by the digest of its content for their own keys: that
+        does not change with every table it is merged from. Which these are follows from the function instead: this
+        returns their folders for a partition, and the name and fingerprint of a labeling function.
     """
     graph = Graph()
     keys = {}
@@ -124,6 +132,11 @@ def build_graph(store: Store, snapshot: Snapshot) -> Graph:
     for artefact in artefacts:
         for parent in _parents(store, artefact, graph):
             graph.connect(keys[artefact.place], parent)
+        if artefact.family == Layout.VOTES:
+            for past, tables in _pasts(artefact, graph, past_tables):
+                graph.connect(keys[artefact.place], past)
+                for table in tables:
+                    graph.connect(past, table)
     return graph
 
 
@@ -159,16 +172,6 @@ def _parents(store: Store, artefact: Artefact, graph: Graph) -> Iterator[str]:  
         case Layout.VOTES:
             yield _made(graph, "partition", partition, manifest.inputs["rows"])
             yield from (_lf(graph, lf["name"], lf["fingerprint"]) for lf in manifest.facts["lfs"])
-            for name, digest in manifest.inputs.items():
-                if name.startswith("past of "):
-                    yield graph.add(
-                        Node(
-                            f"{name} {digest[:SHORT]}",
-                            "past",
-                            name.removeprefix("past of "),
-                            {"digest": digest[:SHORT]},
-                        )
-                    )
         case Layout.AGGREGATES:
             for name, digest in manifest.inputs.items():
                 kind, whose = ("partition", partition) if name == "rows" else ("aggregate", f"{_spec(artefact)}/{name}")
@@ -213,6 +216,19 @@ def _parents(store: Store, artefact: Artefact, graph: Graph) -> Iterator[str]:  
 def _feedback(graph: Graph, manifest: Manifest) -> Iterator[str]:
     if "feedback" in manifest.inputs:
         yield _made(graph, "feedback", None, manifest.inputs["feedback"])
+
+
+def _pasts(votes: Artefact, graph: Graph, past_tables: PastTables) -> Iterator[tuple[str, list[str]]]:
+    """Yield the past that each stateful labeling function saw, with the aggregates it is merged from."""
+    partition = votes.partition or ""
+    for lf in votes.manifest.facts["lfs"]:
+        digest = votes.manifest.inputs.get(f"past of {lf['name']}")
+        if digest is not None:
+            name = f"{lf['name']} on {partition}"
+            past = graph.add(Node(f"past of {name}", "past", name, {"digest": digest[:SHORT]}))
+            folders = past_tables(partition, lf["name"], lf["fingerprint"])
+            tables = (f"aggregate {folder.removeprefix(f'{Layout.AGGREGATES}/')}" for folder in folders)
+            yield past, [table for table in tables if table in graph.nodes]
 
 
 def _spec(artefact: Artefact) -> str:

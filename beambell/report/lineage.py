@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
-from beambell.errors import UsageError
+from beambell.errors import BeamBellError, UsageError
 from beambell.feedback.batches import read_batches, read_events
+from beambell.labeling import StatefulFunction
 from beambell.project import Project
-from beambell.report.graph import Graph, Node, build_graph
+from beambell.report.graph import Graph, Node, PastTables, build_graph
+from beambell.state.past import open_aggregates
 from beambell.store import Layout, Partition
-from beambell.store.snapshot import take_snapshot
+from beambell.store.snapshot import Snapshot, take_snapshot
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -92,7 +94,7 @@ def trace(project: Project, text: str) -> Lineage:
         If nothing has that name.
     """
     snapshot = take_snapshot(project.store)
-    graph = build_graph(project.store, snapshot)
+    graph = build_graph(project.store, snapshot, _past_tables(project, snapshot))
     key, row = _subject(project, graph, text)
     up, down = graph.reach(key, graph.parents), graph.reach(key, graph.children)
     seen = {key} | up | down
@@ -104,6 +106,29 @@ def trace(project: Project, text: str) -> Lineage:
         label=_label(project, key.removeprefix("labels "), row) if row is not None else None,
         sources=dict(_sources(project, (graph.nodes[name] for name in sorted({key} | up)))),
     )
+
+
+def _past_tables(project: Project, snapshot: Snapshot) -> PastTables:
+    """Tell which aggregates the past of today's stateful labeling functions is merged from.
+
+    Of functions that were edited or removed since, or cannot be loaded, nobody knows any more.
+    """
+    if not any(artefact.family == Layout.AGGREGATES for artefact in snapshot.current):
+        return lambda *_: ()
+    try:
+        lfs = {lf.name: lf for lf in project.catalogue if isinstance(lf, StatefulFunction)}
+        opened = open_aggregates(project.store, project.params, lfs.values())
+    except BeamBellError:
+        return lambda *_: ()
+
+    def folders(partition: str, name: str, fingerprint: str) -> Iterable[str]:
+        if name not in lfs or project.catalogue.fingerprints[name] != fingerprint:
+            return ()
+        tables = opened[lfs[name].spec.id]
+        past = tables.past_of(Partition(*partition.split("/")), lfs[name].window_days)
+        return map(tables.folder, past.parts)
+
+    return folders
 
 
 def _subject(project: Project, graph: Graph, text: str) -> tuple[str, str | None]:

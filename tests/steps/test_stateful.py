@@ -20,6 +20,7 @@ from projects import change_params, published, run_stages, small_project, write_
 
 from beambell import Project
 from beambell.records import row_schema
+from beambell.report.lineage import trace
 from beambell.state.aggregates import aggregate_rows, merge_sorted
 from beambell.state.past import open_aggregates, with_pasts
 from beambell.steps.aggregate import build_ladder, find_work, publish_table
@@ -227,6 +228,24 @@ def test_the_votes_use_the_past(applied):
     assert (last != -1).any(axis=0).all()
     inputs = project.store.read("votes/stream=comments/dt=2026-01-05").inputs
     assert set(inputs) == {"rows", "lfs", *(f"past of {name}" for name in names)}
+
+
+def test_a_vote_is_traced_through_its_past_to_the_rows_it_counted(applied, tmp_path):
+    found = trace(Project(applied), "votes comments/2026-01-04")
+    assert found.made_from["past of known_spammer on comments/2026-01-04"]
+    partitions = {node.name for node in found.nodes.values() if node.kind == "partition"}
+    before = {f"{stream}/2026-01-{day:02d}" for stream in ("comments", "messages") for day in (1, 2, 3)}
+    assert partitions == {*before, "comments/2026-01-04"}
+    used = trace(Project(applied), "partition messages/2026-01-02").made_with
+    assert "votes comments/2026-01-05" in used["past of good_record on comments/2026-01-05"]
+    assert "past of good_record on comments/2026-01-02" not in used
+    folder = shutil.copytree(applied, tmp_path / "edited")
+    lfs = folder / "labeling_functions" / "embedded.py"
+    lfs.write_text(lfs.read_text().replace(">= 10", ">= 11"))
+    found = trace(Project(folder), "votes comments/2026-01-04")
+    assert "past of said_before on comments/2026-01-04" not in found.made_from, "nobody knows what it was"
+    lfs.write_text("not Python")
+    assert trace(Project(folder), "votes comments/2026-01-04").nodes
 
 
 def test_part_by_part_and_apply_alone_give_the_same_votes(applied, tmp_path):
