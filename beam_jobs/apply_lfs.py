@@ -161,10 +161,10 @@ class ApplyLFs(ProjectFn):
         self._counters[namespace, lf].inc(number)
 
     def _with_past(self, work: VotesWork, lfs: Iterable[LabelingFunction], rows: pa.Table) -> pa.Table:
-        """Add the past of each row's key, for each stateful LF."""
+        """Add the past of each row's key, for each stateful LF: of the pieces of a past, one is held at a time."""
         for lf in lfs:
             if isinstance(lf, StatefulFunction) and lf.name in work.staged:
-                past = read_staged(self.project.store, work.staged[lf.name])
+                past = (read_staged(self.project.store, path) for path in work.staged[lf.name])
                 rows = lf.with_past(rows, past, work.partition.stream)
         return rows
 

@@ -193,7 +193,7 @@ class StatefulFunction(Decorated):
         """Column in which a table may bring the past of its rows: see `with_past`."""
         return f"{PAST}{self.name}"
 
-    def with_past(self, rows: pa.Table, past: pa.Table, stream: str) -> pa.Table:
+    def with_past(self, rows: pa.Table, past: pa.Table | Iterable[pa.Table], stream: str) -> pa.Table:
         """Return rows with one more column: the state of each row's key.
 
         Parameters
@@ -201,9 +201,13 @@ class StatefulFunction(Decorated):
         rows
             Of one stream, with the columns of the key.
         past
-            States by key; a key that is not there has no past.
+            States by key, in one table or in several; a key that is not there has no past.
         """
-        return rows.append_column(self.past_column, _states_of(keys_of(self.key, rows, stream), past))
+        keys = keys_of(self.key, rows, stream)
+        distinct = keys.unique()
+        pieces = [past] if isinstance(past, pa.Table) else past
+        needed = [piece.filter(pc.is_in(piece["key"], value_set=distinct)) for piece in pieces]
+        return rows.append_column(self.past_column, _states_of(keys, pa.concat_tables(needed)))
 
     @cached_property
     def call(self) -> Callable[[Any], Any]:

@@ -148,9 +148,27 @@ def counted(table: pa.Table) -> pa.Table:
     return table.filter(pc.greater(table["n"], 0))
 
 
-def restrict(table: pa.Table, keys: pa.Array) -> pa.Table:
-    """Leave out the keys that are not among these, and those that merely occur."""
-    return table.filter(pc.and_(pc.greater(table["n"], 0), pc.is_in(table["key"], value_set=keys)))
+def restrict_sorted(pieces: Iterable[pa.Table], keys: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Leave out the keys that are not among these, and those that merely occur, holding one piece of each at a time.
+
+    Parameters
+    ----------
+    pieces, keys
+        Tables in pieces, sorted by key, every key once.
+    """
+    blocks = _filled(keys)
+    block = next(blocks, None)
+    for piece in _filled(pieces):
+        rest = counted(piece).combine_chunks()
+        while len(rest) and block is not None:
+            # Of what is up to the block's last key, the block says all there is to say.
+            cut = _keys_up_to(rest, _last_key(block))
+            part = rest.slice(0, cut)
+            yield part.filter(pc.is_in(part["key"], value_set=block["key"].combine_chunks()))
+            rest = rest.slice(cut)
+            block = next(blocks, None) if len(rest) else block
+        if block is None:
+            return
 
 
 def content_digest(table: pa.Table) -> str:

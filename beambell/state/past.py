@@ -12,10 +12,10 @@ from beambell.errors import ArtefactError
 from beambell.labeling.core import LabelingFunction
 from beambell.labeling.stateful import AggregateSpec, StatefulFunction
 from beambell.records import row_schema
-from beambell.state.aggregates import merge, restrict
+from beambell.state.aggregates import merge_sorted, restrict_sorted
 from beambell.state.ladder import Ladder, Part, first_day
 from beambell.store import FileRef, Layout, Manifest, Partition, Store, digest
-from beambell.store.tables import iter_tables, read_table
+from beambell.store.tables import iter_tables
 
 ROLE = "states"
 
@@ -95,17 +95,28 @@ class AggregateTables:
         refs = [self.ref(past.keys), *map(self.ref, past.parts)]
         return None if None in refs else digest([ref.sha256 for ref in refs if ref])
 
-    def read(self, past: Slice) -> pa.Table:
-        """Return the states of a partition's keys, of those that have a past.
+    def read(self, past: Slice) -> Iterator[pa.Table]:
+        """Yield the states of a partition's keys, of those that have a past, sorted by key.
+
+        However many keys there are, a piece of each table is held at a time.
+
+        Yields
+        ------
+        pyarrow.Table
+            As of `merge_sorted`; where there is no past at all, an empty table.
 
         Raises
         ------
         ArtefactError
             If a table is not up to date.
         """
-        keys = read_table(self._store, self.folder(past.keys), self._required(past.keys), ["key"])["key"]
-        found = [restrict(piece, keys) for part in past.parts for piece in self.pieces(part)]
-        return merge(self.spec.aggregate, [self.spec.aggregate.schema.empty_table(), *found], days=True)
+        parts = [restrict_sorted(self.pieces(part), self._keys(past.keys)) for part in past.parts]
+        pieces = merge_sorted(self.spec.aggregate, parts, days=True)
+        yield next(pieces, self.spec.aggregate.schema.empty_table())
+        yield from pieces
+
+    def _keys(self, part: Part) -> Iterator[pa.Table]:
+        return iter_tables(self._store, self.folder(part), self._required(part), ["key"])
 
     def pieces(self, part: Part) -> Iterator[pa.Table]:
         """Read a table in pieces."""

@@ -64,7 +64,7 @@ class VotesWork:
     past
         Digest of the past of each stateful LF that votes, by ``past of NAME``: inputs of the votes.
     staged
-        Staged table of the past of each of those that run, by the LF's name.
+        Staged pieces of the past of each of those that run, by the LF's name.
     """
 
     partition: Partition
@@ -75,7 +75,7 @@ class VotesWork:
     previous_lfs: int
     reason: str
     past: Mapping[str, str] = field(default_factory=dict)
-    staged: Mapping[str, str] = field(default_factory=dict)
+    staged: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def plan(project: Project, selection: Selection) -> Plan:

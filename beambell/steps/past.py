@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import pyarrow as pa
-
 from beambell.labeling import StatefulFunction
 from beambell.project import Project
 from beambell.state.aggregates import content_digest
 from beambell.state.past import open_aggregates
-from beambell.store import Partition
+from beambell.store import Partition, digest
 from beambell.store.remembered import Remembered
 from beambell.store.tables import stage_table
 
@@ -44,7 +42,7 @@ class Pasts:
         self._tables = open_aggregates(project.store, project.params, self._lfs)
         self._job = job
         self._known = Remembered(project.volatile, "pasts")
-        self._at_hand: dict[str, pa.Table] = {}
+        self._staged: dict[str, tuple[str, ...]] = {}
 
     @property
     def staging(self) -> bool:
@@ -59,20 +57,16 @@ class Pasts:
         ArtefactError
             If it is to be staged, and not aggregated.
         """
-        self._at_hand.clear()
         return {input_name(lf.name): self._digest(lf, partition) for lf in self._lfs if lf.votes_on(partition.stream)}
 
-    def stage(self, partition: Partition, names: set[str]) -> dict[str, str]:
-        """Stage the pasts of labeling functions that are to run on a partition; return the tables' paths by name."""
+    def stage(self, partition: Partition, names: set[str]) -> dict[str, tuple[str, ...]]:
+        """Stage the pasts of labeling functions that are to run on a partition; return their pieces' paths by name."""
         staged = {}
         for lf in self._lfs:
             if lf.name in names and lf.votes_on(partition.stream):
-                slot = _slot(lf, partition)
-                path = f"{self._job}/past/{slot}.arrow"
-                if slot not in self._at_hand:
-                    self._at_hand[slot] = self._read(lf, partition)
-                stage_table(self._store, path, self._at_hand[slot])
-                staged[lf.name] = path
+                if _slot(lf, partition) not in self._staged:
+                    self._read(lf, partition)
+                staged[lf.name] = self._staged[_slot(lf, partition)]
         return staged
 
     def save(self) -> None:
@@ -87,14 +81,22 @@ class Pasts:
         known = self._known.get(slot, source)
         if known:
             return str(known)
-        self._at_hand[slot] = self._read(lf, partition)
-        found = content_digest(self._at_hand[slot])
+        found = self._read(lf, partition)
         self._known.put(slot, source, found)
         return found
 
-    def _read(self, lf: StatefulFunction, partition: Partition) -> pa.Table:
-        tables = self._tables[lf.spec.id]
-        return tables.read(tables.past_of(partition, lf.window_days))
+    def _read(self, lf: StatefulFunction, partition: Partition) -> str:
+        """Read a past piece by piece, staging each if this is for a run; return the digest of the whole."""
+        tables, slot = self._tables[lf.spec.id], _slot(lf, partition)
+        digests, paths = [], []
+        for number, piece in enumerate(tables.read(tables.past_of(partition, lf.window_days))):
+            digests.append(content_digest(piece))
+            if self._job is not None:
+                paths.append(f"{self._job}/past/{slot}/{number:06d}.arrow")
+                stage_table(self._store, paths[-1], piece)
+        if self._job is not None:
+            self._staged[slot] = tuple(paths)
+        return digests[0] if len(digests) == 1 else digest(digests)
 
 
 def _slot(lf: StatefulFunction, partition: Partition) -> str:

@@ -11,7 +11,7 @@ from beambell.errors import LabelingFunctionError
 from beambell.labeling import keyword, stateful_labeling_function, text_hash
 from beambell.labeling.aggregates import Aggregate, Column, count, distinct_days, last_seen, total
 from beambell.state import aggregates
-from beambell.state.aggregates import aggregate_rows, content_digest, merge, merge_sorted
+from beambell.state.aggregates import aggregate_rows, content_digest, merge, merge_sorted, restrict_sorted
 
 
 class Widest(Aggregate):
@@ -76,6 +76,36 @@ def test_a_large_table_comes_in_pieces_that_its_content_decides(monkeypatch):
     for size in (1, 3, 11):
         parts = [[half.slice(i, size) for i in range(0, len(half), size)] for half in (table[:6], table[6:])]
         assert [len(piece) for piece in merge_sorted(count(), parts, days=True)] == [4, 4, 3]
+
+
+@given(
+    st.sets(st.sampled_from("abcdefghij")),
+    st.sets(st.sampled_from("abcdefghij")),
+    st.integers(1, 4),
+    st.integers(1, 4),
+    st.integers(0, 3),
+)
+def test_a_table_is_restricted_in_pieces_as_it_is_whole(known, wanted, size, key_size, merely_occur):
+    ours = sorted(known)
+    table = pa.table({"key": pa.array(ours, pa.string()), "n": [int(i >= merely_occur) for i in range(len(ours))]})
+    keys = pa.table({"key": pa.array(sorted(wanted), pa.string())})
+    pieces = [table.slice(i, size) for i in range(0, len(table), size)]
+    blocks = [keys.slice(i, key_size) for i in range(0, len(keys), key_size)]
+    found = [key for piece in restrict_sorted(pieces, blocks) for key in piece["key"].to_pylist()]
+    assert found == sorted(set(ours[merely_occur:]) & wanted)
+
+
+def test_no_more_is_read_than_keys_ask_for():
+    read = []
+
+    def pieces():
+        for i in range(10):
+            read.append(i)
+            yield pa.table({"key": [f"{i}"], "n": [1]})
+
+    keys = [pa.table({"key": ["1", "3"]})]
+    assert [piece["key"].to_pylist() for piece in restrict_sorted(pieces(), keys) if len(piece)] == [["1"], ["3"]]
+    assert read == [0, 1, 2, 3, 4]
 
 
 def test_only_rows_on_which_the_condition_holds_are_counted():
