@@ -48,7 +48,8 @@ class Scripted(LabelingFunction):
 
     def apply(self, columns: Columns, *, cardinality: int, on_error: OnError) -> Votes:
         """Vote row by row over the columns it reads, int8 [n]."""
-        call, votes, n_checked = self.call, list[Any](), 0
+        votes: list[Any] = []
+        call, n_checked = self.call, 0
         try:
             inputs = self._inputs(columns)
             rest = iter(inputs)
