@@ -328,6 +328,52 @@ def within(values, known, lows, highs, outputs, hits):  # type: ignore[no-untype
             hits[row, word] |= np.uint64(known[row] & (low <= value) & (value <= high)) << bit
 
 
+@_part
+def _hash(data, p, stop):  # type: ignore[no-untyped-def]
+    hashed = (stop - p) * _ODD
+    while p + np.uint64(8) <= stop:
+        hashed = (hashed ^ _word(data, p)) * _ODD
+        hashed ^= hashed >> np.uint64(32)
+        p += np.uint64(8)
+    hashed = (hashed ^ _rest(data, p, stop)) * _ODD
+    return hashed ^ hashed >> np.uint64(32)
+
+
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+
+
+@_compiled
+def enter(listed, bounds, slots):  # type: ignore[no-untyped-def]
+    """Enter distinct texts, by number, in a hash table whose size is a power of two and whose free slots are -1."""
+    last = np.uint64(len(slots) - 1)
+    for number in range(len(bounds) - 1):
+        slot = _hash(listed, np.uint64(bounds[number]), np.uint64(bounds[number + 1])) & last
+        while slots[slot] >= 0:
+            slot = slot + np.uint64(1) & last
+        slots[slot] = number
+
+
+@_compiled
+def look_up(data, bounds, known, listed, listed_bounds, slots, words, hits):  # type: ignore[no-untyped-def]
+    """Add a row of ``words``, uint64 [k, w], to each row of ``hits`` whose text is listed: that of its number."""
+    last = np.uint64(len(slots) - 1)
+    for row in range(len(known)):
+        p, stop = np.uint64(bounds[row]), np.uint64(bounds[row + 1])
+        slot = _hash(data, p, stop) & last
+        while known[row] and slots[slot] >= 0:
+            number = np.uint64(slots[slot])
+            q = np.uint64(listed_bounds[number])
+            size = np.uint64(listed_bounds[number + np.uint64(1)]) - q
+            k = np.uint64(0)
+            while size == stop - p and k < size and data[p + k] == listed[q + k]:
+                k += np.uint64(1)
+            if size == stop - p and k == size:
+                for word in range(hits.shape[1]):
+                    hits[row, word] |= words[number, word]
+                break
+            slot = slot + np.uint64(1) & last
+
+
 @_compiled
 def add_words(places, words, hits):  # type: ignore[no-untyped-def]
     """Add a row of ``words``, uint64 [k, w], to each row of ``hits``: that at its place, none where it is negative."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -19,13 +19,11 @@ from beambell.labeling.compiler import kernels
 from beambell.labeling.compiler.alphabet import Array, Script
 from beambell.labeling.compiler.counting import Counter, Range, Within
 from beambell.labeling.compiler.dfa import Machine
-from beambell.labeling.compiler.texts import Texts, read_only
+from beambell.labeling.compiler.texts import Mask, Texts, buffers, is_known, read_only
 from beambell.labeling.conditions import Condition, Truths, truths
 from beambell.labeling.core import ABSTAIN, MAX_CLASSES, LabelingFunction, raise_error
 from beambell.labeling.kinds import Lookup, Numeric
 from beambell.labeling.row import Columns
-
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 class ColumnProgram(Protocol):
@@ -221,20 +219,20 @@ class NumericProgram:
 
     def run(self, column: pa.Array, hits: Array) -> Mask:
         """See `ColumnProgram`."""
-        known = _mask(column.is_valid())
+        valid = is_known(column)
         if pa.types.is_floating(column.type):
             values = read_only(column.cast(pa.float64()).fill_null(math.nan).to_numpy(zero_copy_only=False))
-            known &= ~np.isnan(values)
-            self.real.run(values, known, hits)
+            valid &= ~np.isnan(values)
+            self.real.run(values, valid, hits)
         elif pa.types.is_integer(column.type) and not pa.types.is_uint64(column.type):
             values = read_only(column.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False))
-            self.whole.run(values, known, hits)
+            self.whole.run(values, valid, hits)
         else:
             columns = Columns(pa.table({lf.field: column for lf in self.lfs.values()}))
             for output, lf in self.lfs.items():
                 votes = lf.apply(columns, cardinality=MAX_CLASSES, on_error=raise_error)
                 kernels.mark(votes != ABSTAIN, output, hits)
-        return known
+        return valid
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,6 +245,8 @@ class LookupProgram:
         Words of a row.
     listed
         All values of the lists that equality decides about, string [k].
+    slots
+        int32, a hash table of them: see `kernels.enter`.
     words
         uint64 [k + 1, w], the outputs of each of these, and none for all other values.
     lfs
@@ -255,6 +255,7 @@ class LookupProgram:
 
     width: int
     listed: pa.Array
+    slots: Array
     words: Array
     lfs: Mapping[int, Lookup]
 
@@ -267,18 +268,22 @@ class LookupProgram:
                 outputs.setdefault(value, []).append(output)
         values = sorted(outputs)
         words = np.stack([*(bits(outputs[value], width) for value in values), bits((), width)])
-        return cls(width, pa.array(values, pa.string()), words, lfs)
+        listed = pa.array(values, pa.string())
+        slots = np.full(4 << len(values).bit_length(), -1, dtype=np.int32)
+        kernels.enter(*buffers(listed), slots)
+        return cls(width, listed, slots, words, lfs)
 
     def run(self, column: pa.Array, hits: Array) -> Mask:
         """See `ColumnProgram`."""
         if pa.types.is_string_view(column.type):
             column = column.cast(pa.large_string())
+        valid = is_known(column)
         if self._decides(column.type):
-            kernels.add_words(self._places(column), self.words, hits)
+            kernels.look_up(*buffers(column), valid, *buffers(self.listed), self.slots, self.words, hits)
         else:
             encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
             kernels.add_words(_places(encoded.indices), self._of_each(encoded.dictionary), hits)
-        return _mask(column.is_valid())
+        return valid
 
     def _decides(self, type_: pa.DataType) -> bool:
         """Whether values of this type are on a list if they are equal to one there."""
@@ -385,7 +390,3 @@ def bits(outputs: Iterable[int], width: int) -> Array:
 def _holds(hits: Array, output: int) -> Mask:
     holds: Mask = (hits[:, output >> 6] & np.uint64(1 << (output & 63))) != 0
     return holds
-
-
-def _mask(column: pa.Array) -> Mask:
-    return np.array(column, dtype=bool)

@@ -11,6 +11,8 @@ from beambell.labeling.compiler import kernels
 from beambell.labeling.compiler.alphabet import Array, Script
 from beambell.labeling.compiler.dfa import Machine
 
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
+
 
 class Written(NamedTuple):
     """Some rows' texts, written in a `Script`, each in words of its own.
@@ -69,12 +71,12 @@ class Texts:
     def __init__(self, column: pa.Array, script: Script) -> None:
         self._column = _plain(column)
         self.n_rows = len(column)
-        self.kinds: Array = np.array(self._column.is_valid(), dtype=np.uint8)
+        self.kinds: Array = is_known(self._column).astype(np.uint8)
         self.sizes = np.empty(self.n_rows, dtype=np.int64)
-        self._data, self._bounds = _buffers(self._column)
+        self._data, self._bounds = buffers(self._column)
         self._written: dict[Script, Written] = {}
         self.written(script)
-        self.valid: np.ndarray[Any, np.dtype[np.bool_]] = self.kinds != kernels.NULL
+        self.valid: Mask = self.kinds != kernels.NULL
 
     def scan(self, machine: Machine, hits: Array, rows: Array | None = None) -> None:
         """Run an automaton over all texts, or over those of some rows.
@@ -138,7 +140,7 @@ def _plain(column: pa.Array) -> pa.Array:
     return column.cast(pa.large_string())
 
 
-def _buffers(column: pa.Array) -> tuple[Array, Array]:
+def buffers(column: pa.Array) -> tuple[Array, Array]:
     """Return the bytes of all texts, and where each begins and the last one ends, int64 [n + 1]."""
     n = len(column)
     _, offsets, data = column.buffers()
@@ -148,6 +150,13 @@ def _buffers(column: pa.Array) -> tuple[Array, Array]:
     bounds = np.frombuffer(offsets, dtype=width)[column.offset : column.offset + n + 1].astype(np.int64)
     content = np.zeros(1, dtype=np.uint8) if data is None or data.size == 0 else np.frombuffer(data, dtype=np.uint8)
     return read_only(content), bounds
+
+
+def is_known(column: pa.Array) -> Mask:
+    """Return where there is a value, not null: bool [n]."""
+    if column.null_count == 0 and not pa.types.is_dictionary(column.type):  # asking for each is slow
+        return np.ones(len(column), dtype=bool)
+    return np.array(column.is_valid(), dtype=bool)
 
 
 def read_only(array: Array) -> Array:

@@ -131,9 +131,7 @@ def of_a_kind(number, some):
         lambda: keyword(name, any_of=[one, two, f"{three} {one}"], label=label),
         lambda: regex(name, pattern=rf"\b{one}\w*\s+{two[:2]}|{three}\d", label=label),
         lambda: lexicon(name, weights={one: 1, two: 0.5, three: -0.25}, threshold=0.5, label=label),
-        lambda: count(
-            name, of=["!", "[a-d]", r"\d", r"\w+", "[A-F]", one][number // 7 % 6], min=number % 5, label=label
-        ),
+        lambda: count(name, of=counted, min=number % 5, label=label),
         lambda: length(name, max=number % 200, label=label),
         lambda: numeric(name, field="likes", min=number, label=label),
         lambda: lookup(name, field="author", values=[one, two], label=label),
