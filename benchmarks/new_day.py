@@ -24,7 +24,7 @@ def measure() -> str:
             seconds = _new_day(Path(folder) / str(days), days)
             rows.append([days, *(f"{seconds[stage]:.2f}" for stage in STAGES), f"{sum(seconds.values()):.2f}"])
     title = f"## One new day after a history, seconds by stage (two streams, {int(7000 * SCALE):,} rows a day)\n\n"
-    note = "\nRelabelling covers the last 30 days (`labels.relabel_days`), whatever the history.\n"
+    note = "\nA new label model labels all history again, which is most of `label`.\n"
     return title + table(["days before", *STAGES, "all"], rows) + note
 
 
