@@ -1,4 +1,4 @@
-"""Whatever happens to partitions, LFs and policy, and whoever dies: the state is the one that is made from scratch.
+"""Whatever happens to partitions, LFs, policy and feedback, and whoever dies: the state is as made from scratch.
 
 Deaths are real: a process that merges, or that publishes votes, is killed just before one of its writes.
 """
@@ -20,12 +20,14 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from killing import call_and_die, run_merge
+from projects import run_stages
 from synthetic import LFS, draw, make_project, partition, vote, vote_in, write_lfs
 from synthetic import remove as remove_partition
 
 from beambell import Project
 from beambell.state.stored import log_of, read_counts
-from beambell.steps import merge
+from beambell.steps import feedback, merge
+from beambell.steps.feedback import add_event
 from beambell.store import Layout, Manifest, Partition
 from beambell.store.gc import find_garbage, remove_garbage
 from beambell.store.verify import verify
@@ -33,6 +35,8 @@ from beambell.store.verify import verify
 days = st.integers(0, 25)
 streams = st.sampled_from(["comments", "messages"])
 seeds = st.integers(0, 5)
+labels = st.sampled_from(["ham", "spam"])
+reviewers = st.sampled_from(["ada", "bob", "eve"])
 policies = st.sampled_from(
     [
         {"policy": "all"},
@@ -62,6 +66,8 @@ class Schedule(RuleBasedStateMachine):
         self.versions = dict.fromkeys(LFS, 0)
         self.seeds: dict[Partition, int] = {}
         self.behind: set[Partition] = set()
+        self.reviewed: set[tuple[Partition, int]] = set()
+        self.consensus: Manifest | None = None
         self.policy: dict[str, object] = {"policy": "all"}
 
     def teardown(self) -> None:
@@ -134,9 +140,20 @@ class Schedule(RuleBasedStateMachine):
         (self.folder / "params.yaml").write_text(yaml.safe_dump(params | {"state": policy}))
         self.policy = policy
 
+    @rule(stream=streams, day=days, row=st.integers(0, 2), label=labels, reviewer=reviewers, hour=st.integers(0, 3))
+    def somebody_reviews_a_row(self, stream: str, day: int, row: int, label: str, reviewer: str, hour: int) -> None:
+        where = partition(stream, day)
+        said = {"row_id": f"{where}-{row}", "stream": stream, "label": label, "reviewer": reviewer}
+        add_event(self.project, **said, time=f"2026-03-01T{hour:02d}:00:00Z")
+        self.reviewed.add((where, row))
+
     @rule(write=st.integers(1, 45))
     def a_merge_is_killed(self, write: int) -> None:
         self._killed(write, run_merge, self.folder)
+
+    @rule(write=st.integers(1, 40))
+    def a_consensus_is_killed(self, write: int) -> None:
+        self._killed(write, run_stages, self.folder, "feedback")
 
     @rule(stream=streams, day=days, seed=seeds, write=st.integers(1, 14))
     def an_arrival_is_killed(self, stream: str, day: int, seed: int, write: int) -> None:
@@ -155,7 +172,7 @@ class Schedule(RuleBasedStateMachine):
         process.join()
         assert process.exitcode in {0, -signal.SIGKILL}
         damaged = verify(self.project.store, deep=True).errors
-        assert [finding for finding in damaged if finding.where.startswith(("state/", "votes/"))] == []
+        assert [finding for finding in damaged if finding.where.startswith(("state/", "votes/", "feedback/"))] == []
 
     @rule(keep=st.none() | st.integers(0, 2))
     def garbage_is_removed(self, keep: int | None) -> None:
@@ -187,6 +204,22 @@ class Schedule(RuleBasedStateMachine):
         assert log_of(project.store)[-1].id == state.id
         assert self._from_scratch() == state
         self._is_the_sum(state)
+
+    @invariant()
+    def what_people_said_is_from_scratch(self) -> None:
+        project = self.project
+        feedback.run(project, project.select())
+        consensus = self.project.store.read(Layout.FEEDBACK)
+        if consensus == self.consensus:
+            return
+        self.consensus = consensus
+        assert consensus.facts["rows"] == len(self.reviewed)
+        assert consensus.facts["unknown"] == sum(where not in self.seeds for where, _ in self.reviewed)
+        shutil.rmtree(self.folder / "data" / Layout.FEEDBACK)
+        shutil.rmtree(self.folder / ".beambell")
+        project = self.project
+        feedback.run(project, project.select())
+        assert self.project.store.read(Layout.FEEDBACK) == consensus
 
     def _from_scratch(self) -> Manifest | None:
         """Make the state again where there was none, and put the old one back."""
