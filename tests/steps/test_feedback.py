@@ -387,6 +387,11 @@ def test_the_commands_speak_json_and_have_exit_codes(folder, tmp_path, capsys):
     assert (code, outcome["stage"], outcome["figures"]["labelled"]) == (0, "feedback", 1)
     code, status = command(capsys, "feedback", "status", *here)
     assert (code, status["labelled"], status["stale"], status["quarantined"]) == (0, 1, None, 1)
+    with pytest.raises(SystemExit):
+        main(["feedback", "status", *here])
+    said = capsys.readouterr().out
+    assert "1 rows: 1 labelled" in said
+    assert "set aside: bad.csv:2" in said
 
 
 def test_shares_weigh_what_was_picked_rarely_more():
