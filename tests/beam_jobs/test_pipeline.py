@@ -1,0 +1,55 @@
+"""What the jobs rely on in Beam, and would else lose without a word when Beam changes."""
+
+from __future__ import annotations
+
+import inspect
+
+import apache_beam as beam
+import numpy as np
+import pytest
+from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
+from apache_beam.runners.worker.statesampler import StateSampler
+from apache_beam.transforms.userstate import get_dofn_specs
+
+from beam_jobs import pipeline
+from beam_jobs.apply_lfs import ApplyLFs, GatherVotes, Voted
+from beambell.config import BeamParams
+from beambell.state import PatternCounts
+
+
+def voted(seed: int) -> tuple[str, Voted]:
+    return "a", Voted((PatternCounts.from_votes(np.random.default_rng(seed).integers(-1, 2, (50, 4)), 2),))
+
+
+def test_counts_are_pickled_once_on_their_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    pickled = []
+    reduce = PatternCounts.__reduce__
+    monkeypatch.setattr(PatternCounts, "__reduce__", lambda counts: pickled.append(counts) or reduce(counts))
+    with beam.Pipeline(runner="FnApiRunner") as p:
+        (
+            p
+            | beam.Create(range(8))
+            | beam.Map(voted).with_output_types(tuple[str, Voted])
+            | beam.CombinePerKey(GatherVotes())
+        )
+    assert [counts.n_rows for counts in pickled] == [400]  # not the eight parts, nor the sum to see its size
+
+
+def test_the_sampler_that_a_bundle_waits_for_sleeps_briefly() -> None:
+    pipeline._end_promptly()
+    given = {name: p.default for name, p in inspect.signature(StateSampler.__init__).parameters.items()}
+    assert {name for name, default in given.items() if default is not inspect.Parameter.empty} == {"sampling_period_ms"}
+    assert given["sampling_period_ms"] == 5
+
+
+def test_views_of_options_share_their_values() -> None:
+    options = pipeline.pipeline_options(BeamParams(workers=3))
+    assert options.view_as(StandardOptions).runner == "FnApiRunner"
+    assert options.view_as(DirectOptions) is options.view_as(DirectOptions)
+    options.view_as(DirectOptions).direct_num_workers = 4
+    assert options.get_all_options()["direct_num_workers"] == 4
+
+
+def test_beam_finds_no_state_where_there_is_none() -> None:
+    assert get_dofn_specs(ApplyLFs("folder", "job")) == (set(), set())
+    assert {"process", "setup"} <= set(dir(ApplyLFs("folder", "job")))
