@@ -14,7 +14,7 @@ from projects import run_stages, tree_bytes
 from beambell import Project
 from beambell.store.verify import verify
 
-CHUNKS = 12
+CHUNKS = 24
 
 
 @pytest.fixture(scope="module")
