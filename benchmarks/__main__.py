@@ -21,6 +21,7 @@ NAMES = (
     "label_model",
     "label_models",
     "review_queue",
+    "label_model_settings",
     "state",
     "stateful",
     "new_day",

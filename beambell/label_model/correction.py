@@ -6,8 +6,8 @@ the anchor says. The anchor grows with the number of labels: whoever asks only a
 are true of these, and must not turn all the others. For the same reason the labels of one pattern count for no more
 than its fair share of all of them (and one more), however many of its rows were picked.
 
-Of what it finds, it keeps what is more than chance: each weight is brought nearer to zero by the standard error that so
-many labels give it (soft thresholding, Donoho and Johnstone 1994; the error is the diagonal of the sandwich estimator,
+Of what it finds, it keeps what is more than chance: a weight w with the standard error e, given so many labels, becomes
+w (1 - (e/w)^2), or zero where that is negative (the garrote, Breiman 1995; e is the diagonal of the sandwich estimator,
 Huber 1967). Where votes tie or nearly, a few labels would otherwise settle at random what the label model had settled
 by all rows.
 """
@@ -27,11 +27,12 @@ ANCHOR: Final = 30.0
 """Labels that the label model's own word is worth, before there are any."""
 ANCHOR_PER_LABEL: Final = 0.5
 """And more with each label."""
-CHANCE: Final = 1.0
+CHANCE: Final = 0.75
 """Standard errors of a weight that are taken for chance."""
 _RIDGE: Final = 1.0
 _RIDGE_SCALE: Final = 2.0
 _SMALLEST: Final = 1e-300
+_SMALL_SQUARE: Final = 1e-30
 
 
 def fit(
@@ -73,7 +74,7 @@ def fit(
         found = minimize(objective, start, jac=True, method="L-BFGS-B", options=_OPTIONS)
     weights = found.x[:-1].reshape(-1, K)
     error = CHANCE * objective.errors(found.x, labels)
-    weights = np.sign(weights) * np.maximum(np.abs(weights) - error, 0.0)
+    weights = weights * np.maximum(1 - error**2 / np.maximum(weights**2, _SMALL_SQUARE), 0.0)
     votes = np.zeros((m * K, K))
     votes[seen] = weights[:-1]
     return votes.reshape(m, K, K), weights[-1], np.float64(found.x[-1])

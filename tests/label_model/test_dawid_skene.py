@@ -214,6 +214,25 @@ def test_feedback_helps(kind: type[LabelModel]) -> None:
 
 
 @pytest.mark.parametrize("kind", ["dawid_skene", "weighted"])
+@pytest.mark.parametrize("classes", [2, 20])
+@pytest.mark.parametrize("times", [1, 10**9])
+def test_degenerate_votes_and_feedback(kind: str, classes: int, times: int) -> None:
+    rng = np.random.default_rng(0)
+    some = rng.integers(-1, classes, (40, 4)).astype(np.int8)
+    never_and_always = some.copy()
+    never_and_always[:, :2] = -1, classes - 1
+    for L in (some[:0], some[:1], some[:, :1], np.full((9, 3), -1), np.array([[0, 1]] * 50), never_and_always):
+        y = rng.integers(0, classes, len(L))
+        counts, labels = PatternCounts.from_votes(L, classes) * times, FeedbackCounts.from_labels(L, y, classes)
+        one = FeedbackCounts.from_labels(L, np.where(y == y[:1].sum(), y, -1), classes)
+        with np.errstate(all="raise", under="ignore"):
+            for feedback in (None, labels, labels * times, one):
+                proba = label_model.create(kind).fit(counts, feedback).predict_proba(np.concatenate([L, L[:1] * 0]))
+                assert np.isfinite(proba).all()
+                np.testing.assert_allclose(proba.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("kind", ["dawid_skene", "weighted"])
 def test_bad_input(kind: str) -> None:
     def proba(L: Any, classes: int = 2, y: Any = None, at: Any = None) -> np.ndarray:
         L = np.asarray(L, np.int8)
