@@ -26,7 +26,7 @@ CLASSES = {"youtube": 2, "sms": 2, "chemprot": 10, "video": 2}
 LEARNING = [
     {"accuracy": a, "anchor": s, "caution": c} for a, s, c in product((0.6, 0.7), (300.0, 500.0, 1000.0), (0.0, 0.2))
 ]
-FEEDBACK = [{"CHANCE": c, "ANCHOR": a} for c, a in product((0.0, 0.5, 0.75, 1.0, 1.5), (30.0, 60.0))]
+FEEDBACK = [{"CHANCE": c, "ANCHOR": a} for c, a in product((0.0, 0.5, 1.0, 1.2, 1.5), (30.0, 60.0))]
 SHARES, DRAWS = (0.01, 0.05, 0.1), 3
 Votes, Labels, Settings = np.ndarray, np.ndarray, dict[str, float]
 
@@ -144,6 +144,8 @@ def vote_sets() -> list[VoteSet]:
     """All of them with 60 covered rows or more."""
     rng, found = np.random.default_rng(0), []
     for name, K in CLASSES.items():
+        if not (DATA / name).is_dir():
+            continue
         L, y, texts = published(name)
         found += [VoteSet(name, *part, K) for part in derived(L, y, K, rng)]
         if texts:

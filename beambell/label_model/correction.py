@@ -27,7 +27,7 @@ ANCHOR: Final = 30.0
 """Labels that the label model's own word is worth, before there are any."""
 ANCHOR_PER_LABEL: Final = 0.5
 """And more with each label."""
-CHANCE: Final = 0.75
+CHANCE: Final = 1.2
 """Standard errors of a weight that are taken for chance."""
 _RIDGE: Final = 1.0
 _RIDGE_SCALE: Final = 2.0
