@@ -388,7 +388,8 @@ def fresh(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fresh") / "project"
     shutil.copytree(project, folder, ignore=shutil.ignore_patterns("data", ".beambell", "__pycache__"))
     for name in GIVEN:
-        shutil.copytree(project / "data" / name, folder / "data" / name)
+        if (project / "data" / name).exists():
+            shutil.copytree(project / "data" / name, folder / "data" / name)
     run_stages(folder)
     return folder
 
