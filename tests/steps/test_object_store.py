@@ -194,10 +194,10 @@ def test_a_status_without_work_takes_few_requests(remote, monkeypatch):
     manifests = len([name for name in project.store.files.walk("") if name.endswith("/manifest.json")])
     listings = [name for name in requests if name.startswith("List")]
     assert len(requests) - len(listings) <= manifests + 12  # each once, and the few that are asked for by name
-    assert len(listings) <= 30
+    assert len(listings) <= 3 * len(STAGES)  # whatever the history
     warm = len(requests)
     assert not any(stage.plan(project, project.select()).tasks for stage in STAGES)
-    assert len(requests) - warm <= 45
+    assert len(requests) - warm <= 4 * len(STAGES)
 
 
 def test_memory_takes_the_driver_s_part(local, tmp_path):
