@@ -94,7 +94,7 @@ def test_a_run_labels_its_partition_and_says_so(airflow: LocalAirflow, project: 
     assert list((project / "data" / "labels").glob(f"stream=*/dt={FIRST}/manifest.json"))
     for task_id in KEY_TASKS:
         report = airflow.xcom(LABEL, run_id, task_id)
-        assert report["figures"], (task_id, report)
+        assert report["figures"] or task_id == "labels.feedback", (task_id, report)  # nobody said anything yet
         assert f"--project {project}" in airflow.task_log(LABEL, run_id, task_id)
     assert airflow.xcom(LABEL, run_id, "deliveries.files_of_comments") == {"files": 1}
     skipped = {task for task, about in airflow.tasks(LABEL, run_id).items() if about["state"] == "skipped"}
