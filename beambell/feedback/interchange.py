@@ -14,7 +14,6 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final, Literal, get_args
 
 import numpy as np
@@ -27,7 +26,7 @@ from beambell.feedback.tasks import HOW_PICKED, TASKS_SCHEMA, iter_tasks
 from beambell.records.chunk import Cells, Chunk, Faults, Wanted
 from beambell.records.delimited import read_delimited
 from beambell.records.jsonl import read_jsonl
-from beambell.records.text import LineReader, record_limit
+from beambell.records.text import LineReader, record_limit, split_suffix
 
 FileFormat = Literal["csv", "jsonl", "label-studio"]
 
@@ -86,9 +85,8 @@ def detect_format(name: str) -> FileFormat:
     InputError
         When the suffix is none of those known.
     """
-    path = PurePosixPath(name.lower())
-    packed = path.suffix == ".gz"
-    found = _SUFFIXES.get(PurePosixPath(path.stem).suffix if packed else path.suffix)
+    suffix, packed = split_suffix(name)
+    found = _SUFFIXES.get(suffix)
     if found is None or (packed and found == "label-studio"):
         raise InputError(
             "unknown format of feedback",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import BinaryIO, Final, Literal, TypeAlias
 
 import pyarrow as pa
@@ -20,7 +19,7 @@ from beambell.records.jsonl import read_jsonl
 from beambell.records.parquet import read_parquet
 from beambell.records.partitioning import delivery_dt, parse_dt, partition_of
 from beambell.records.schema import Batch, Code, Reject, quarantine_table, row_schema
-from beambell.records.text import LineReader, record_limit
+from beambell.records.text import LineReader, record_limit, split_suffix
 from beambell.records.times import TIME
 
 Format: TypeAlias = Literal["csv", "tsv", "jsonl", "parquet"]
@@ -43,9 +42,8 @@ def detect_format(name: str) -> Format:
     InputError
         When the suffix is none of those known.
     """
-    path = PurePosixPath(name.lower())
-    packed = path.suffix == ".gz"
-    found = _SUFFIXES.get(PurePosixPath(path.stem).suffix if packed else path.suffix)
+    suffix, packed = split_suffix(name)
+    found = _SUFFIXES.get(suffix)
     if found is None or (packed and found == "parquet"):
         raise InputError(
             "unknown file format",

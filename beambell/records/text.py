@@ -8,6 +8,7 @@ import io
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import BinaryIO, Final
 
 from beambell.errors import ConfigError
@@ -201,6 +202,13 @@ def _looks_wide(head: bytes) -> bool:
         return b"\0" in head
     halves = sorted(half.count(0) / max(1, len(half)) for half in (head[0::2], head[1::2]))
     return halves[0] < 0.1 and halves[1] > 0.8
+
+
+def split_suffix(name: str) -> tuple[str, bool]:
+    """Give a file name's suffix, in lower case and without ``.gz``, and whether it ended in that."""
+    path = PurePosixPath(name.lower())
+    packed = path.suffix == ".gz"
+    return PurePosixPath(path.stem).suffix if packed else path.suffix, packed
 
 
 def record_limit(max_text_chars: int) -> int:
