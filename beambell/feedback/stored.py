@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, Literal
@@ -90,9 +89,3 @@ def _digest(rows: pa.Table) -> str | None:
         return None
     said = [setting[name].to_pylist() for name in ("row_id", "label", "evaluate")]
     return hashlib.sha256(json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
-
-
-def iter_reviewed(store: Store, manifest: Manifest, columns: list[str] | None = None) -> Iterator[tuple[str, pa.Table]]:
-    """Read the reviewed rows partition by partition."""
-    for key, entry in manifest.facts["partitions"].items():
-        yield key, read_reviewed(store, manifest, Reviewed(*entry), columns)
