@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 
 from benchmarks import contenders
 from benchmarks.folder import make_project, rows_file, votes_digest
+from benchmarks.lf_sets import lf_set
 from benchmarks.processes import Isolated
 from benchmarks.timing import alternated, table
-from benchmarks.workload import Workload, lf_set, mean_bytes
+from benchmarks.workload import Workload, mean_bytes
 
 WORKLOAD = Workload(rows=1_000_000)
 PANDAS_ROWS = {18: 20_000, 100: 2_000}

@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from beambell.labeling import LabelingFunction
+from benchmarks.lf_sets import lf_set
 from benchmarks.processes import Isolated
 from benchmarks.timing import seconds, table
-from benchmarks.workload import STREAM, corpus, lf_set
+from benchmarks.workload import STREAM, corpus
 
 SETS = (18, 100)
 ROUNDS = 3

@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 
 from benchmarks import contenders
 from benchmarks.folder import make_project, rows_file
+from benchmarks.lf_sets import lf_set
 from benchmarks.processes import Isolated
 from benchmarks.timing import alternated, table
-from benchmarks.workload import Workload, lf_set, mean_bytes
+from benchmarks.workload import Workload, mean_bytes
 
 CASES = [
     *((Workload(rows), 18) for rows in (10_000, 100_000, 1_000_000)),

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from benchmarks import contenders
 from benchmarks.folder import make_project, rows_file, set_workers
+from benchmarks.lf_sets import lf_set
 from benchmarks.processes import Isolated, resident_mb
 from benchmarks.timing import table
-from benchmarks.workload import Workload, lf_set
+from benchmarks.workload import Workload
 
 SIZES = (1_000_000, 10_000_000)
 

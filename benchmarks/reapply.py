@@ -9,9 +9,10 @@ from pathlib import Path
 from beambell.labeling import LabelingFunction
 from benchmarks import contenders
 from benchmarks.folder import make_project, votes_digest, write_lfs
+from benchmarks.lf_sets import lf_set
 from benchmarks.processes import Isolated
 from benchmarks.timing import alternated, table
-from benchmarks.workload import Workload, lf_set
+from benchmarks.workload import Workload
 
 WORKLOAD = Workload(rows=1_000_000)
 EDITED = {

@@ -14,9 +14,10 @@ from beambell.labeling import compile_lfs
 from beambell.labeling.compiler import CompiledLFs
 from benchmarks import contenders
 from benchmarks.folder import make_project, set_workers, votes_digest
+from benchmarks.lf_sets import lf_set
 from benchmarks.processes import Isolated
 from benchmarks.timing import alternated, seconds, table
-from benchmarks.workload import STREAM, Workload, lf_set
+from benchmarks.workload import STREAM, Workload
 
 WORKLOAD = Workload(rows=1_000_000)
 ROUNDS = 5

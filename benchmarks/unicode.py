@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from benchmarks.lf_sets import lf_set
 from benchmarks.processes import Isolated
 from benchmarks.timing import alternated, seconds, table
 from benchmarks.workload import (
@@ -15,7 +16,6 @@ from benchmarks.workload import (
     as_generated,
     ascii_only,
     foreign_letters,
-    lf_set,
     one_foreign_word,
 )
 

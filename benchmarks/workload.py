@@ -116,13 +116,6 @@ def declarative_lfs(n: int = 18) -> list[LabelingFunction]:
     return [lf for lf in catalogue if isinstance(lf, Declarative) and lf.votes_on(STREAM)][:n]
 
 
-def lf_set(n: int) -> list[LabelingFunction]:
-    """The first of a hundred declarative LFs; 18 are those of the example."""
-    from benchmarks.lf_sets import hundred_lfs
-
-    return declarative_lfs(n) if n <= 18 else hundred_lfs()[:n]
-
-
 def mean_bytes(texts: pa.ChunkedArray) -> float:
     """Mean length of texts in UTF-8."""
     return pc.mean(pc.binary_length(texts)).as_py()

@@ -9,7 +9,7 @@ from beambell.label_model.base import Contribution, Explanation, LabelModel
 from beambell.label_model.dawid_skene import DawidSkene
 from beambell.label_model.dependencies import Dependency, dependencies
 from beambell.label_model.majority import MajorityVote
-from beambell.label_model.registry import create, kinds, register, restore
+from beambell.label_model.registry import create, kinds, load, register, restore
 from beambell.label_model.snorkel import SnorkelLabelModel
 from beambell.label_model.weighted import WeightedVote
 
@@ -25,6 +25,7 @@ __all__ = [
     "create",
     "dependencies",
     "kinds",
+    "load",
     "register",
     "restore",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -13,19 +12,19 @@ from typing import Any, ClassVar, Final, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from beambell.errors import ArtefactError, BeamBellError, LabelModelError
+from beambell.errors import BeamBellError, LabelModelError
 from beambell.label_model import correction
 from beambell.labeling import patterns as packing
 from beambell.labeling.patterns import Votes
 from beambell.state import FeedbackCounts, PatternCounts
 from beambell.store import canonical_json
-from beambell.store.arrays import pack_arrays, unpack_arrays
+from beambell.store.arrays import pack_arrays
 
 Proba = npt.NDArray[np.float64]
 Params = dict[str, npt.NDArray[Any]]
 TieBreak = Literal["abstain", "lowest"]
 
-_CONFIG, _PARAMS = "config.json", "params.npz"
+CONFIG, PARAMS = "config.json", "params.npz"
 _TIE = 1e-5  # probabilities this close are a tie, as in snorkel
 _DECIMALS = 9  # of log-odds: what cannot be told apart is a tie, and not the last bit's choice
 
@@ -353,29 +352,8 @@ class LabelModel(ABC):
         """
         config = {"kind": self.kind, **self.config()}
         Path(folder).mkdir(parents=True, exist_ok=True)
-        (Path(folder) / _CONFIG).write_bytes(canonical_json(config))
-        (Path(folder) / _PARAMS).write_bytes(pack_arrays(self.params()))
-
-    @staticmethod
-    def load(folder: str | PathLike[str]) -> LabelModel:
-        """Read a label model of any known kind from the folder that `save` wrote.
-
-        Raises
-        ------
-        LabelModelError
-            If there is none, or it is damaged, or of a kind that nobody registered.
-        """
-        from beambell.label_model import registry
-
-        fix = "save it again: model.save(folder)"
-        try:
-            config = json.loads((Path(folder) / _CONFIG).read_bytes())
-            params = unpack_arrays((Path(folder) / _PARAMS).read_bytes(), str(folder), fix)
-            return registry.restore(config["kind"], config, params)
-        except (OSError, ValueError, KeyError, TypeError, ArtefactError) as error:
-            raise LabelModelError(
-                f"there is no readable label model ({error!r})", where=str(folder), fix=fix
-            ) from error
+        (Path(folder) / CONFIG).write_bytes(canonical_json(config))
+        (Path(folder) / PARAMS).write_bytes(pack_arrays(self.params()))
 
     def _require(self, L: npt.ArrayLike | None = None) -> Fitted:  # noqa: ARG002 - for kinds that need no fitting
         if self._fitted is None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import fields
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
-from beambell.errors import LabelModelError
-from beambell.label_model.base import LabelModel
+from beambell.errors import ArtefactError, LabelModelError
+from beambell.label_model.base import CONFIG, PARAMS, LabelModel
 from beambell.label_model.dawid_skene import DawidSkene
 from beambell.label_model.majority import MajorityVote
 from beambell.label_model.snorkel import SnorkelLabelModel
 from beambell.label_model.weighted import WeightedVote
+from beambell.store.arrays import unpack_arrays
 
 _KINDS: dict[str, type[LabelModel]] = {
     model.kind: model for model in (MajorityVote, WeightedVote, DawidSkene, SnorkelLabelModel)
@@ -78,6 +82,23 @@ def restore(kind: str, config: Mapping[str, Any], params: Mapping[str, npt.NDArr
         If there is no such kind, or these are not its configuration and parameters.
     """
     return _named(kind).restore(config, params)
+
+
+def load(folder: str | PathLike[str]) -> LabelModel:
+    """Read a label model of any known kind from the folder that `LabelModel.save` wrote.
+
+    Raises
+    ------
+    LabelModelError
+        If there is none, or it is damaged, or of a kind that nobody registered.
+    """
+    fix = "save it again: model.save(folder)"
+    try:
+        config = json.loads((Path(folder) / CONFIG).read_bytes())
+        params = unpack_arrays((Path(folder) / PARAMS).read_bytes(), str(folder), fix)
+        return restore(config["kind"], config, params)
+    except (OSError, ValueError, KeyError, TypeError, ArtefactError) as error:
+        raise LabelModelError(f"there is no readable label model ({error!r})", where=str(folder), fix=fix) from error
 
 
 def _named(kind: str) -> type[LabelModel]:

@@ -11,7 +11,15 @@ from hypothesis.extra import numpy as hnp
 
 from beambell import label_model
 from beambell.errors import LabelModelError
-from beambell.label_model import DawidSkene, LabelModel, MajorityVote, SnorkelLabelModel, WeightedVote, dependencies
+from beambell.label_model import (
+    DawidSkene,
+    LabelModel,
+    MajorityVote,
+    SnorkelLabelModel,
+    WeightedVote,
+    dependencies,
+    load,
+)
 from beambell.state import FeedbackCounts, PatternCounts
 
 K = 3
@@ -316,13 +324,13 @@ def test_saved_and_loaded(tmp_path: Any) -> None:
     for kind in (DawidSkene, WeightedVote, MajorityVote):
         model = kind().fit(counts, feedback)
         model.save(tmp_path / kind.kind)
-        again = LabelModel.load(tmp_path / kind.kind)
+        again = load(tmp_path / kind.kind)
         assert type(again) is kind
         np.testing.assert_array_equal(again.predict_proba(L), model.predict_proba(L))
     (tmp_path / "weighted" / "params.npz").write_bytes(b"PK")
     for folder in ("weighted", "nowhere"):
         with pytest.raises(LabelModelError, match="no readable label model"):
-            LabelModel.load(tmp_path / folder)
+            load(tmp_path / folder)
 
 
 def test_ten_thousand_patterns_take_less_than_two_seconds() -> None:
