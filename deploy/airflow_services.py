@@ -1,7 +1,8 @@
 """A complete Airflow on this machine, for `make airflow`: PostgreSQL where it is installed, SQLite elsewhere.
 
 API server, scheduler and DAG processor run in the background; no DAG here defers, so there is no triggerer. All state
-is below one folder: database, logs, secrets, process ids. Passwords and keys are made at random the first time.
+is below one folder, the ``AIRFLOW_HOME``: settings, database, logs, secrets, process ids. Passwords and keys are made
+at random the first time. Since ``airflow.cfg`` is there, too, the ``airflow`` command needs that folder's name only.
 
 ``python deploy/airflow_services.py start | stop | status``
 """
@@ -9,7 +10,10 @@ is below one folder: database, logs, secrets, process ids. Passwords and keys ar
 from __future__ import annotations
 
 import argparse
+import base64
+import configparser
 import contextlib
+import io
 import json
 import os
 import secrets
@@ -22,9 +26,13 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
+from filelock import FileLock, Timeout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SERVICES = ("api-server", "scheduler", "dag-processor")
@@ -35,7 +43,10 @@ CONNECTION = {
     "description": "Environment variables for the stages, as JSON in `extra`.",
     "extra": "{}",
 }
-START_S, STOP_S, POLL_S = 300.0, 20.0, 0.5
+PORT = 8080
+START_S, STOP_S, POLL_S, ROUNDS = 300.0, 20.0, 0.5, 3
+DAGS_S = 60.0
+_SOCKET_NAME, _MOST_SOCKET_BYTES = ".s.PGSQL.5432", 107
 _HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy never sees this machine's own port
 
 
@@ -63,6 +74,21 @@ class Postgres:
         on_path = shutil.which("pg_ctl")
         paths = [*([Path(on_path).resolve()] if on_path else []), *found]
         return next((path.parent for path in reversed(paths) if path.exists()), None)
+
+    def obstacle(self) -> str | None:
+        """Why PostgreSQL cannot be used for this folder, in words; None if it can."""
+        if self.installed() is None:
+            return "is not installed"
+        if len(os.fsencode(self.folder / _SOCKET_NAME)) > _MOST_SOCKET_BYTES:
+            return f"needs a socket, and the path {self.folder} is too long for one"
+        if self._user is None:
+            return None
+        above = self.folder.parent.parent
+        try:
+            enters = subprocess.run(["test", "-x", str(above)], user=self._user, check=False)
+        except (LookupError, PermissionError):
+            return f"does not run as root, and the user {self._user} is not there"
+        return f"runs as the user {self._user}, who cannot enter {above}" if enters.returncode else None
 
     @property
     def url(self) -> str:
@@ -131,55 +157,33 @@ class Services:
     # -- commands --------------------------------------------------------------------------------------------------
 
     def start(self, port: int | None = None) -> None:
-        """Start whatever does not run, and return when all of it is healthy."""
+        """Start all of it, and return when it is healthy; nothing if it runs, and anew if a part of it has died."""
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if self._processes():
-            print(f"Airflow runs already: {self._url()}")
-            return
-        known = self._secrets()
-        port = port or _free_port(8080)
-        database = "sqlite:///" + str(self.home / "airflow.db")
-        if Postgres.installed():
-            postgres = Postgres(self.home / "postgres")
-            postgres.start()
-            database = postgres.url
-        environment = self.environment(port, database, known)
-        self._airflow(environment, "db", "migrate")
-        processes = {name: self._spawn(name, environment, port) for name in SERVICES}
-        record = {"port": port, "processes": {name: [p.pid, p.create_time()] for name, p in processes.items()}}
-        self._record.write_text(json.dumps(record))
-        try:
-            self._wait_until_healthy(processes)
-            self._furnish(known["password"])
-        except BaseException:
-            self.stop()
-            raise
-        print(f"Airflow runs at {self._url()} ({database.partition(':')[0].partition('+')[0]}), project {self.project}")
-        print(f"Logs and state: {self.home}. Stop it with `make airflow-stop`.")
-        if not known["told"]:
-            print(f"User: admin   password: {known['password']}   (this is shown once)")
-            self._keep({**known, "told": True})
+        with self._alone():
+            running = self._running()
+            if len(running) == len(SERVICES):
+                print(f"Airflow runs already: {self._url()}")
+                return
+            if self._family():
+                print(f"dead: {', '.join(name for name in SERVICES if name not in running)}; all of it starts again")
+                self._end()
+            try:
+                self._begin(_listenable(port), self._secrets())
+            except BaseException:
+                self._end()
+                raise
 
     def stop(self) -> None:
         """Stop every service and its tasks: politely, then for certain. PostgreSQL comes last."""
-        services = self._processes()
-        family = [child for service in services.values() for child in _children(service)]
-        for service in services.values():
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(service.pid, signal.SIGTERM)
-        psutil.wait_procs(list(services.values()), timeout=STOP_S)
-        for process in [*services.values(), *family]:
-            if process.is_running():  # knows a reused process id from the process it met
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
-        self._record.unlink(missing_ok=True)
-        if (self.home / "postgres").exists() and Postgres.installed():
-            Postgres(self.home / "postgres").stop()
-        print(f"stopped: {', '.join(services) or 'nothing was running'}")
+        if not self.home.exists():
+            print("stopped: nothing was running")
+            return
+        with self._alone():
+            print(f"stopped: {', '.join(self._end()) or 'nothing was running'}")
 
     def status(self) -> bool:
         """Say what runs."""
-        services = self._processes()
+        services = self._running()
         for name in SERVICES:
             print(f"{name:<14} {f'process {services[name].pid}' if name in services else 'does not run'}")
         if services:
@@ -188,35 +192,100 @@ class Services:
 
     # -- parts -----------------------------------------------------------------------------------------------------
 
-    def environment(self, port: int, database: str, known: dict[str, Any]) -> dict[str, str]:
-        """Settings of Airflow, as environment variables; those that are set already win."""
+    def _begin(self, port: int, known: dict[str, Any]) -> None:
+        self._configure(port, self._database(), known)
+        self._airflow("db", "migrate")
+        processes: dict[str, psutil.Popen] = {}
+        for name in SERVICES:
+            processes[name] = self._spawn(name, port)
+            record = {"port": port, "processes": {name: [p.pid, p.create_time()] for name, p in processes.items()}}
+            _write_whole(self._record, json.dumps(record))  # from the first on: whatever runs can be stopped
+        self._wait_until_healthy(processes)
+        token = self._furnish(known["password"])
+        print(f"Airflow runs at {self._url()}, project {self.project}")
+        print(f"Logs and state: {self.home}. Stop it with `make airflow-stop`.")
+        print(f"For the airflow command: export AIRFLOW_HOME={self.home}")
+        self._tell_of_dags(token)
+        if not known["told"]:
+            print(f"User: admin   password: {known['password']}   (this is shown once)", flush=True)
+            self._keep({**known, "told": True})
+
+    def _end(self) -> list[str]:
+        """End whatever runs, and return the names of the services that did."""
+        services, family = self._running(), self._family()
+        for leader in self._sessions():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(leader, signal.SIGTERM)
+        psutil.wait_procs(list(services.values()), timeout=STOP_S)
+        for _ in range(ROUNDS):  # whoever is killed may just have started another
+            left = [process for process in {*family, *self._family()} if _lives(process)]
+            for process in left:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            psutil.wait_procs(left, timeout=1.0)
+        self._record.unlink(missing_ok=True)
+        postgres = Postgres(self.home / "postgres")
+        if postgres.folder.exists() and postgres.installed():
+            postgres.stop()
+        return list(services)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        try:
+            with FileLock(self.home / "lock", timeout=STOP_S):
+                yield
+        except Timeout:
+            raise SystemExit(f"Another `make airflow` or `make airflow-stop` is at work on {self.home}.") from None
+
+    def _database(self) -> str:
+        """Address of the database: the one there is, or a new one. Starts it."""
+        postgres, file = Postgres(self.home / "postgres"), self.home / "airflow.db"
+        obstacle = None if postgres.folder.exists() else postgres.obstacle()
+        if file.exists() and not postgres.folder.exists():
+            obstacle = "was not there when this Airflow was made"
+        if obstacle:
+            print(f"Database: SQLite, for PostgreSQL {obstacle}")
+            return f"sqlite:///{file}"
+        postgres.start()
+        print("Database: PostgreSQL")
+        return postgres.url
+
+    def _configure(self, port: int, database: str, known: dict[str, Any]) -> None:
+        """Write ``airflow.cfg``. Settings in the environment win, as ever with Airflow."""
         passwords = self.home / "passwords.json"
-        _write_secret(passwords, json.dumps({"admin": known["password"]}))
+        _write_whole(passwords, json.dumps({"admin": known["password"]}))
         sections = {
-            "CORE": {
-                "DAGS_FOLDER": REPOSITORY / "dags",
-                "LOAD_EXAMPLES": False,
-                "EXECUTOR": "LocalExecutor",
-                "PARALLELISM": 4,
-                "DAGS_ARE_PAUSED_AT_CREATION": True,
-                "FERNET_KEY": known["fernet_key"],
-                "SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
-                "SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": passwords,
-                "EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{port}/execution/",
+            "core": {
+                "dags_folder": REPOSITORY / "dags",
+                "load_examples": False,
+                "executor": "LocalExecutor",
+                "parallelism": 4,
+                "dags_are_paused_at_creation": True,
+                "fernet_key": known["fernet_key"],
+                "simple_auth_manager_users": "admin:admin",
+                "simple_auth_manager_passwords_file": passwords,
+                "execution_api_server_url": f"http://127.0.0.1:{port}/execution/",
             },
-            "DATABASE": {"SQL_ALCHEMY_CONN": database},
-            "API": {"SECRET_KEY": known["api_key"], "BASE_URL": f"http://127.0.0.1:{port}"},
-            "API_AUTH": {"JWT_SECRET": known["jwt_secret"]},
-            "WORKERS": {"MIN_HEARTBEAT_INTERVAL": 1},
-            "SCHEDULER": {"SCHEDULER_IDLE_SLEEP_TIME": 0.5},
+            "database": {"sql_alchemy_conn": database},
+            "api": {"secret_key": known["api_key"], "base_url": f"http://127.0.0.1:{port}"},
+            "api_auth": {"jwt_secret": known["jwt_secret"]},
+            "workers": {"min_heartbeat_interval": 1},
+            "scheduler": {"scheduler_idle_sleep_time": 0.5},
         }
-        settings = {
-            f"AIRFLOW__{section}__{option}": str(value)
-            for section, options in sections.items()
-            for option, value in options.items()
-        }
-        fixed = {"AIRFLOW_HOME": str(self.home), "BEAMBELL_PROJECT": str(self.project), "NO_PROXY": "*"}
-        return settings | os.environ | fixed
+        written = configparser.ConfigParser(interpolation=None)
+        written.read_dict(
+            {
+                section: {option: str(value).replace("%", "%%") for option, value in options.items()}
+                for section, options in sections.items()
+            }
+        )
+        text = io.StringIO("# Written by `make airflow`, each time. Settings in the environment win.\n")
+        text.seek(0, io.SEEK_END)
+        written.write(text)
+        _write_whole(self.home / "airflow.cfg", text.getvalue())
+
+    def _environment(self) -> dict[str, str]:
+        return os.environ | {"AIRFLOW_HOME": str(self.home), "BEAMBELL_PROJECT": str(self.project), "NO_PROXY": "*"}
 
     def _secrets(self) -> dict[str, Any]:
         """Read the secrets of this Airflow; make them the first time."""
@@ -224,8 +293,6 @@ class Services:
         if path.exists():
             known: dict[str, Any] = json.loads(path.read_text())
             return known
-        import base64
-
         made = {
             "password": secrets.token_urlsafe(15),
             "api_key": secrets.token_hex(32),
@@ -237,13 +304,13 @@ class Services:
         return made
 
     def _keep(self, known: dict[str, Any]) -> None:
-        _write_secret(self.home / "secrets.json", json.dumps(known))
+        _write_whole(self.home / "secrets.json", json.dumps(known))
 
-    def _airflow(self, environment: dict[str, str], *words: str) -> None:
+    def _airflow(self, *words: str) -> None:
         command = [sys.executable, "-m", "airflow", *words]
         done = subprocess.run(
             command,
-            env=environment,
+            env=self._environment(),
             cwd=self.home,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -253,7 +320,7 @@ class Services:
         if done.returncode:
             raise SystemExit(f"airflow {' '.join(words)} failed:\n{done.stdout}{done.stderr}")
 
-    def _spawn(self, name: str, environment: dict[str, str], port: int) -> psutil.Popen:
+    def _spawn(self, name: str, port: int) -> psutil.Popen:
         arguments = {
             "api-server": ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
             "scheduler": ["--skip-serve-logs"],
@@ -261,7 +328,7 @@ class Services:
         with (self.home / f"{name}.log").open("ab") as log:
             return psutil.Popen(
                 [sys.executable, "-m", "airflow", name, *arguments],
-                env=environment,
+                env=self._environment(),
                 cwd=self.home,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -282,27 +349,67 @@ class Services:
                 raise SystemExit(f"Airflow does not start: {problem}; see {self.home / (dead or ['scheduler'])[0]}.log")
             time.sleep(POLL_S)
 
-    def _furnish(self, password: str) -> None:
-        """Make the pool and the connection the DAGs know."""
+    def _furnish(self, password: str) -> str:
+        """Make the pool and the connection the DAGs know; returns a token for more."""
         login = {"username": "admin", "password": password}
-        token = _call(f"{self._url()}/auth/token", login)["access_token"]
+        token: str = _call(f"{self._url()}/auth/token", login)["access_token"]
         for path, body in (("pools", POOL), ("connections", CONNECTION)):
             try:
                 _call(f"{self._url()}/api/v2/{path}", body, token)
             except urllib.error.HTTPError as error:
                 if error.code != 409:  # it is there already, perhaps changed by its owner
                     raise
+        return token
 
-    def _processes(self) -> dict[str, psutil.Process]:
-        """The services that run, told from others that got their process ids."""
-        if not self._record.exists():
+    def _tell_of_dags(self, token: str) -> None:
+        """Say how many DAGs there are, and which files have none because of an error."""
+        deadline, dags = time.monotonic() + DAGS_S, 0
+        errors: list[dict[str, str]] = []
+        while not (dags or errors) and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+            dags = _call(f"{self._url()}/api/v2/dags?limit=1", token=token)["total_entries"]
+            errors = _call(f"{self._url()}/api/v2/importErrors", token=token)["import_errors"]
+        print(f"{dags} DAGs; a new one is paused until you switch it on.")
+        for error in errors:
+            print(f"Import error in {error['filename']}: {error['stack_trace'].strip().splitlines()[-1]}")
+
+    def _recorded(self) -> dict[str, tuple[int, float]]:
+        """Process id and start of each service that was started last."""
+        try:
+            processes: dict[str, tuple[int, float]] = json.loads(self._record.read_text())["processes"]
+        except (OSError, ValueError, KeyError, TypeError):
             return {}
+        return processes
+
+    def _running(self) -> dict[str, psutil.Process]:
+        """The services that run, told from others that got their process ids."""
         found = {}
-        for name, (pid, created) in json.loads(self._record.read_text())["processes"].items():
+        for name, (pid, made) in self._recorded().items():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process = psutil.Process(pid)
-                if abs(process.create_time() - created) < 1 and process.status() != psutil.STATUS_ZOMBIE:
+                if abs(process.create_time() - made) < 1 and _lives(process):
                     found[name] = process
+        return found
+
+    def _sessions(self) -> list[int]:
+        """Ids of the services' sessions. No process can get such an id while anybody is left in the session."""
+        sessions = []
+        for pid, made in self._recorded().values():
+            try:
+                reused = abs(psutil.Process(pid).create_time() - made) >= 1
+            except psutil.NoSuchProcess:
+                reused = False
+            if not reused:
+                sessions.append(pid)
+        return sessions
+
+    def _family(self) -> set[psutil.Process]:
+        """Every process the services started, also those whose service was killed and could not stop them."""
+        sessions, found = set(self._sessions()), set()
+        for process in psutil.process_iter() if sessions else ():
+            with contextlib.suppress(OSError, psutil.NoSuchProcess):
+                if os.getsid(process.pid) in sessions and _lives(process):
+                    found |= {process, *process.children(recursive=True)}
         return found
 
     def _url(self) -> str:
@@ -316,27 +423,33 @@ def _call(url: str, body: Any = None, token: str | None = None) -> Any:
         return json.loads(answer.read() or b"null")
 
 
-def _children(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return process.children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
+def _lives(process: psutil.Process) -> bool:
+    """Whether it runs still: not ended, no zombie, and no other that got its process id."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
-def _free_port(wanted: int) -> int:
-    for port in (wanted, 0):
+def _listenable(wanted: int | None) -> int:
+    """Return the port if it is free. Nobody named one: 8080, or else any, and say so."""
+    for port in (wanted,) if wanted else (PORT, 0):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
-    raise SystemExit("no port is free")
+            found = int(probe.getsockname()[1])
+            if found != (wanted or PORT):
+                print(f"Port {PORT} is taken by another program; Airflow gets {found}.")
+            return found
+    raise SystemExit(f"Port {wanted} is taken by another program: name another, or none.")
 
 
-def _write_secret(path: Path, text: str) -> None:
-    """Write a file that only its owner can read, from its first byte on."""
-    path.touch(mode=0o600)
-    path.chmod(0o600)
-    path.write_text(text)
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file that only its owner can read, and that is never seen half-written."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.touch(mode=0o600)
+    partial.chmod(0o600)
+    partial.write_text(text)
+    partial.replace(path)
 
 
 def main() -> None:
@@ -345,7 +458,7 @@ def main() -> None:
     parser.add_argument("command", choices=["start", "stop", "status"])
     parser.add_argument("--home", type=Path, default=REPOSITORY / "airflow", help="folder of all its state")
     parser.add_argument("--project", type=Path, default=os.environ.get("BEAMBELL_PROJECT", REPOSITORY))
-    parser.add_argument("--port", type=int, help="8080 by default, or another if that is taken")
+    parser.add_argument("--port", type=int, help=f"{PORT} by default, or another if that is taken")
     arguments = parser.parse_args()
     services = Services(arguments.home.resolve(), Path(arguments.project).resolve())
     if arguments.command == "start":

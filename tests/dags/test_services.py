@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import socket
 import stat
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -29,36 +32,97 @@ def home() -> Iterator[Path]:
         services(Path(folder) / "airflow", "stop")
 
 
-def services(home: Path, command: str) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, str(REPOSITORY / "deploy" / "airflow_services.py"), command, "--home", str(home)]
-    return subprocess.run(words, capture_output=True, text=True, check=False)
+def services(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(REPOSITORY / "deploy" / "airflow_services.py"), *words, "--home", str(home)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def started(home: Path) -> dict[str, Any]:
+    done = services(home, "start")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {**json.loads((home / "services.json").read_text()), "said": done.stdout}
+
+
+def left_over(record: dict[str, Any]) -> list[psutil.Process]:
+    """Who is left of the services' sessions."""
+    leaders, found = {pid for pid, _ in record["processes"].values()}, []
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) in leaders and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (OSError, psutil.NoSuchProcess):
+            continue
+    return found
 
 
 def test_airflow_starts_stops_and_goes_on(home: Path) -> None:
-    first = services(home, "start")
-    assert first.returncode == 0, first.stdout + first.stderr
-    assert ("postgresql" if Postgres.installed() else "sqlite") in first.stdout
+    first = started(home)
+    assert ("PostgreSQL" if Postgres.installed() else "SQLite") in first["said"]
+    assert "6 DAGs" in first["said"]
+    assert "Import error" not in first["said"]
     known = json.loads((home / "secrets.json").read_text())
-    assert known["password"] in first.stdout
-    assert stat.S_IMODE((home / "secrets.json").stat().st_mode) == 0o600
-    assert "runs already" in services(home, "start").stdout
+    assert known["password"] in first["said"]
+    for name in ("secrets.json", "passwords.json", "airflow.cfg"):
+        assert stat.S_IMODE((home / name).stat().st_mode) == 0o600, name
+    again = services(home, "start")
+    assert "runs already" in again.stdout
+    assert known["password"] not in again.stdout
 
-    record = json.loads((home / "services.json").read_text())
-    url = f"http://127.0.0.1:{record['port']}"
+    url = f"http://127.0.0.1:{first['port']}"
     token = _call(f"{url}/auth/token", {"username": "admin", "password": known["password"]})["access_token"]
     pools = {pool["name"]: pool["slots"] for pool in _call(f"{url}/api/v2/pools", token=token)["pools"]}
     assert pools["beambell_writer"] == 1
     assert _call(f"{url}/api/v2/connections/beambell_env", token=token)["connection_id"] == "beambell_env"
     with pytest.raises(OSError, match="401"):
         _call(f"{url}/api/v2/pools")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
+    pools_told = subprocess.run(
+        [sys.executable, "-m", "airflow", "pools", "list", "--output", "json"],
+        env={**environment, "AIRFLOW_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "beambell_writer" in pools_told.stdout  # the command meets the same database, by its home alone
 
-    started = [psutil.Process(pid) for pid, _ in record["processes"].values()]
-    family = [*started, *(child for process in started for child in process.children(recursive=True))]
     assert services(home, "status").returncode == 0
     assert services(home, "stop").returncode == 0
-    assert not [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+    assert not left_over(first)
     assert services(home, "status").returncode == 1
 
-    again = services(home, "start")
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert known["password"] not in again.stdout
+    second = started(home)
+    assert known["password"] not in second["said"]
+
+
+def test_what_was_killed_starts_again_and_stops_whole(home: Path) -> None:
+    first = started(home)
+    os.kill(first["processes"]["scheduler"][0], signal.SIGKILL)
+    second = started(home)
+    assert "dead: scheduler" in second["said"]
+    assert not left_over(first)
+
+    for pid, _ in second["processes"].values():
+        os.kill(pid, signal.SIGKILL)
+    assert left_over(second)  # the scheduler's workers do not notice
+    assert "nothing was running" in services(home, "stop").stdout
+    assert not left_over(second)
+
+    stale = {**second["processes"], "scheduler": [os.getpid(), 1.0]}  # somebody else has got its process id since
+    (home / "services.json").write_text(json.dumps({"port": 1, "processes": stale}))
+    assert services(home, "stop").returncode == 0
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = services(home, "start", "--port", str(other.getsockname()[1]))
+    assert taken.returncode == 1
+    assert "is taken by another program" in taken.stderr
+    assert "Traceback" not in taken.stderr
+    (home / "services.json").write_text("{")
+    assert services(home, "status").returncode == 1
+
+
+def test_postgresql_is_left_where_its_socket_cannot_be(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath(*["a-folder-of-a-long-name"] * 4)
+    reason = Postgres(deep / "postgres").obstacle()
+    assert reason is not None
+    assert "too long" in reason or not Postgres.installed()
