@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -83,7 +83,11 @@ class Project:
         if self._depth:
             yield
             return
-        with write_lock(self.volatile, timeout=timeout):
+        shared = self.params.lock == "shared"
+        with (
+            write_lock(self.volatile, timeout=timeout),
+            self.store.files.leased(timeout=timeout) if shared else nullcontext(),
+        ):
             self._depth += 1
             try:
                 if sweep:

@@ -386,12 +386,28 @@ class EmbeddedParams(Section):
 
 
 class Params(BaseSettings):
-    """The whole of ``params.yaml``. ``BEAMBELL__<SECTION>__<KEY>`` in the environment overrides one key."""
+    """The whole of ``params.yaml``. ``BEAMBELL__<SECTION>__<KEY>`` in the environment overrides one key.
+
+    Attributes
+    ----------
+    project
+        Its name.
+    data
+        The data root: a folder, or a URL that fsspec reaches.
+    lock
+        Whom the write lock keeps away. ``shared``: writers on other machines, too, if the data root is on an S3 API.
+        ``machine``: those of this machine alone, for object stores that ignore conditions on writes.
+    classes
+        Names of the classes, in the order of their numbers.
+    streams
+        By name.
+    """
 
     model_config = SettingsConfigDict(env_prefix="BEAMBELL__", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     project: Name
     data: str = "data"
+    lock: Literal["shared", "machine"] = "shared"
     classes: tuple[Name, ...] = Field(min_length=2, max_length=100)
     streams: dict[Name, StreamParams] = Field(min_length=1)
     lfs: LFParams

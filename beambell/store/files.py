@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, ClassVar
 
 from beambell.errors import ArtefactError, storage_errors
 from beambell.store.layout import Layout
+from beambell.store.lease import Lease
 from beambell.store.places import Draft, Entry, LocalFolder, ObjectStore, Observer, Place
 
 
@@ -94,6 +95,7 @@ class Files:
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = os.fspath(root)
         self.is_local = "://" not in self.root
+        self._lease: Lease | None = None
         self._opened: Place | None = LocalFolder(self.root, Layout.STAGING, self._announce) if self.is_local else None
 
     def __repr__(self) -> str:
@@ -106,7 +108,35 @@ class Files:
             self._opened = ObjectStore(self.root, self._announce)
         return self._opened
 
+    @contextmanager
+    def leased(self, *, timeout: float) -> Iterator[None]:
+        """Keep writers on other machines away, where the data root can be used by several and can tell them apart.
+
+        Parameters
+        ----------
+        timeout
+            Seconds to wait for another writer.
+
+        Raises
+        ------
+        LockedError
+            If another machine still writes then; and by any change in the block once the lease is lost.
+        """
+        lock = None if self.is_local else self._place.lock_object(Layout.LEASE)
+        if lock is None:
+            yield
+            return
+        lease = Lease(lock)
+        with lease.held(timeout=timeout):
+            self._lease = lease
+            try:
+                yield
+            finally:
+                self._lease = None
+
     def _announce(self, verb: str, name: str) -> None:
+        if self._lease:
+            self._lease.check()
         if Files.observer:
             Files.observer(verb, name)
 

@@ -8,9 +8,10 @@ from beambell.store.partition import Partition
 
 
 class Layout:
-    """Names of the folders that hold artefacts; each has a ``manifest.json``."""
+    """Names of the folders that hold artefacts; each has a ``manifest.json``. Names with a dot are of running jobs."""
 
     STAGING = ".staging"
+    LEASE = ".lease"
     PARTITIONS = "partitions"
     DELIVERIES = "deliveries"
     AGGREGATES = "aggregates"

@@ -15,6 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from beambell.store.conditional import ConditionalObject, S3Object
+
 CHUNK = 1 << 20
 WHOLE = 32 << 20  # a remote file up to this size is one request, not one per part that is looked at
 READERS = 32  # requests at a time: an object store answers slowly, and many at once
@@ -107,6 +109,10 @@ class Place(Protocol):
 
     def remove_tree(self, folder: str) -> None:
         """Remove a folder and all below it, if it is there."""
+        ...
+
+    def lock_object(self, name: str) -> ConditionalObject | None:
+        """The object by which machines keep apart, if there can be such a thing."""
         ...
 
 
@@ -262,6 +268,10 @@ class LocalFolder:
             self.observe("remove", folder)
             shutil.rmtree(path, ignore_errors=True)
 
+    def lock_object(self, name: str) -> None:  # noqa: ARG002 - what the protocol says
+        """None: the lock of the operating system does it."""
+        return
+
 
 class RemoteDraft:
     """A temporary file of this machine, uploaded once it is whole."""
@@ -380,6 +390,10 @@ class ObjectStore:
         if found:
             self.observe("remove", folder)
             self.fs.rm(found)
+
+    def lock_object(self, name: str) -> ConditionalObject | None:
+        """The object by which machines keep apart, if this kind of store is known to write on conditions."""
+        return S3Object(self.fs, self.path(name)) if "s3" in self.fs.protocol else None
 
     def _name(self, path: str) -> str:
         return str(self.fs._strip_protocol(path))[len(self._key) :].lstrip("/")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import shutil
 import uuid
 from pathlib import Path
@@ -21,33 +20,6 @@ LFS = """
 - {kind: keyword, name: begs, any_of: [subscribe, channel, free, click], label: spam}
 - {kind: length, name: brief, max: 60, label: ham}
 """
-
-pytest.importorskip("moto")
-pytest.importorskip("s3fs")
-
-
-@pytest.fixture(scope="module")
-def s3():
-    """An S3 API on loopback, told to everybody by the environment alone."""
-    import fsspec
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    environment = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        fsspec.filesystem("s3").mkdir("bucket")
-        yield fsspec.filesystem("s3", use_listings_cache=False)
-    server.stop()
 
 
 @pytest.fixture(scope="module")
