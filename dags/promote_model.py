@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param, dag, task
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 from schedule import read_schedule
 from stages import DEFAULTS, START, StageOperator
 
@@ -38,15 +38,31 @@ Reason given: {{ params.reason }}
 
 
 class ApprovalOperator(HITLOperator):  # type: ignore[misc]
-    """Ask a person, unless the run is a rollback or asks nobody."""
+    """Ask a person, unless the run is a rollback or asks nobody.
+
+    Notes
+    -----
+    Airflow may fail a task that is answered at once: it takes the late end of the process that asked for the end of the
+    one that goes on (https://github.com/apache/airflow/issues/72716). The answer is kept with the task's next try, but
+    asking once more would remove it. So that try does not ask: it waits for the question that is there already, and if
+    that is answered, Airflow goes on with the answer.
+    """
 
     def execute(self, context: Context) -> Any:
-        """Ask, or skip."""
+        """Ask, wait for an earlier try's question, or skip."""
         run = context["dag_run"].conf or {}  # an approval has its own params, and does not see those of the run
         figures = context["ti"].xcom_pull(task_ids="evidence")["figures"]
         if run.get("action") == "rollback" or run.get("approval") == "none" or _is_served(figures):
             raise AirflowSkipException("Nobody is to be asked.")
-        return super().execute(context)
+        store = context["task_state_store"]
+        asking = context["ti"].max_tries  # retries leave it as it is; whoever clears the task raises it, and is asked anew
+        if store.get("asked") == asking:
+            raise TaskAwaitingInput(method_name="execute_complete", timeout=self.response_timeout)
+        try:
+            return super().execute(context)
+        except TaskAwaitingInput:
+            store.set("asked", asking)
+            raise
 
 
 @dag(  # type: ignore[untyped-decorator]
@@ -116,9 +132,8 @@ def promote_model() -> None:
         options=[APPROVE, REJECT],
         defaults=REJECT,
         response_timeout=timedelta(hours=schedule.approval_hours),
-        # An answer that comes while Airflow still books the question fails the try; the next one asks again.
-        retries=20,
-        retry_delay=timedelta(seconds=5),
+        retries=20,  # of a try that fails because it is answered at once, the next may meet the same
+        retry_delay=timedelta(seconds=3),
         retry_exponential_backoff=False,
         on_failure_callback=None,
         doc_md="Waits for a person; occupies no worker meanwhile. Skipped for a rollback.",
