@@ -55,7 +55,7 @@ class ApprovalOperator(HITLOperator):  # type: ignore[misc]
         if run.get("action") == "rollback" or run.get("approval") == "none" or _is_served(figures):
             raise AirflowSkipException("Nobody is to be asked.")
         store = context["task_state_store"]
-        asking = context["ti"].max_tries  # retries leave it as it is; whoever clears the task raises it, and is asked anew
+        asking = context["ti"].max_tries  # a retry leaves it as it is; clearing the task raises it, and asks anew
         if store.get("asked") == asking:
             raise TaskAwaitingInput(method_name="execute_complete", timeout=self.response_timeout)
         try:
