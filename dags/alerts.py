@@ -32,10 +32,11 @@ def describe(context: Context) -> dict[str, Any]:
     """Say what failed, where, and where to look; ``text`` is what chat programs show."""
     ti, run = context["ti"], context["dag_run"]
     key = getattr(run, "partition_key", None)
-    error = str(context.get("exception") or "").strip().splitlines()
+    lines = str(context.get("exception") or "see its log").strip().splitlines()
+    error = "\n".join(line for line in lines if not line.startswith("stage="))  # progress is no news
     url = getattr(ti, "log_url", "")
     where = f"{ti.dag_id}.{ti.task_id}" + (f" of partition {key}" if key else "")
-    text = f"BeamBell: {where} failed (try {ti.try_number}): {error[0] if error else 'see its log'}\n{url}".rstrip()
+    text = f"BeamBell: {where} failed (try {ti.try_number}): {error}\n{url}".rstrip()
     return {
         "text": text,
         "dag_id": ti.dag_id,

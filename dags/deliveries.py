@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from airflow.sdk.exceptions import AirflowSkipException
 from airflow.sdk.timezone import utcnow
 from schedule import project_dir
+from stages import stage_environment
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -52,6 +54,7 @@ class DeliverySensor(BaseSensorOperator):  # type: ignore[misc]
         if params["streams"] and self.stream not in params["streams"]:
             raise AirflowSkipException(f"This run is not about {self.stream}.")
         key = context["dag_run"].partition_key
+        os.environ.update(stage_environment())  # this process is this task's alone
         undated = [glob for glob in self.inputs if "{dt}" not in glob]
         files = [file for glob in self.inputs if glob not in undated for file in _find(glob.replace("{dt}", key))]
         if files or undated:

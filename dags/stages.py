@@ -29,7 +29,7 @@ from alerts import on_failure
 from schedule import project_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -69,6 +69,7 @@ _MEANING = {
 _FINAL = frozenset({USAGE, GATE})
 _GRACE_S = 3.0  # Airflow kills a task for good 5 s after it asked it to stop
 _TAIL_LINES = 20
+_LEAST_SECRET = 5  # characters; what is shorter is a number or a switch, and Airflow does not mask it either
 _PR_SET_PDEATHSIG = 1
 
 
@@ -176,6 +177,8 @@ class StageOperator(BaseOperator):  # type: ignore[misc]
     def _run(self, arguments: list[str], cwd: Any) -> tuple[int, str, str]:
         """Return the command's exit code, its stdout, and the last lines of its log."""
         argv = [sys.executable, "-m", *arguments]
+        variables = stage_environment()
+        secrets = [value for value in variables.values() if len(value) >= _LEAST_SECRET]
         self.log.info("Running %s", subprocess.list2cmdline(argv))
         tail: deque[str] = deque(maxlen=_TAIL_LINES)
         # stdout goes to a file: no second pipe that could fill up while the log is read. A session of its own makes
@@ -185,7 +188,7 @@ class StageOperator(BaseOperator):  # type: ignore[misc]
             subprocess.Popen(
                 argv,
                 cwd=cwd,
-                env={**os.environ, **_environment()},
+                env={**_without_airflow(os.environ), **variables},
                 stdin=subprocess.DEVNULL,
                 stdout=stdout,
                 stderr=subprocess.PIPE,
@@ -199,7 +202,7 @@ class StageOperator(BaseOperator):  # type: ignore[misc]
             self._process = process
             try:
                 for line in process.stderr:
-                    tail.append(line.rstrip())
+                    tail.append(_masked(line.rstrip(), secrets))
                     self.log.info("%s", tail[-1])
                 code = process.wait()
             finally:
@@ -291,15 +294,32 @@ class ValidateOperator(StageOperator):
         return report
 
 
-def _environment() -> dict[str, str]:
-    """Environment variables of the connection `ENVIRONMENT`, if there is one."""
+def stage_environment() -> dict[str, str]:
+    """Environment variables of the connection `ENVIRONMENT`, if there is one; the task's log masks their values."""
     from airflow.sdk import Connection
+    from airflow.sdk.log import mask_secret
 
     try:
         extra = Connection.get(ENVIRONMENT).extra_dejson
     except AirflowNotFoundException:
         return {}
-    return {str(name): str(value) for name, value in extra.items()}
+    variables = {str(name): str(value) for name, value in extra.items()}
+    for value in variables.values():
+        mask_secret(value)  # whatever it is called: Airflow by itself knows secrets by names such as "password"
+    return variables
+
+
+def _masked(text: str, secrets: Sequence[str]) -> str:
+    """Replace secrets. Airflow masks a task's log, but not what the LocalExecutor copies of it to the scheduler's."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
+
+
+def _without_airflow(environment: Mapping[str, str]) -> dict[str, str]:
+    """Leave out Airflow's settings and connections: a stage has no use for the database's password."""
+    secret = ("AIRFLOW__", "AIRFLOW_CONN_", "AIRFLOW_VAR_")
+    return {name: value for name, value in environment.items() if not name.startswith(secret)}
 
 
 try:

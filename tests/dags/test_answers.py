@@ -93,7 +93,7 @@ def webhook() -> Iterator[Any]:
 def failure() -> Any:
     ti = SimpleNamespace(dag_id="label_partition", task_id="labels.validate", try_number=1, log_url="http://here/log")
     run = SimpleNamespace(run_id="manual", partition_key="2026-01-03")
-    return {"ti": ti, "dag_run": run, "exception": ValueError("no such column\nand more")}
+    return {"ti": ti, "dag_run": run, "exception": ValueError("no such column\nstage=apply event=started\nand more")}
 
 
 def connect(monkeypatch: pytest.MonkeyPatch, **fields: str) -> None:
@@ -110,7 +110,7 @@ def test_a_failure_is_told_to_the_webhook(webhook: Any, monkeypatch: pytest.Monk
     assert message["text"].startswith(
         "BeamBell: label_partition.labels.validate of partition 2026-01-03 failed (try 1)"
     )
-    assert "no such column" in message["text"]
+    assert "failed (try 1): no such column\nand more\nhttp://here/log" in message["text"]
     assert "s3cret" not in json.dumps(message)
 
 

@@ -153,9 +153,18 @@ def test_a_plan_that_is_too_small_skips(project: Path, handed: Handed) -> None:
     assert ask(3, params={"force": True}) == plan
 
 
-def test_secrets_reach_the_stage_and_nothing_else(stage: Any, handed: Handed, caplog: pytest.LogCaptureFixture) -> None:
-    report = execute(stage("print(json.dumps({'got': len(os.environ['STORE_KEY'])}))"), handed)
-    assert report == {"got": len("s3cret")}
+def test_secrets_reach_the_stage_and_nothing_else(
+    stage: Any, handed: Handed, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from airflow.sdk.exceptions import AirflowException
+
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "postgresql://ann:pass@db/airflow")
+    got = "{'got': len(os.environ['STORE_KEY']), 'of Airflow': [n for n in os.environ if n.startswith('AIRFLOW_')]}"
+    report = execute(stage(f"print(json.dumps({got}))"), handed)
+    assert report == {"got": len("s3cret"), "of Airflow": ["AIRFLOW_HOME"]}
+    with pytest.raises(AirflowException) as caught:
+        execute(stage("print('the key is', os.environ['STORE_KEY'], file=sys.stderr); sys.exit(1)"), handed)
+    assert "the key is ***" in str(caught.value)
     assert "s3cret" not in caplog.text
 
 
@@ -176,7 +185,7 @@ def test_a_stage_does_not_outlive_a_worker_that_is_killed(project: Path, dags_fo
     )
     code = (
         "from stages import StageOperator\n"
-        "import stages; stages._environment = dict\n"
+        "import stages; stages.stage_environment = dict\n"
         f"StageOperator(task_id='a', command=['a_stage'])._run(['a_stage'], {str(project)!r})"
     )
     environment = {**os.environ, "PYTHONPATH": str(dags_folder)}
