@@ -269,6 +269,7 @@ class Services:
             "database": {"sql_alchemy_conn": database},
             "api": {"secret_key": known["api_key"], "base_url": f"http://127.0.0.1:{port}"},
             "api_auth": {"jwt_secret": known["jwt_secret"]},
+            "dag_processor": {"dag_bundle_storage_path": self.home / "bundles"},
             "workers": {"min_heartbeat_interval": 1},
             "scheduler": {"scheduler_idle_sleep_time": 0.5},
         }
