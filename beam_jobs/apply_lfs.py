@@ -15,7 +15,6 @@ from weakref import WeakKeyDictionary
 
 import apache_beam as beam
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from apache_beam.metrics import Metrics
 from apache_beam.metrics.metricbase import Counter
@@ -105,21 +104,20 @@ class ApplyLFs(ProjectFn):
         """Yield the votes by their partition."""
         work, index, start, stop = item
         lfs = {j: self._lf(work, j) for j, column in enumerate(work.reuse) if column == REUSE_NONE}
-        L, letters = self._vote(work, lfs.values(), start, stop)
-        codes = self._carry_over(work, start, stop, list(lfs), L)
+        cast, letters = self._vote(work, lfs.values(), start, stop)
+        codes = self._carry_over(work, start, stop, list(lfs), cast)
         patterns = pa.table({"pattern": packed.to_arrow(codes)})
         shard = stage_shard(self.project.store, f"{self._job}/{work.partition}", index, patterns)
         count = PatternCounts.from_packed if work.previous else PatternCounts.of_packed  # a file may hold anything
         counts = count(codes, self.project.params.cardinality, [lf.name for lf in work.lfs])
         yield str(work.partition), Voted((counts,), (shard,), (letters,) if letters.num_rows else ())
 
-    def _carry_over(
-        self, work: VotesWork, start: int, stop: int, new: list[int], L: npt.NDArray[np.int8]
-    ) -> packed.Packed:
-        """Pack the new votes, int8 [n, r], together with those of the LFs that are unchanged."""
+    def _carry_over(self, work: VotesWork, start: int, stop: int, new: list[int], cast: packed.Packed) -> packed.Packed:
+        """Put the new votes of r LFs together with those of the LFs that are unchanged."""
         cardinality, m = self.project.params.cardinality, len(work.lfs)
         if not work.previous or len(new) == m:
-            return packed.pack(L, cardinality)
+            return cast
+        L = packed.unpack(cast, len(new), cardinality) if new else np.empty((stop - start, 0), np.int8)
         folder = Layout.of(Layout.VOTES, work.partition)
         before = read_rows(self.project.store, folder, work.previous, start, stop, ["pattern"])
         codes = packed.from_arrow(before["pattern"])
@@ -132,10 +130,10 @@ class ApplyLFs(ProjectFn):
 
     def _vote(
         self, work: VotesWork, lfs: Collection[LabelingFunction], start: int, stop: int
-    ) -> tuple[npt.NDArray[np.int8], pa.Table]:
-        """Let some LFs vote; return int8 [n, r], and their dead letters."""
+    ) -> tuple[packed.Packed, pa.Table]:
+        """Let some LFs vote; return their votes and dead letters."""
         if not lfs:
-            return np.empty((stop - start, 0), np.int8), DEAD_LETTERS_SCHEMA.empty_table()
+            return np.empty((stop - start, 0), np.uint8), DEAD_LETTERS_SCHEMA.empty_table()
         compiled, stream = self._compiled(list(lfs)), work.partition.stream
         plans = compiled.explain(stream)
         result = compiled.evaluate(
@@ -152,7 +150,7 @@ class ApplyLFs(ProjectFn):
             if plan.how == "re":
                 self._count(SEARCHED, plan.lf, stop - start)
         letters = [dict(zip(DEAD_LETTERS_SCHEMA.names, astuple(letter), strict=True)) for letter in result.dead_letters]
-        return result.votes, pa.Table.from_pylist(letters, schema=DEAD_LETTERS_SCHEMA)
+        return result.patterns, pa.Table.from_pylist(letters, schema=DEAD_LETTERS_SCHEMA)
 
     def _count(self, namespace: str, lf: str, number: int) -> None:
         """Add to a counter of Beam's, whose making takes longer."""

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from beambell.labeling.core import ABSTAIN, MAX_CLASSES, LabelingFunction, check_fields, check_labels
 from beambell.labeling.fingerprint import fingerprint
+from beambell.labeling.patterns import Packed
 from beambell.labeling.python import adopt
 from beambell.labeling.row import Columns
 from beambell.labeling.time_limit import Stopped, time_limit, too_slow
@@ -73,6 +74,16 @@ class Evaluation:
     dead_letters: tuple[DeadLetter, ...]
     n_errors: dict[str, int]
     seconds: dict[str, float] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True)
+class PackedEvaluation:
+    """The same, with the votes as `beambell.labeling.patterns` packs them: ``patterns``, uint8 [n, width]."""
+
+    patterns: Packed
+    dead_letters: tuple[DeadLetter, ...]
+    n_errors: dict[str, int]
+    seconds: dict[str, float]
 
 
 def evaluate(

@@ -12,11 +12,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from beambell.labeling import patterns
+from beambell.labeling.compiler.alphabet import Array
 from beambell.labeling.compiler.plan import Build, Plan, Planner
-from beambell.labeling.compiler.program import Found, Program
+from beambell.labeling.compiler.program import Found, Program, as_patterns, as_votes
 from beambell.labeling.compiler.store import Folder, build
 from beambell.labeling.core import ABSTAIN, MAX_CLASSES, LabelingFunction, check_fields, check_labels, raise_error
-from beambell.labeling.evaluate import Evaluation, VoteMatrix, evaluate, prepare
+from beambell.labeling.evaluate import PackedEvaluation, VoteMatrix, evaluate, prepare
 from beambell.labeling.python import adopt
 from beambell.labeling.row import Columns
 
@@ -25,10 +27,30 @@ BLOCK: Final = 16_384
 
 
 class _Compiled(NamedTuple):
-    """What runs on a table for some of the labeling functions, and the plan for each, by number."""
+    """What runs on a table for some of the labeling functions, and how.
+
+    Attributes
+    ----------
+    program
+        Its first outputs are those of the labeling functions, by their numbers.
+    plans
+        For each of these functions, by number.
+    labels
+        What each of all functions votes where its output is set: nothing, if it is left to the plain evaluation.
+    """
 
     program: Program
     plans: dict[int, Plan]
+    labels: tuple[int, ...]
+
+    def run(self, table: pa.Table, stream: str | None, found: Found) -> Array:
+        """Write the votes on a table down, uint8 [n, width]."""
+        n, width = table.num_rows, found.width
+        written, start = found.room(n), 0
+        for hits in _found(table, self.program, stream):
+            found.run(hits, written[start * width :])
+            start += len(hits)
+        return written[: n * width].reshape(n, width)
 
 
 class CompiledLFs:
@@ -79,9 +101,9 @@ class CompiledLFs:
         if stream is None:
             return self._votes_by_row(table)
         check_fields(self.lfs, table.schema, stream)
-        votes, others = self._compiled_votes(table, stream)
+        votes = self._compiled_votes(table, stream)
         columns = Columns(table, stream=stream)
-        for number in others:
+        for number in self._others(stream):
             lf = self.lfs[number]
             if lf.votes_on(stream):
                 votes[:, number] = lf.apply(columns, cardinality=self._cardinality, on_error=raise_error)
@@ -95,8 +117,8 @@ class CompiledLFs:
         stream: str,
         fingerprints: Mapping[str, str] | None = None,
         time_limit_s: float | None = None,
-    ) -> Evaluation:
-        """Vote on rows of one stream exactly as `beambell.labeling.evaluate` does, failures recorded.
+    ) -> PackedEvaluation:
+        """Vote on rows of one stream exactly as `beambell.labeling.evaluate` does, failures recorded, votes packed.
 
         Parameters
         ----------
@@ -115,11 +137,14 @@ class CompiledLFs:
         ------
         LabelingFunctionError
             Before anything runs: a column is missing or of a wrong type, a label is not a class.
+        StateError
+            If there is no labeling function, or there are fewer than two classes: such votes cannot be packed.
         """
         table = _as_table(table)
         prepare(self.lfs, table, cardinality=cardinality, stream=stream)
+        compiled, others = self._compiled(stream), self._others(stream)
         start = time.perf_counter()
-        votes, others = self._compiled_votes(table, stream)
+        packed = compiled.run(table, stream, as_patterns(compiled.labels, cardinality))
         share = (time.perf_counter() - start) / max(1, len(self.lfs) - len(others))
         plain = evaluate(
             [self.lfs[number] for number in others],
@@ -129,10 +154,11 @@ class CompiledLFs:
             fingerprints=fingerprints,
             time_limit_s=time_limit_s,
         )
-        votes[:, others] = plain.votes
+        if others:
+            packed = patterns.replace(packed, others, plain.votes, len(self.lfs), cardinality)
         n_errors = {lf.name: plain.n_errors.get(lf.name, 0) for lf in self.lfs}
         seconds = {lf.name: plain.seconds.get(lf.name, share) for lf in self.lfs}
-        return Evaluation(votes, plain.dead_letters, n_errors, seconds)
+        return PackedEvaluation(packed, plain.dead_letters, n_errors, seconds)
 
     def explain(self, stream: str | None = None) -> list[Plan]:
         """Tell how each labeling function (of a stream) is computed, and why not faster; in their order."""
@@ -141,8 +167,8 @@ class CompiledLFs:
     def _votes_by_row(self, table: pa.Table) -> VoteMatrix:
         for lf in self.lfs:
             lf.check(Columns(table).types)
-        votes, others = self._compiled_votes(table, None)
-        for number in others:
+        votes = self._compiled_votes(table, None)
+        for number in self._others(None):
             votes[:, number] = self.lfs[number].votes(table)
         limited = [lf.streams for lf in self.lfs if lf.streams is not None]
         stream_of = table.column("stream").to_pylist() if limited else []
@@ -151,21 +177,21 @@ class CompiledLFs:
                 votes[[stream not in lf.streams for stream in stream_of], number] = ABSTAIN
         return votes
 
-    def _compiled_votes(self, table: pa.Table, stream: str | None) -> tuple[VoteMatrix, list[int]]:
-        """Return all votes but those left to the plain evaluation, and the numbers of these."""
-        program, plans = self._compiled(stream)
-        votes = np.full((table.num_rows, len(self.lfs)), ABSTAIN, dtype=np.int8)
-        start = 0
-        for batch in _blocks(table, program, stream):
-            program.run(batch, votes[start : start + batch.num_rows])
-            start += batch.num_rows
-        return votes, [n for n in range(len(self.lfs)) if n not in plans or plans[n].plain]
+    def _compiled_votes(self, table: pa.Table, stream: str | None) -> VoteMatrix:
+        """Return all votes but those left to the plain evaluation."""
+        compiled = self._compiled(stream)
+        return compiled.run(table, stream, as_votes(compiled.labels)).view(np.int8)
+
+    def _others(self, stream: str | None) -> list[int]:
+        """Return the numbers of those that are left to the plain evaluation."""
+        plans = self._compiled(stream).plans
+        return [number for number in range(len(self.lfs)) if number not in plans or plans[number].plain]
 
     def _compiled(self, stream: str | None) -> _Compiled:
         key = tuple(number for number, lf in enumerate(self.lfs) if stream is None or lf.votes_on(stream))
         with self._lock:
             if key not in self._programs:
-                self._programs[key] = _compile({number: self.lfs[number] for number in key}, self._build)
+                self._programs[key] = _compile({number: self.lfs[number] for number in key}, len(self.lfs), self._build)
             return self._programs[key]
 
 
@@ -200,26 +226,28 @@ def compile_lfs(
     )
 
 
-def _compile(lfs: Mapping[int, LabelingFunction], build: Build) -> _Compiled:
-    planner = Planner(build)
-    outputs = {number: planner.add(lf) for number, lf in lfs.items()}
-    columns, combined, planned = planner.finish()
-    plans = {number: replace(planned[output], lf=lfs[number].name) for number, output in outputs.items()}
-    votes = [
-        (output, label, number)
-        for number, output in outputs.items()
-        if not plans[number].plain and (label := lfs[number].label) is not None
-    ]
-    return _Compiled(Program(planner.width, columns, combined, Found.of(votes, planner.width)), plans)
+def _compile(lfs: Mapping[int, LabelingFunction], n_lfs: int, build: Build) -> _Compiled:
+    planner = Planner(build, n_lfs)
+    for number, lf in lfs.items():
+        planner.add(lf, number)
+    program, planned = planner.finish()
+    plans = {number: replace(planned[number], lf=lf.name) for number, lf in lfs.items()}
+    labels = [ABSTAIN] * n_lfs
+    for number, lf in lfs.items():
+        if not plans[number].plain and lf.label is not None:
+            labels[number] = lf.label
+    return _Compiled(program, plans, tuple(labels))
 
 
-def _blocks(table: pa.Table, program: Program, stream: str | None) -> Iterator[pa.RecordBatch]:
-    """Yield the columns that are read, some rows at a time; every row is of the stream, if one is given."""
+def _found(table: pa.Table, program: Program, stream: str | None) -> Iterator[Array]:
+    """Yield the outputs of some rows at a time, every one of the stream, if one is given; uint64 [n, w]."""
     read = dict.fromkeys(name for name, _ in program.columns)
-    if read:
-        given = {} if stream is None else {"stream": pa.repeat(stream, table.num_rows)}
-        columns = {name: given[name] if name in given else table.column(name) for name in read}
-        yield from pa.table(columns).to_batches(max_chunksize=BLOCK)
+    if not read:
+        yield np.zeros((table.num_rows, program.width), dtype=np.uint64)
+        return
+    given = {} if stream is None else {"stream": pa.repeat(stream, table.num_rows)}
+    columns = {name: given[name] if name in given else table.column(name) for name in read}
+    yield from map(program.run, pa.table(columns).to_batches(max_chunksize=BLOCK))
 
 
 def _as_table(table: pa.Table | pa.RecordBatch) -> pa.Table:

@@ -404,12 +404,23 @@ def weigh(hits, mask, words, weights, scores):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def spread(hits, mask, labels, columns, votes):  # type: ignore[no-untyped-def]
-    """Vote ``labels[output]`` in column ``columns[output]`` for the outputs that are set and in the mask."""
-    for row in range(hits.shape[0]):
-        for word in range(hits.shape[1]):
-            left = hits[row, word] & mask[word]
-            while left:
-                output = np.uint64(word) << np.uint64(6) | _lowest(left)
-                votes[row, columns[output]] = labels[output]
-                left &= left - np.uint64(1)
+def spread(hits, codes, size, width, written):  # type: ignore[no-untyped-def]
+    """Write a row of ``width`` bytes for each row of ``hits``: those that stand for its first outputs, eight by eight.
+
+    ``codes``, uint64 [groups of eight, 256], has the ``size`` bytes for each byte of outputs, the first one lowest.
+    Always eight are written, and those that are too many written over by what follows: there must be room for them.
+    """
+    size, width = np.uint64(size), np.uint64(width)
+    for row in range(len(hits)):
+        at = np.uint64(row) * width
+        for group in range(np.uint64(len(codes))):
+            found = hits[row, group >> np.uint64(3)] >> ((group & np.uint64(7)) << np.uint64(3)) & np.uint64(255)
+            _put(written, at, codes[group, found])
+            at += size
+
+
+@_part
+def _put(data, p, word):  # type: ignore[no-untyped-def]
+    """Write a word as eight bytes, as `_word` reads them."""
+    for k in range(8):
+        data[p + np.uint64(k)] = np.uint8(word >> np.uint64(8 * k))

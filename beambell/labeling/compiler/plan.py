@@ -24,6 +24,7 @@ from beambell.labeling.compiler.program import (
     EqualRun,
     LookupProgram,
     NumericProgram,
+    Program,
     Score,
     TextProgram,
 )
@@ -103,11 +104,13 @@ class Planner:
     ----------
     build
         Builds an automaton, or finds that it would be too big.
+    n_lfs
+        The first outputs are left to so many labeling functions.
     """
 
-    def __init__(self, build: Build) -> None:
+    def __init__(self, build: Build, n_lfs: int) -> None:
         self._build = build
-        self._outputs = itertools.count()
+        self._outputs = itertools.count(n_lfs)
         self._texts: dict[str, TextPlanner] = {}
         self._lookups: dict[str, dict[int, Lookup]] = {}
         self._numbers: dict[str, dict[int, Numeric]] = {}
@@ -117,9 +120,8 @@ class Planner:
         self.width = 1
         """Words of 64 outputs."""
 
-    def add(self, lf: LabelingFunction) -> int:
-        """Add a labeling function; return its output."""
-        output = next(self._outputs)
+    def add(self, lf: LabelingFunction, output: int) -> int:
+        """Add a labeling function, to be answered by an output; return that."""
         # A subclass may mean something else.
         if type(lf) is Lookup:
             self._lookups.setdefault(lf.field, {})[output] = lf
@@ -139,8 +141,8 @@ class Planner:
             self._plans[output] = Plan(lf.name, "plain", f"the compiler does not know the kind {lf.kind!r}")
         return output
 
-    def finish(self) -> tuple[tuple[tuple[str, ColumnProgram], ...], tuple[Combined, ...], dict[int, Plan]]:
-        """Return what reads the columns, what combines the answers, and the plan for each output."""
+    def finish(self) -> tuple[Program, dict[int, Plan]]:
+        """Return what runs, and the plan for each output."""
         self.width = 1 + next(self._outputs) // 64
         columns: list[tuple[str, ColumnProgram]] = []
         for field, planner in self._texts.items():
@@ -149,16 +151,16 @@ class Planner:
             self._plans |= plans
         columns += [(field, LookupProgram.of(lookups, self.width)) for field, lookups in self._lookups.items()]
         columns += [(field, NumericProgram.of(numbers)) for field, numbers in self._numbers.items()]
-        return tuple(columns), tuple(self._combined()), self._plans
+        return Program(self.width, tuple(columns), tuple(self._combined())), self._plans
 
     def _operand(self, lf: LabelingFunction) -> tuple[int, str]:
         """Return the output of an operand, one for all that mean the same, and the column that it reads."""
         if type(lf) not in (*_TEXTUAL, Lookup, Numeric):
-            return self.add(lf), ""
+            return self.add(lf, next(self._outputs)), ""
         what = {name: value for name, value in meaning(lf).items() if name not in _NO_CONDITION}
         key = type(lf), tuple(what.items())
         if key not in self._operands:
-            self._operands[key] = self.add(lf)
+            self._operands[key] = self.add(lf, next(self._outputs))
         return self._operands[key], what["field"]
 
     def _combined(self) -> Iterator[Combined]:

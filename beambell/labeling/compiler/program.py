@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.labeling import patterns
 from beambell.labeling.compiler import kernels
 from beambell.labeling.compiler.alphabet import Array, Script
 from beambell.labeling.compiler.counting import Counter, Range, Within
@@ -72,28 +74,58 @@ class EqualRun(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Makes votes of outputs, each a bit of ``mask``, uint64 [w].
+    """Writes down the votes of m labeling functions, whose outputs are the first m.
 
-    ``labels`` (int8) and ``columns`` (int64, of the vote matrix) are indexed by output.
+    Attributes
+    ----------
+    codes
+        uint64 [m / 8, 256], the bytes to be written for each byte of outputs. See `kernels.spread`.
+    size
+        How many bytes eight votes take.
+    width
+        How many bytes the votes on one row take.
     """
 
-    mask: Array
-    labels: Array
-    columns: Array
+    codes: Array
+    size: int
+    width: int
 
     @classmethod
-    def of(cls, votes: Iterable[tuple[int, int, int]], width: int) -> Found:
-        """Make one of outputs, and the label and column of each."""
-        labels, columns = np.zeros(64 * width, dtype=np.int8), np.zeros(64 * width, dtype=np.int64)
-        outputs = []
-        for output, label, column in votes:
-            labels[output], columns[output] = label, column
-            outputs.append(output)
-        return cls(bits(outputs, width), labels, columns)
+    def of(cls, written: Array, size: int) -> Found:
+        """Make one from what is to be written of rows whose outputs are one byte, again and again: uint8 [256, width]."""
+        width = written.shape[1]
+        groups = -(-width // size)
+        codes = np.zeros((groups, 256, 8), dtype=np.uint8)
+        for group in range(groups):
+            code = written[:, group * size : (group + 1) * size]
+            codes[group, :, : code.shape[1]] = code
+        return cls(codes.view("<u8")[:, :, 0], size, width)
 
-    def run(self, hits: Array, votes: Array) -> None:
-        """Vote where the outputs are set, into int8 [n, m] that holds abstentions."""
-        kernels.spread(hits, self.mask, self.labels, self.columns, votes)
+    def room(self, n_rows: int) -> Array:
+        """Return room for the votes on some rows, and for what is written beyond."""
+        return np.empty(n_rows * self.width + 8, dtype=np.uint8)
+
+    def run(self, hits: Array, written: Array) -> None:
+        """Write the votes on some rows down."""
+        kernels.spread(hits, self.codes, self.size, self.width, written)
+
+
+@lru_cache(maxsize=64)
+def as_votes(labels: tuple[int, ...]) -> Found:
+    """Return what writes votes as int8, by the label of each labeling function."""
+    return Found.of(_ballots(labels).view(np.uint8), 8)
+
+
+@lru_cache(maxsize=64)
+def as_patterns(labels: tuple[int, ...], cardinality: int) -> Found:
+    """Return what writes votes as `beambell.labeling.patterns` packs them."""
+    return Found.of(patterns.pack(_ballots(labels), cardinality), patterns.bits_per_vote(cardinality))
+
+
+def _ballots(labels: tuple[int, ...]) -> patterns.Votes:
+    """Return the votes on 256 rows, in which each group of eight outputs is one byte, from 0 to 255: int8 [256, m]."""
+    found = np.arange(256)[:, None] >> np.arange(len(labels)) % 8 & 1
+    return np.where(found, labels, ABSTAIN).astype(np.int8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -357,17 +389,14 @@ class Program:
         By name, each with what reads it.
     combined
         Read what was found in them.
-    found
-        Makes votes of it.
     """
 
     width: int
     columns: tuple[tuple[str, ColumnProgram], ...]
     combined: tuple[Combined, ...]
-    found: Found
 
-    def run(self, batch: pa.RecordBatch, votes: Array) -> None:
-        """Vote on a block of rows, into int8 [n, m] that holds abstentions."""
+    def run(self, batch: pa.RecordBatch) -> Array:
+        """Return the outputs of a block of rows, uint64 [n, w]."""
         hits = np.zeros((batch.num_rows, self.width), dtype=np.uint64)
         known: dict[str, Mask] = {}
         for name, program in self.columns:
@@ -376,7 +405,7 @@ class Program:
             known[name] = np.zeros(batch.num_rows, dtype=bool) if nothing else program.run(column, hits)
         for combined in self.combined:
             combined.run(hits, known)
-        self.found.run(hits, votes)
+        return hits
 
 
 def bits(outputs: Iterable[int], width: int) -> Array:

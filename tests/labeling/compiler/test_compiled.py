@@ -33,6 +33,7 @@ from beambell.labeling import (
     lexicon,
     lookup,
     numeric,
+    patterns,
     regex,
 )
 
@@ -53,6 +54,10 @@ def assert_same(lfs, table):
         wrong = np.flatnonzero(votes[:, number] != expected[:, number])
         assert not len(wrong), (lf, compiled.explain()[number], table.slice(wrong[0], 1).to_pylist())
     assert votes.shape == expected.shape
+    if lfs and all(lf.streams is None for lf in lfs):
+        cardinality = min(5 + 10 * len(lfs), patterns.MAX_CARDINALITY)
+        packed = compiled.evaluate(table, cardinality=cardinality, stream="s").patterns
+        assert (packed == patterns.pack(expected, cardinality)).all()
 
 
 def texts_of(*texts):
@@ -376,7 +381,7 @@ def test_evaluation_with_dead_letters():
     lfs = [EVERY_KIND[0], fails_on_k, EVERY_KIND[9]]
     result = compile_lfs(lfs).evaluate(table, cardinality=2, stream="s")
     expected = evaluate(lfs, table, cardinality=2, stream="s")
-    assert (result.votes == expected.votes).all()
+    assert (patterns.unpack(result.patterns, len(lfs), 2) == expected.votes).all()
     assert result.dead_letters == expected.dead_letters
     assert len(result.dead_letters) == 1
     assert list(result.n_errors.items()) == list(expected.n_errors.items())
@@ -413,7 +418,7 @@ def test_the_embedded_example(stream, number, tmp_path):
     compiled = compile_lfs(lfs, cardinality=2)
     result = compiled.evaluate(table, cardinality=2, stream=stream)
     expected = evaluate(lfs, table, cardinality=2, stream=stream)
-    assert (result.votes == expected.votes).all()
+    assert (patterns.unpack(result.patterns, len(lfs), 2) == expected.votes).all()
     assert result.dead_letters == expected.dead_letters
     ours = [lf for lf in lfs if lf.votes_on(stream)]
     assert [plan.lf for plan in compiled.explain(stream)] == [lf.name for lf in ours]
