@@ -92,7 +92,7 @@ class Found:
 
     @classmethod
     def of(cls, written: Array, size: int) -> Found:
-        """Make one from what is to be written of rows whose outputs are one byte, again and again: uint8 [256, width]."""
+        """Make one from what is written of rows whose outputs are one byte, again and again: uint8 [256, width]."""
         width = written.shape[1]
         groups = -(-width // size)
         codes = np.zeros((groups, 256, 8), dtype=np.uint8)
