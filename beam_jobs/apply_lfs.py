@@ -16,8 +16,6 @@ from weakref import WeakKeyDictionary
 import apache_beam as beam
 import numpy as np
 import pyarrow as pa
-from apache_beam.metrics import Metrics
-from apache_beam.metrics.metricbase import Counter
 
 from beam_jobs import aggregate
 from beam_jobs.main import main
@@ -98,7 +96,6 @@ class ApplyLFs(ProjectFn):
         """Open the project and load its labeling functions, once per worker."""
         super().setup()
         self._catalogue = self.catalogue()
-        self._counters: dict[tuple[str, str], Counter] = {}
 
     def work(self, item: Item) -> Iterator[tuple[str, Voted]]:
         """Yield the votes by their partition."""
@@ -144,19 +141,13 @@ class ApplyLFs(ProjectFn):
             time_limit_s=self.project.params.lfs.time_limit_s,
         )
         for lf in lfs:
-            self._count(ERRORS, lf.name, result.n_errors[lf.name])
-            self._count(MICROSECONDS, lf.name, round(result.seconds[lf.name] * 1e6))
+            self.count(ERRORS, lf.name, result.n_errors[lf.name])
+            self.count(MICROSECONDS, lf.name, round(result.seconds[lf.name] * 1e6))
         for plan in plans:
             if plan.how == "re":
-                self._count(SEARCHED, plan.lf, stop - start)
+                self.count(SEARCHED, plan.lf, stop - start)
         letters = [dict(zip(DEAD_LETTERS_SCHEMA.names, astuple(letter), strict=True)) for letter in result.dead_letters]
         return result.patterns, pa.Table.from_pylist(letters, schema=DEAD_LETTERS_SCHEMA)
-
-    def _count(self, namespace: str, lf: str, number: int) -> None:
-        """Add to a counter of Beam's, whose making takes longer."""
-        if (namespace, lf) not in self._counters:
-            self._counters[namespace, lf] = Metrics.counter(namespace, lf)
-        self._counters[namespace, lf].inc(number)
 
     def _with_past(self, work: VotesWork, lfs: Iterable[LabelingFunction], rows: pa.Table) -> pa.Table:
         """Add the past of each row's key, for each stateful LF: of the pieces of a past, one is held at a time."""
@@ -315,7 +306,7 @@ class PublishVotes(ProjectFn):
         ran = _names_that_ran(work)
         for lf in manifest.facts["lfs"]:
             if lf["name"] in ran:
-                Metrics.counter(VOTES, lf["name"]).inc(lf["votes"])
+                self.count(VOTES, lf["name"], lf["votes"])
 
 
 def _side_by_side(*parts: Iterable[pa.Table]) -> Iterator[pa.Table]:

@@ -360,6 +360,8 @@ class BeamParams(Section):
         ``FnApiRunner`` (embedded), or any runner Beam knows by name.
     options
         Further Beam options, as on the command line: ``["--job_endpoint=localhost:8099"]``.
+    workers
+        Work items that each of Beam's workers does at once, in threads; the embedded runner has one worker.
     rows_per_item
         Rows of one work item, the unit of memory and of parallelism.
     """

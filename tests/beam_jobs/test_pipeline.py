@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import inspect
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import apache_beam as beam
 import numpy as np
 import pytest
+import yaml
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 from apache_beam.runners.worker.statesampler import StateSampler
 from apache_beam.transforms.userstate import get_dofn_specs
+from projects import REPOSITORY, write_params
 
 from beam_jobs import pipeline
 from beam_jobs.apply_lfs import ApplyLFs, GatherVotes, Voted
 from beambell.config import BeamParams
+from beambell.errors import BeamBellError, StateError
+from beambell.project import Project
 from beambell.state import PatternCounts
 
 
@@ -53,3 +61,58 @@ def test_views_of_options_share_their_values() -> None:
 def test_beam_finds_no_state_where_there_is_none() -> None:
     assert get_dofn_specs(ApplyLFs("folder", "job")) == (set(), set())
     assert {"process", "setup"} <= set(dir(ApplyLFs("folder", "job")))
+
+
+FOUR = range(4)
+AT_ONCE = threading.Barrier(2)
+DONE: list[int] = []
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
+    write_params(tmp_path, {**params, "beam": {"workers": 2}})
+    DONE.clear()
+    return Project(tmp_path)
+
+
+def results(project: Project, fn: type[pipeline.ProjectFn]) -> dict[str, dict[str, int]]:
+    """Do four elements in one bundle; they end up in DONE."""
+    p = beam.Pipeline(options=pipeline.pipeline_options(project.params.beam))
+    p | pipeline.Spread(FOUR) | beam.ParDo(fn(str(project.path), "job")) | beam.Map(keep)
+    return pipeline.counters(pipeline.run_pipeline(project, "job", p))
+
+
+def keep(element: int) -> None:
+    DONE.append(element)
+
+
+class Together(pipeline.ProjectFn):
+    def work(self, element: int) -> Iterator[int]:
+        AT_ONCE.wait(20)  # for the other thread: else it is broken
+        time.sleep(0.02 * (1 - element % 2))  # the odd ones are done first
+        self.count("seen", "odd" if element % 2 else "even", element)
+        yield element
+
+
+class Failing(pipeline.ProjectFn):
+    def work(self, element: int) -> Iterator[int]:
+        if element == 0:
+            raise StateError("broken")
+        time.sleep(0.2)
+        DONE.append(element)
+        yield element
+
+
+def test_a_worker_does_several_elements_at_once_and_keeps_their_order(project: Project) -> None:
+    assert results(project, Together) == {"seen": {"odd": 4, "even": 2}}
+    assert [*FOUR] == DONE
+
+
+def test_after_a_failure_nothing_begins_and_nothing_is_under_way(project: Project) -> None:
+    with pytest.raises(BeamBellError, match="broken"):
+        results(project, Failing)
+    seen = [*DONE]
+    assert 3 not in seen
+    time.sleep(0.3)
+    assert seen == DONE
