@@ -18,7 +18,9 @@ from beambell.errors import CatalogueError
 from beambell.project import Project
 from beambell.state.aggregates import aggregate_rows, merge_sorted
 from beambell.state.past import AggregateTables, open_aggregates
+from beambell.steps import answers
 from beambell.steps.aggregate import STAGE, PartitionWork, build_ladder, find_work, publish_table
+from beambell.steps.collect import set_aside
 from beambell.steps.stage import Outcome
 from beambell.store import Layout, Partition, Selection
 from beambell.store.tables import iter_tables, read_rows, read_staged, write_tables
@@ -33,13 +35,15 @@ Key = tuple[str, str]
 def run(project: Project, selection: Selection) -> Outcome:
     """Make the tables that are missing or stale: first those of partitions, then the ladder's."""
     with project.writing():
+        batches = answers.refresh(project)
         work = find_work(project, selection)
         if work.partitions:
             job = uuid.uuid4().hex
             run_pipeline(project, job, build(project, work.partitions, job))
         build_ladder(project, work)
     done = sum(len(item.specs) for item in work.partitions) + len(work.nodes)
-    return Outcome(STAGE, done, work.current, {"aggregates": len(project.catalogue.aggregates)})
+    figures = {"aggregates": len(project.catalogue.aggregates)}
+    return Outcome(STAGE, done, work.current, figures, tuple(set_aside(batches)))
 
 
 def build(project: Project, work: Iterable[PartitionWork], job: str) -> beam.Pipeline:
@@ -86,12 +90,13 @@ class AggregateRows(AggregatesFn):
         stream = work.partition.stream
         read = dict.fromkeys(["ts"])
         for tables in several:
-            read |= dict.fromkeys(tables.spec.fields if stream in tables.counted else tables.spec.key_fields)
+            read |= dict.fromkeys(tables.columns(stream))
         read.pop("stream", None)
         folder = Layout.of(Layout.PARTITIONS, work.partition)
         rows = read_rows(self.project.store, folder, work.rows, start, stop, list(read))
         for tables in several:
-            table = aggregate_rows(tables.spec, rows, stream, counted=stream in tables.counted)
+            seen = tables.with_answers(rows, work.partition)
+            table = aggregate_rows(tables.spec, seen, stream, counted=stream in tables.counted)
             place = f"{self._job}/{work.partition}/{tables.spec.id}"
             yield (str(work.partition), tables.spec.id), stage_shard(self.project.store, place, index, table)
 

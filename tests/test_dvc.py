@@ -51,7 +51,7 @@ def reproduced(clone):
 
 
 def test_repro_runs_every_stage(clone, reproduced):
-    stages = ("generate", "ingest", "aggregate", "apply", "merge", "fit", "label", "validate")
+    stages = ("generate", "ingest", "collect", "aggregate", "apply", "merge", "feedback", "fit", "label", "validate")
     for stage in (*stages, "train", "evaluate", "register", "promote"):
         assert f"Running stage '{stage}'" in reproduced
     assert (clone / "data" / "models" / "registry" / "spam" / "v0001" / "manifest.json").exists()

@@ -15,7 +15,7 @@ from beambell.cli.lf import lf_app
 from beambell.cli.lm import lm_app
 from beambell.cli.models import models_app
 from beambell.cli.options import DryRun, End, Folder, Json, Start, Streams, open_project
-from beambell.cli.stages import STAGES, Stage
+from beambell.cli.stages import COLLECT, STAGES, Stage
 from beambell.cli.state import state_app
 from beambell.cli.upkeep import add_upkeep
 from beambell.errors import BeamBellError, storage_errors
@@ -69,7 +69,7 @@ def _add_stage(stage: Stage) -> None:
     groups[group].command(word, help=stage.summary)(command)
 
 
-for _stage in STAGES:
+for _stage in (*STAGES, COLLECT):
     _add_stage(_stage)
 
 

@@ -84,3 +84,12 @@ STAGES = (
     _driver("register", "Register the trained model as a new version."),
     _driver("promote", "Make the newest version the champion, if the policy of promotion allows."),
 )
+
+COLLECT = Stage(
+    "collect",
+    "beambell.steps.collect",
+    "beambell.steps.collect",
+    "Take in new files of feedback, and no more; `aggregate` and `feedback sync` begin with it.",
+    command="feedback collect",
+)
+"""No stage of its own but for DVC, whose stages may not write to each other's folders."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final, Literal
 
 import numpy as np
@@ -16,7 +15,7 @@ from beambell.feedback.events import Verdict
 from beambell.labeling import patterns as packing
 from beambell.state import FeedbackCounts
 from beambell.store import Layout, Manifest, Partition, Store
-from beambell.store.tables import read_rows, read_table
+from beambell.store.tables import read_rows, read_table, spans
 
 Role = Literal["fit", "evaluate"]
 
@@ -71,15 +70,7 @@ def count_labels(rows: pa.Table, classes: list[str], lfs: list[str]) -> Feedback
 def find_partitions(rows: pa.Table) -> dict[str, tuple[int, int, str | None]]:
     """Say where the rows of each partition are, in rows sorted by stream and ``dt``, those without ``dt`` last."""
     located = rows.slice(0, rows.num_rows - rows["dt"].null_count)
-    keys = pc.binary_join_element_wise(located["stream"], located["dt"], "/").combine_chunks()
-    new = np.ones(len(keys), bool)
-    if len(keys):
-        new[1:] = pc.not_equal(keys[1:], keys[:-1]).to_numpy(zero_copy_only=False)
-    bounds = [*np.flatnonzero(new).tolist(), len(keys)]
-    return {
-        keys[start].as_py(): (start, stop, _digest(located.slice(start, stop - start)))
-        for start, stop in pairwise(bounds)
-    }
+    return {name: (start, stop, _digest(located.slice(start, stop - start))) for name, start, stop in spans(located)}
 
 
 def _digest(rows: pa.Table) -> str | None:

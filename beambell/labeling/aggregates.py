@@ -5,8 +5,7 @@ Merging is associative and commutative and works on columns, so the rows of a pa
 the days of a window become one table by the same grouped sums and maxima. Numbers are whole or decimal, never
 floating point, where they are summed: a sum that depended on its order would be no artefact.
 
-People's feedback on a key's rows is to become another source of such columns: `Aggregate.of` is the only place that
-looks at rows.
+What people said of a key's rows is one more column of these rows, `ANSWER`, for aggregates that ask for it.
 """
 
 from __future__ import annotations
@@ -20,6 +19,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 Merge = Literal["sum", "min", "max"]
+
+ANSWER: Final = "_answer"
+"""A column that an aggregate may name among its fields: what people said of a row.
+
+int8: the number of a class, `NO_CLASS`, or null where nobody decided, or where the answer is kept for measuring.
+"""
+
+NO_CLASS: Final = -1
+"""The answer of people who say that a row is of none of the classes."""
 
 LARGEST: Final = 1e25
 """Numbers beyond this are left out of a total, as are NaN and infinities."""
@@ -62,7 +70,7 @@ class Aggregate:
     Attributes
     ----------
     fields
-        Columns of a row that it looks at.
+        Columns of a row that it looks at; `ANSWER` may be one.
     columns
         What it keeps for each key beside the number of rows, by name.
 
@@ -191,6 +199,34 @@ class LastSeen(Aggregate):
         return None if last is None else dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=last)
 
 
+@dataclass(frozen=True)
+class FeedbackRate(Aggregate):
+    """Share of people's answers that say one class. See `feedback_rate`."""
+
+    label: int
+    min_reviewed: int = 1
+
+    fields = (ANSWER,)
+    columns: ClassVar[Mapping[str, Column]] = {"reviewed": Column(pa.int64()), "said": Column(pa.int64())}
+
+    def __post_init__(self) -> None:
+        for name, least in (("label", 0), ("min_reviewed", 1)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ValueError(f"{name} of feedback_rate must be a whole number from {least} on, not {value!r}")
+
+    def of(self, rows: pa.Table) -> Mapping[str, Any]:
+        """Count a row that was answered, and one whose answer is the class."""
+        answers = rows[ANSWER]
+        return {"reviewed": answers.is_valid().cast(pa.int64()), "said": pc.equal(answers, self.label).cast(pa.int64())}
+
+    def value(self, n: int, **columns: Any) -> float | None:
+        """Return the share, or ``None`` while too few rows were answered."""
+        del n
+        reviewed, said = columns["reviewed"], columns["said"]
+        return None if reviewed < self.min_reviewed else said / reviewed
+
+
 def count() -> Count:
     """Count the key's earlier rows: an ``int``."""
     return Count()
@@ -215,6 +251,22 @@ def total(field: str) -> Total:
 def last_seen() -> LastSeen:
     """Tell when the key's latest earlier row was written: an aware ``datetime``, or ``None``."""
     return LastSeen()
+
+
+def feedback_rate(label: int, *, min_reviewed: int = 1) -> FeedbackRate:
+    """Tell of which share of the key's earlier rows people say that they are of a class: a ``float``, or ``None``.
+
+    A row counts as reviewed if people agree that it is of some class, or of none; its answer is the one that the stage
+    `feedback` publishes. Answers that are kept for measuring (``feedback.evaluate``) never count.
+
+    Parameters
+    ----------
+    label
+        Number of the class.
+    min_reviewed
+        With fewer reviewed rows the value is ``None``.
+    """
+    return FeedbackRate(label, min_reviewed)
 
 
 def _plain_numbers(column: pa.ChunkedArray) -> list[Any]:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beambell.errors import LabelingFunctionError
-from beambell.labeling.aggregates import Aggregate
+from beambell.labeling.aggregates import ANSWER, Aggregate
 from beambell.labeling.conditions import Condition
 from beambell.labeling.core import MAX_CLASSES, About, LabelingFunction
 from beambell.labeling.python import Decorated, Function, decoration
@@ -112,10 +112,16 @@ class AggregateSpec:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """All columns of a row that is counted."""
+        """All columns of a row that is counted, as the row itself has them."""
         leaves = () if self.where is None else self.where.leaves
         conditional = [name for leaf in leaves for name in leaf.fields or ()]
-        return tuple(dict.fromkeys([*self.key_fields, *self.aggregate.fields, *conditional]))
+        own = [name for name in self.aggregate.fields if name != ANSWER]
+        return tuple(dict.fromkeys([*self.key_fields, *own, *conditional]))
+
+    @property
+    def asks_people(self) -> bool:
+        """Whether it depends on what people said of the rows that are counted."""
+        return ANSWER in self.aggregate.fields
 
     def counts(self, stream: str, fields: Iterable[str]) -> bool:
         """Whether rows of a stream with these columns are counted."""

@@ -20,6 +20,7 @@ PastTables = Callable[[str, str, str], Iterable[str]]
 _TITLES = {
     Layout.PARTITIONS: "partition",
     Layout.DELIVERIES: "delivery",
+    Layout.ANSWERS: "answers",
     Layout.AGGREGATES: "aggregate",
     Layout.VOTES: "votes",
     Layout.CANDIDATES: "candidate labels",
@@ -126,7 +127,8 @@ def build_graph(store: Store, snapshot: Snapshot, past_tables: PastTables = lamb
         keys[artefact.place] = key = graph.add(_node(artefact))
         for digest in (artefact.manifest.id, *(ref.sha256 for ref in artefact.manifest.files.values())):
             graph.digests.setdefault(digest, []).append(key)
-        if artefact.family == Layout.FEEDBACK:  # labels name what it says of their own rows
+        # Labels, and aggregates of partitions, name what it says of their own rows.
+        if artefact.family in (Layout.FEEDBACK, Layout.ANSWERS):
             for _, _, digest in artefact.manifest.facts["partitions"].values():
                 graph.digests.setdefault(digest or "", []).append(key)
     for artefact in artefacts:
@@ -174,8 +176,8 @@ def _parents(store: Store, artefact: Artefact, graph: Graph) -> Iterator[str]:  
             yield from (_lf(graph, lf["name"], lf["fingerprint"]) for lf in manifest.facts["lfs"])
         case Layout.AGGREGATES:
             for name, digest in manifest.inputs.items():
-                kind, whose = ("partition", partition) if name == "rows" else ("aggregate", f"{_spec(artefact)}/{name}")
-                yield _made(graph, kind, whose, digest)
+                known = {"rows": ("partition", partition), "feedback": ("answers", None)}
+                yield _made(graph, *known.get(name, ("aggregate", f"{_spec(artefact)}/{name}")), digest)
         case Layout.STATE:
             for whom, member in read_members(store, manifest).items():
                 yield _made(graph, "votes", str(whom), member.votes)
@@ -185,7 +187,7 @@ def _parents(store: Store, artefact: Artefact, graph: Graph) -> Iterator[str]:  
         case Layout.FEEDBACK_BATCHES:
             if "file" in manifest.inputs:
                 yield _raw(graph, manifest.facts["file"], manifest.inputs["file"])
-        case Layout.FEEDBACK:
+        case Layout.FEEDBACK | Layout.ANSWERS:
             yield from (key for key in map("feedback batch {}".format, manifest.facts["batches"]) if key in graph.nodes)
         case Layout.CANDIDATES | Layout.LABELS:
             yield _made(graph, "votes", partition, manifest.inputs["votes"])

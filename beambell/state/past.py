@@ -9,10 +9,12 @@ import pyarrow as pa
 
 from beambell.config import Params
 from beambell.errors import ArtefactError
+from beambell.labeling.aggregates import ANSWER, FeedbackRate
 from beambell.labeling.core import LabelingFunction
 from beambell.labeling.stateful import AggregateSpec, StatefulFunction
 from beambell.records import row_schema
 from beambell.state.aggregates import merge_sorted, restrict_sorted
+from beambell.state.answers import Answers
 from beambell.state.ladder import Ladder, Part, first_day
 from beambell.store import FileRef, Layout, Manifest, Partition, Store, digest
 from beambell.store.tables import iter_tables
@@ -47,14 +49,22 @@ class AggregateTables:
         Files of records of all partitions whose keys are counted or looked up.
     counted
         Streams whose rows are counted.
+    answers
+        What people said of these rows, if the aggregate asks for it.
     """
 
     def __init__(
-        self, store: Store, spec: AggregateSpec, rows: Mapping[Partition, FileRef], counted: frozenset[str]
+        self,
+        store: Store,
+        spec: AggregateSpec,
+        rows: Mapping[Partition, FileRef],
+        counted: frozenset[str],
+        answers: Answers | None = None,
     ) -> None:
         self.spec = spec
         self.rows = rows
         self.counted = counted
+        self._answers = answers
         self.ladder = Ladder(partition for partition in rows if partition.stream in counted)
         self._store = store
         self._known: dict[Part, FileRef] = {}
@@ -66,10 +76,23 @@ class AggregateTables:
     def inputs(self, part: Part) -> dict[str, str] | None:
         """Digests of what a table would be made from now; ``None`` while any of it is not up to date."""
         if isinstance(part, Partition):
-            return {"rows": self.rows[part].sha256}
+            said = self._answers.digest(part) if self._answers and part.stream in self.counted else None
+            return {"rows": self.rows[part].sha256, **({} if said is None else {"feedback": said})}
         refs = {child.folder: self.ref(child) for child in self.ladder.children(part)}
         inputs = {name: ref.sha256 for name, ref in refs.items() if ref is not None}
         return inputs if len(inputs) == len(refs) else None
+
+    def columns(self, stream: str) -> tuple[str, ...]:
+        """Columns to read of the rows of a stream, beside ``ts``; it may be one of them."""
+        if stream not in self.counted:
+            return self.spec.key_fields
+        return (*self.spec.fields, *(("id",) if self._answers else ()))
+
+    def with_answers(self, rows: pa.Table, partition: Partition) -> pa.Table:
+        """Return rows of a partition with what people said of them, if the aggregate asks for it."""
+        if self._answers is None or partition.stream not in self.counted:
+            return rows
+        return rows.append_column(ANSWER, self._answers.of(partition, rows["id"]))
 
     def manifest(self, part: Part) -> Manifest | None:
         """Manifest of a table, up to date or not."""
@@ -139,23 +162,24 @@ def open_aggregates(store: Store, params: Params, lfs: Iterable[LabelingFunction
     Raises
     ------
     LabelingFunctionError
-        If a stream that is to be counted does not exist, or lacks a column.
+        If a stream that is to be counted does not exist, or lacks a column, or if a class does not exist.
     """
     stateful = [lf for lf in lfs if isinstance(lf, StatefulFunction)]
     if not stateful:
         return {}
     fields = {name: tuple(row_schema(stream).names) for name, stream in params.streams.items()}
     rows = {p: m.files["rows"] for p, m in store.partitions(Layout.PARTITIONS).items() if p.stream in fields}
+    answers = Answers(store) if any(lf.spec.asks_people for lf in stateful) else None
     opened = {}
     for id_ in sorted({lf.spec.id for lf in stateful}):
         users = [lf for lf in stateful if lf.spec.id == id_]
         _check_streams(users[0], fields)
+        _check_class(users[0], params)
         spec = users[0].spec
         counted = frozenset(stream for stream, names in fields.items() if spec.counts(stream, names))
         voting = {stream for stream in fields if any(lf.votes_on(stream) for lf in users)}
-        opened[id_] = AggregateTables(
-            store, spec, {p: ref for p, ref in rows.items() if p.stream in counted | voting}, counted
-        )
+        looked_at = {p: ref for p, ref in rows.items() if p.stream in counted | voting}
+        opened[id_] = AggregateTables(store, spec, looked_at, counted, answers if spec.asks_people else None)
     return opened
 
 
@@ -187,3 +211,10 @@ def _check_streams(lf: StatefulFunction, fields: Mapping[str, Iterable[str]]) ->
         missing = sorted(set(lf.spec.fields) - {*fields[stream], "stream"})
         if missing:
             lf.fail(f"its aggregate reads {missing[0]!r}, which the stream {stream!r} does not have")
+
+
+def _check_class(lf: StatefulFunction, params: Params) -> None:
+    aggregate = lf.aggregate
+    if isinstance(aggregate, FeedbackRate) and aggregate.label >= params.cardinality:
+        last = params.cardinality - 1
+        lf.fail(f"feedback_rate({aggregate.label}) asks for a class that does not exist", fix=f"the last is {last}")

@@ -17,7 +17,8 @@ from beambell.project import Project
 from beambell.state.aggregates import counted, merge_sorted
 from beambell.state.ladder import Node, Part, first_day
 from beambell.state.past import ROLE, AggregateTables, open_aggregates
-from beambell.steps.stage import Plan, Task
+from beambell.steps import answers
+from beambell.steps.stage import Plan, Task, staleness
 from beambell.store import FileRef, Manifest, Partition, Selection
 from beambell.store.tables import write_tables
 
@@ -65,15 +66,18 @@ class AggregateWork:
 
 def plan(project: Project, selection: Selection) -> Plan:
     """Say which tables would be made, and why."""
-    work = find_work(project, selection)
-    tasks = [Task(str(item.partition), item.reason) for item in work.partitions]
+    work, said = find_work(project, selection), answers.find_work(project)
+    tasks = [Task(file.name, "new file of feedback") for file, _ in said.files]
+    if said.reason:
+        tasks.append(Task("answers", said.reason))
+    tasks += [Task(str(item.partition), item.reason) for item in work.partitions]
     names = {id_: "+".join(spec.key_fields) for id_, spec in project.catalogue.aggregates.items()}
     tasks += [Task(f"{id_}/{node.folder}", f"days by {names[id_]} are summed") for id_, node in work.nodes]
     return Plan(STAGE, tuple(tasks), work.current)
 
 
 def find_work(project: Project, selection: Selection) -> AggregateWork:
-    """Compare the tables there are with the records and labeling functions there are.
+    """Compare the tables there are with the records, answers and labeling functions there are.
 
     The past of a partition reaches back to the first one, over all streams: of a selection only the end counts.
     """
@@ -87,8 +91,7 @@ def find_work(project: Project, selection: Selection) -> AggregateWork:
         for partition in partitions:
             if tables.ref(partition) is None:
                 stale.add(partition)
-                known = tables.manifest(partition) is not None
-                lacking.setdefault(partition, []).append((tables, "rows changed" if known else "new"))
+                lacking.setdefault(partition, []).append((tables, _reason(tables, partition)))
         end = max((first_day(partition.dt) for partition in partitions), default=0)
         for node in tables.ladder.nodes(end):
             if tables.ref(node) is None:
@@ -99,6 +102,11 @@ def find_work(project: Project, selection: Selection) -> AggregateWork:
         current += len(partitions) - len(stale & set(partitions))
     work = [_partition_work(partition, several) for partition, several in sorted(lacking.items())]
     return AggregateWork(tuple(work), tuple(nodes), current)
+
+
+def _reason(tables: AggregateTables, partition: Partition) -> str:
+    reason = staleness(tables.manifest(partition), tables.inputs(partition) or {})
+    return reason or "new"
 
 
 def _partition_work(partition: Partition, lacking: list[tuple[AggregateTables, str]]) -> PartitionWork:

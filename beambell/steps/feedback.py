@@ -7,12 +7,10 @@ is kept, and found when it comes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,12 +18,11 @@ import pyarrow.compute as pc
 from beambell.errors import InputError
 from beambell.feedback.batches import batch_folder, publish_batch, read_batches, read_events, read_quarantine
 from beambell.feedback.consensus import CONSENSUS_SCHEMA, UNDECIDED, Consensus, find_consensus
-from beambell.feedback.events import CheckedEvents, Verdict, check_events, make_event
+from beambell.feedback.events import CheckedEvents, Verdict, make_event
 from beambell.feedback.stored import count_labels, find_partitions
 from beambell.labeling import patterns as packed
 from beambell.project import Project
-from beambell.records.schema import Code, Reject
-from beambell.steps.outside import FileDigests, Found, glob_files
+from beambell.steps.collect import NewFile, file_inputs, find_new, read_file, set_aside, take_in
 from beambell.steps.row_index import RowIndex
 from beambell.steps.stage import Outcome, Plan, Task, staleness
 from beambell.steps.votes_index import read_votes
@@ -51,7 +48,7 @@ class FeedbackWork:
         Why the consensus is to be found again; ``None`` if it is not.
     """
 
-    files: tuple[tuple[Found, dict[str, str]], ...]
+    files: tuple[NewFile, ...]
     known: int
     reason: str | None
 
@@ -70,7 +67,7 @@ def run(project: Project, selection: Selection) -> Outcome:  # noqa: ARG001
     """Take in new files, and find the consensus, unless nothing changed since."""
     with project.writing():
         work = find_work(project)
-        batches = [take_in(project, file, inputs) for file, inputs in work.files]
+        batches = take_in(project, work.files)
         manifest = _publish(project) if work.reason else project.store.read(Layout.FEEDBACK)
     current = work.known + (not work.reason and manifest is not None)
     return Outcome(STAGE, len(batches) + bool(work.reason), current, headline(manifest), _warnings(manifest, batches))
@@ -83,16 +80,7 @@ def headline(manifest: Manifest | None) -> dict[str, Any]:
 
 
 def _warnings(manifest: Manifest | None, batches: list[Manifest]) -> tuple[str, ...]:
-    found = []
-    for batch in batches:
-        facts = batch.facts
-        found += [f"{facts['file']}: {problem}" for problem in facts["problems"]]
-        if facts["quarantined"]:
-            why = ", ".join(f"{n} {code}" for code, n in facts["codes"].items())
-            found.append(
-                f"{facts['file']}: {facts['quarantined']} events were set aside ({why}), {facts['events']} taken in; "
-                "`beambell feedback status` lists them"
-            )
+    found = list(set_aside(batches))
     facts = manifest.facts if manifest else {}
     for name, what in (
         ("different", "event ids stand for different things; the latest counts"),
@@ -106,69 +94,15 @@ def _warnings(manifest: Manifest | None, batches: list[Manifest]) -> tuple[str, 
 
 def find_work(project: Project) -> FeedbackWork:
     """Compare the files, batches and votes there are with the consensus."""
-    batches = read_batches(project.store)
-    found: dict[str, tuple[Found, dict[str, str]]] = {}
-    known = set()
-    digests = FileDigests(project)
-    for pattern in project.params.feedback.inputs:
-        for file in glob_files(project.path, pattern):
-            inputs = file_inputs(project, digests.of(file))
-            if batch_folder(inputs) in batches:
-                known.add(file.name)
-            else:
-                found.setdefault(batch_folder(inputs), (file, inputs))
-    digests.save()
+    new, batches = find_new(project), read_batches(project.store)
     before = project.store.read(Layout.FEEDBACK)
-    if found:
+    if new.files:
         reason: str | None = "new events"
     elif batches or before:
         reason = staleness(before, _inputs(project, batches), NAMES)
     else:
         reason = None
-    return FeedbackWork(tuple(sorted(found.values(), key=lambda item: item[0].name)), len(known), reason)
-
-
-def file_inputs(project: Project, sha256: str) -> dict[str, str]:
-    """Digests of what a batch is made from that is read from a file: its bytes, and how they are understood."""
-    streams = sorted(project.params.streams)
-    return {"file": sha256, "reading": digest({"classes": project.params.classes, "streams": streams})}
-
-
-def take_in(project: Project, file: Found, inputs: dict[str, str]) -> Manifest:
-    """Read a file of events into a batch; what is no event is set aside there."""
-    try:
-        return publish_batch(project.store, read_file(project, file.url, file.name), inputs, file=file.name)
-    except InputError as error:
-        remark = Reject(None, Code.UNREADABLE, f"{error.message}; {error.fix}")
-        nothing = check_events(pa.table({}), classes=project.params.classes).events
-        return publish_batch(project.store, [CheckedEvents(nothing, [remark])], inputs, file=file.name)
-
-
-def read_file(
-    project: Project, url: str, name: str, *, defaults: dict[str, Any] | None = None, file_format: Any = None
-) -> Iterator[CheckedEvents]:
-    """Read a file of events part by part.
-
-    Parameters
-    ----------
-    url, name
-        Where it is, and what messages call it.
-    defaults
-        Column -> what an empty cell of it means.
-    file_format
-        If its name does not tell.
-
-    Raises
-    ------
-    InputError
-        If its format is unknown.
-    """
-    from beambell.feedback import interchange
-
-    params = project.params
-    with fsspec.open(url, "rb") as source:
-        for chunk in interchange.read_events(source, name=name, file_format=file_format).chunks:
-            yield check_events(chunk, classes=params.classes, streams=list(params.streams), defaults=defaults)
+    return FeedbackWork(new.files, new.known, reason)
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from beambell.labeling import StatefulFunction
 from beambell.project import Project
 from beambell.state.aggregates import content_digest
 from beambell.state.past import open_aggregates
+from beambell.steps import answers
 from beambell.store import Partition, digest
 from beambell.store.remembered import Remembered
 from beambell.store.tables import stage_table
@@ -37,12 +39,18 @@ class Pasts:
     """
 
     def __init__(self, project: Project, job: str | None) -> None:
+        self._project = project
         self._store = project.store
         self._lfs = [lf for lf in project.catalogue if isinstance(lf, StatefulFunction)]
         self._tables = open_aggregates(project.store, project.params, self._lfs)
         self._job = job
         self._known = Remembered(project.volatile, "pasts")
         self._staged: dict[str, tuple[str, ...]] = {}
+
+    @cached_property
+    def _feedback_changed(self) -> bool:
+        """Whether people said something that was not aggregated yet."""
+        return answers.find_work(self._project).feedback_changed
 
     @property
     def staging(self) -> bool:
@@ -76,7 +84,7 @@ class Pasts:
     def _digest(self, lf: StatefulFunction, partition: Partition) -> str:
         tables, slot = self._tables[lf.spec.id], _slot(lf, partition)
         source = tables.source_digest(tables.past_of(partition, lf.window_days))
-        if source is None and self._job is None:
+        if self._job is None and (source is None or (lf.spec.asks_people and self._feedback_changed)):
             return UNKNOWN
         known = self._known.get(slot, source)
         if known:

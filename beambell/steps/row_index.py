@@ -1,13 +1,13 @@
 """Where the row of an id is: sorted hashes of each partition's ids, so that asking for a few does not read all.
 
-A partition whose votes are new is read once; after that, looking for k ids costs k binary searches in a mapped file.
+A partition that is new is read once; after that, looking for k ids costs k binary searches in a mapped file.
 The hashes are a cache below ``.beambell/``, safe to delete. They only say where to look: the ids decide.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,19 +27,31 @@ FOLDER = "row-index"
 
 
 class RowIndex:
-    """Finds rows that have votes, by their ids.
+    """Finds rows of partitions by their ids.
 
     Parameters
     ----------
     project
         Whose; its volatile folder keeps the hashes.
-    votes
-        Partition -> its file of votes.
+    tables
+        Partition -> its file of votes, or whatever else has a column ``id``.
+    family
+        What the tables are, of `Layout`; each has its own hashes.
+    columns
+        What to read of them, ``id`` among it.
     """
 
-    def __init__(self, project: Project, votes: Mapping[Partition, FileRef]) -> None:
+    def __init__(
+        self,
+        project: Project,
+        tables: Mapping[Partition, FileRef],
+        family: str = Layout.VOTES,
+        columns: Sequence[str] = ("id", "pattern"),
+    ) -> None:
         self._store = project.store
-        self._votes = votes
+        self._tables = tables
+        self._family = family
+        self._columns = list(columns)
         self._files = Files(project.volatile)
 
     def find(self, ids: Mapping[str, pa.Array]) -> Iterator[tuple[Partition, Positions, pa.Table]]:
@@ -53,44 +65,47 @@ class RowIndex:
         Yields
         ------
         tuple
-            A partition that has some of them; their positions in the ids of its stream; and their votes: ``id`` and
-            ``pattern``, in the same order.
+            A partition that has some of them; their positions in the ids of its stream; and what its table says of
+            them, in the same order.
         """
         wanted = {stream: _Wanted(hash_ids(of_stream)) for stream, of_stream in ids.items() if len(of_stream)}
-        for partition, ref in self._votes.items():
+        for partition, ref in self._tables.items():
             if partition.stream not in wanted:
                 continue
             likely = wanted[partition.stream].among(self._hashes(partition, ref))
             if not len(likely):
                 continue
-            votes = read_table(self._store, Layout.of(Layout.VOTES, partition), ref, ["id", "pattern"])
+            table = read_table(self._store, Layout.of(self._family, partition), ref, self._columns)
             asked = ids[partition.stream].take(pa.array(likely))
-            at = pc.index_in(asked, value_set=votes["id"].combine_chunks())
+            at = pc.index_in(asked, value_set=table["id"].combine_chunks())
             found = at.is_valid().to_numpy(zero_copy_only=False)
             if found.any():
-                yield partition, likely[found], votes.take(at.drop_null())
+                yield partition, likely[found], table.take(at.drop_null())
 
     def sweep(self) -> None:
-        """Forget partitions that are gone, and votes that were replaced."""
-        named = {_name(ref) for ref in self._votes.values()}
-        for name in self._files.walk(FOLDER):
+        """Forget partitions that are gone, and tables that were replaced."""
+        named = {self._name(ref) for ref in self._tables.values()}
+        for name in self._files.walk(f"{FOLDER}/{self._family}"):
             if name not in named:
                 self._files.remove(name)
 
     def _hashes(self, partition: Partition, ref: FileRef) -> Hashes:
-        path = Path(self._files.path(_name(ref)))
+        path = Path(self._files.path(self._name(ref)))
         try:
             hashes = np.load(path, mmap_mode="r")
         except (OSError, ValueError, EOFError):
             hashes = None
         if hashes is None or hashes.shape != (ref.rows,) or hashes.dtype != np.uint64:
-            folder = Layout.of(Layout.VOTES, partition)
+            folder = Layout.of(self._family, partition)
             parts = [hash_ids(table["id"]) for table in iter_tables(self._store, folder, ref, ["id"])]
             hashes = np.sort(np.concatenate([np.empty(0, np.uint64), *parts]))
             buffer = io.BytesIO()
             np.save(buffer, hashes)
-            self._files.write(_name(ref), buffer.getvalue())
+            self._files.write(self._name(ref), buffer.getvalue())
         return np.asarray(hashes)
+
+    def _name(self, ref: FileRef) -> str:
+        return f"{FOLDER}/{self._family}/{ref.sha256[:32]}.npy"
 
 
 class _Wanted:
@@ -118,7 +133,3 @@ def hash_ids(ids: pa.Array | pa.ChunkedArray) -> Hashes:
     from pandas.util import hash_array
 
     return np.asarray(hash_array(ids.to_numpy(zero_copy_only=False), categorize=False), np.uint64)
-
-
-def _name(ref: FileRef) -> str:
-    return f"{FOLDER}/{ref.sha256[:32]}.npy"

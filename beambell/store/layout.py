@@ -14,6 +14,7 @@ class Layout:
     LEASE = ".lease"
     PARTITIONS = "partitions"
     DELIVERIES = "deliveries"
+    ANSWERS = "aggregates/answers"
     AGGREGATES = "aggregates"
     VOTES = "votes"
     CANDIDATES = "candidates"
@@ -38,6 +39,7 @@ class Layout:
     ARTEFACTS = (
         PARTITIONS,
         DELIVERIES,
+        ANSWERS,  # before the folder that it lies in
         AGGREGATES,
         VOTES,
         CANDIDATES,

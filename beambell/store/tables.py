@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from typing import BinaryIO
 
 import numpy as np
@@ -167,6 +167,16 @@ def iter_tables(
         parquet = _checked(file, store, folder, ref, as_dictionaries)
         for group in range(parquet.num_row_groups):
             yield parquet.read_row_group(group, columns=columns)
+
+
+def spans(rows: pa.Table) -> Iterator[tuple[str, int, int]]:
+    """Yield each partition of a table that is sorted by ``stream`` and ``dt``: name, first row, and the row after."""
+    keys = pc.binary_join_element_wise(rows["stream"], rows["dt"], "/").combine_chunks()
+    new = np.ones(len(keys), bool)
+    if len(keys):
+        new[1:] = pc.not_equal(keys[1:], keys[:-1]).to_numpy(zero_copy_only=False)
+    for start, stop in pairwise([*np.flatnonzero(new).tolist(), len(keys)]):
+        yield keys[start].as_py(), start, stop
 
 
 def _checked(

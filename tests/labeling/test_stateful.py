@@ -16,7 +16,7 @@ from beambell.labeling import (
     stateful_labeling_function,
     text_hash,
 )
-from beambell.labeling.aggregates import count, distinct_days, total
+from beambell.labeling.aggregates import count, distinct_days, feedback_rate, total
 
 FREE = keyword("free", any_of=["free"], label=1)
 
@@ -74,6 +74,7 @@ def test_other_functions_do_not_see_the_past():
         {"key": text_hash("author")},
         {"aggregate": distinct_days()},
         {"aggregate": total("likes")},
+        {"aggregate": feedback_rate(1)},
         {"where": FREE},
         {"where": ~FREE},
         {"of_streams": ("comments",)},
@@ -83,6 +84,12 @@ def test_other_functions_do_not_see_the_past():
 def test_what_the_aggregate_means_is_part_of_both_identities(changes):
     assert fingerprint(busy(**changes)) != fingerprint(busy())
     assert busy(**changes).spec.id != busy().spec.id
+
+
+def test_the_class_and_the_least_number_of_a_rate_of_feedback_count():
+    rates = [feedback_rate(0), feedback_rate(1), feedback_rate(1, min_reviewed=3)]
+    assert len({busy(aggregate=rate).spec.id for rate in rates}) == len(rates)
+    assert [busy(aggregate=rate).spec.asks_people for rate in (rates[0], count())] == [True, False]
 
 
 def test_the_window_is_the_function_s_and_not_the_aggregate_s():

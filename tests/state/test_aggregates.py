@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from beambell.errors import LabelingFunctionError
 from beambell.labeling import keyword, stateful_labeling_function, text_hash
-from beambell.labeling.aggregates import Aggregate, Column, count, distinct_days, last_seen, total
+from beambell.labeling.aggregates import (
+    ANSWER,
+    NO_CLASS,
+    Aggregate,
+    Column,
+    count,
+    distinct_days,
+    feedback_rate,
+    last_seen,
+    total,
+)
 from beambell.state import aggregates
 from beambell.state.aggregates import aggregate_rows, content_digest, merge, merge_sorted, restrict_sorted
 
@@ -25,7 +35,7 @@ class Widest(Aggregate):
         return None if low is None else high - low
 
 
-KINDS = [count(), distinct_days(), total("likes"), last_seen(), Widest()]
+KINDS = [count(), distinct_days(), total("likes"), last_seen(), feedback_rate(1), Widest()]
 
 records = st.lists(
     st.tuples(
@@ -48,7 +58,11 @@ def spec_of(aggregate, **more):
 def rows_of(some):
     author, likes, ts = zip(*some, strict=True) if some else ((), (), ())
     stamps = pa.array(ts, pa.int64()).cast(pa.timestamp("us", tz="UTC"))
-    return pa.table({"author": pa.array(author, pa.string()), "likes": pa.array(likes, pa.float64()), "ts": stamps})
+    likes = pa.array(likes, pa.float64())
+    answers = pa.array(
+        [int(x) % 3 - 1 if x is not None and 0 <= x < 1e6 else None for x in likes.to_pylist()], pa.int8()
+    )
+    return pa.table({"author": pa.array(author, pa.string()), "likes": likes, "ts": stamps, ANSWER: answers})
 
 
 @pytest.mark.parametrize("aggregate", KINDS, ids=lambda a: type(a).__name__)
@@ -123,6 +137,19 @@ def test_totals_are_exact_in_any_order():
     rows = [("a", x, 1) for x in (1e16, 0.1, -1e16, 0.2, float("nan"), float("inf"), 1e30, None)]
     table = aggregate_rows(spec_of(total("likes")), rows_of(rows), "s")
     assert total("likes").values(table) == [0.3]
+
+
+def test_the_rate_is_of_rows_that_were_reviewed_and_unknown_of_too_few():
+    answers = pa.array([1, 0, 1, 1, None, NO_CLASS, None], pa.int8())
+    rows = pa.table({"author": [*"aaaaabb"], "ts": pa.nulls(7, pa.timestamp("us", "UTC")), ANSWER: answers})
+    states = aggregate_rows(spec_of(feedback_rate(1)), rows, "s")
+    assert states.to_pydict() == {"key": ["a", "b"], "n": [5, 2], "reviewed": [4, 1], "said": [3, 0]}
+    assert feedback_rate(1).values(states) == [0.75, 0.0]
+    assert feedback_rate(1, min_reviewed=2).values(states) == [0.75, None]
+    assert feedback_rate(1).zero is None
+    for wrong in ({"label": -1}, {"label": "spam"}, {"label": 1, "min_reviewed": 0}):
+        with pytest.raises(ValueError, match="of feedback_rate must be"):
+            feedback_rate(**wrong)
 
 
 def test_the_content_s_digest_sees_every_part_of_it():

@@ -317,14 +317,14 @@ def test_the_index_of_rows_is_a_cache(folder):
     write(folder, "a.csv", {"row_id": rows_of(folder)[0], "label": "spam"})
     run_stages(folder, "feedback")
     manifest = Project(folder).store.require(Layout.FEEDBACK, "")
-    files = sorted((folder / ".beambell" / FOLDER).glob("*.npy"))
+    files = sorted((folder / ".beambell" / FOLDER).rglob("*.npy"))
     assert files
     files[0].write_bytes(b"torn")
-    (folder / ".beambell" / FOLDER / "of-votes-that-are-gone.npy").write_bytes(b"")
+    (files[0].parent / "of-votes-that-are-gone.npy").write_bytes(b"")
     write(folder, "b.csv", {"row_id": rows_of(folder)[1], "label": "spam"})
     run_stages(folder, "feedback")
     assert Project(folder).store.require(Layout.FEEDBACK, "").facts["unknown"] == 0 == manifest.facts["unknown"]
-    assert sorted((folder / ".beambell" / FOLDER).glob("*.npy")) == files
+    assert sorted((folder / ".beambell" / FOLDER).rglob("*.npy")) == files
 
 
 def test_one_event_by_hand(folder):

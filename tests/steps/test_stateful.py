@@ -5,29 +5,23 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from calendar import monthrange
 from collections import defaultdict
-from datetime import UTC, date, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from pasts import aggregate, begins, closes, put_rows, values_of
 from projects import change_params, published, run_stages, small_project, write_params
 
 from beambell import Project
-from beambell.records import row_schema
 from beambell.report.lineage import trace
-from beambell.state.aggregates import aggregate_rows, merge_sorted
-from beambell.state.past import open_aggregates, with_pasts
-from beambell.steps.aggregate import build_ladder, find_work, publish_table
-from beambell.steps.aggregate import plan as plan_aggregate
+from beambell.state.past import with_pasts
 from beambell.steps.apply import find_work as find_votes_work
-from beambell.store import Layout, Manifest, Partition
-from beambell.store.tables import write_table
+from beambell.store import Layout, Partition
 
 LFS = """
 from beambell.labeling import keyword, stateful_labeling_function as stateful, text_hash
@@ -75,17 +69,6 @@ PARAMS = {
 
 
 # -- by hand -------------------------------------------------------------------------------------------------------
-
-
-def closes(dt):
-    if len(dt) == 7:
-        year, month = map(int, dt.split("-"))
-        return date(year, month, monthrange(year, month)[1])
-    return date.fromisoformat(dt[:10])
-
-
-def begins(dt):
-    return date.fromisoformat(dt[:10] if len(dt) > 7 else f"{dt}-01")
 
 
 def by_hand(lf, key_of, where, streams, value, rows_of, partition):
@@ -144,34 +127,6 @@ def bare_project(folder: Path) -> Project:
     return Project(folder)
 
 
-def put_rows(project: Project, partition: Partition, rows: list[dict]) -> list[dict]:
-    start = datetime.combine(begins(partition.dt), datetime.min.time(), UTC)
-    rows = [{"id": str(i), "ts": start + timedelta(seconds=i), **row} for i, row in enumerate(rows)]
-    table = pa.Table.from_pylist(rows, schema=row_schema(project.params.streams[partition.stream]))
-    folder = Layout.of(Layout.PARTITIONS, partition)
-    ref = write_table(project.store, folder, "rows", table)
-    project.store.publish(folder, Manifest("partition", {"rows": ref}, {"raw": ref.sha256}, {}))
-    return rows
-
-
-def aggregate(project: Project) -> None:
-    """What the Beam job does, without Beam."""
-    work = find_work(project, project.select())
-    opened = open_aggregates(project.store, project.params, project.catalogue)
-    for item in work.partitions:
-        rows = project.rows(item.partition.stream, item.partition.dt, "arrow")
-        for id_ in item.specs:
-            tables = opened[id_]
-            counted = item.partition.stream in tables.counted
-            parts = [
-                [aggregate_rows(tables.spec, part, item.partition.stream, counted=counted)]
-                for part in (rows[:2], rows[2:])
-            ]
-            publish_table(project, tables, item.partition, merge_sorted(tables.spec.aggregate, parts, days=False))
-    build_ladder(project, work)
-    assert not plan_aggregate(project, project.select()).tasks
-
-
 @settings(
     max_examples=8, phases=[Phase.explicit, Phase.reuse, Phase.generate]
 )  # every file is synced: shrinking takes minutes
@@ -190,13 +145,7 @@ def test_votes_are_those_of_a_computation_by_hand_in_any_order_of_arrival(arrivi
                 lf = project.catalogue[name]
                 if lf.votes_on(partition.stream):
                     expected = by_hand(lf, key_of, where, streams, value, rows_of, partition)
-                    column = rows[lf.past_column].combine_chunks() if len(rows) else None
-                    values = []
-                    if column is not None:
-                        states = pa.Table.from_struct_array(column.dictionary)
-                        known = [*lf.aggregate.values(states), lf.aggregate.zero]
-                        values = [known[-1 if i is None else i] for i in column.indices.to_pylist()]
-                    assert values == expected, (partition, name)
+                    assert values_of(lf, rows) == expected, (partition, name)
         other = bare_project(Path(folder) / "other")
         for partition in sorted(rows_of):
             plain = [{k: v for k, v in row.items() if k not in ("id", "ts")} for row in rows_of[partition]]
