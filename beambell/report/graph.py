@@ -14,8 +14,10 @@ from beambell.store import Layout, Manifest, Store
 from beambell.store.snapshot import Artefact, Snapshot
 
 SHORT = 16
+FEWEST = 8  # digits that stand for a digest
+GONE = "unknown since the function was changed or removed"
 
-PastTables = Callable[[str, str, str], Iterable[str]]
+PastTables = Callable[[str, str, str], Iterable[str] | None]
 
 _TITLES = {
     Layout.PARTITIONS: "partition",
@@ -93,7 +95,7 @@ class Graph:
         exact = [key for key, node in self.nodes.items() if text in (key, node.name, node.facts.get("file"))]
         if exact:
             return exact
-        if len(text) >= 8:
+        if len(text) >= FEWEST:
             return sorted({key for digest, keys in self.digests.items() if digest.startswith(text) for key in keys})
         return []
 
@@ -108,7 +110,7 @@ class Graph:
         return seen
 
 
-def build_graph(store: Store, snapshot: Snapshot, past_tables: PastTables = lambda *_: ()) -> Graph:
+def build_graph(store: Store, snapshot: Snapshot, past_tables: PastTables = lambda *_: None) -> Graph:
     """Join all manifests of a data root, current and past, by the digests they name.
 
     Parameters
@@ -118,7 +120,8 @@ def build_graph(store: Store, snapshot: Snapshot, past_tables: PastTables = lamb
     past_tables
         Votes name the past that a stateful labeling function saw by the digest of its content for their own keys: that
         does not change with every table it is merged from. Which these are follows from the function instead: this
-        returns their folders for a partition, and the name and fingerprint of a labeling function.
+        returns their folders for a partition, and the name and fingerprint of a labeling function; ``None`` if that
+        version of it is not to be had any more.
     """
     graph = Graph()
     keys = {}
@@ -227,9 +230,10 @@ def _pasts(votes: Artefact, graph: Graph, past_tables: PastTables) -> Iterator[t
         digest = votes.manifest.inputs.get(f"past of {lf['name']}")
         if digest is not None:
             name = f"{lf['name']} on {partition}"
-            past = graph.add(Node(f"past of {name}", "past", name, {"digest": digest[:SHORT]}))
             folders = past_tables(partition, lf["name"], lf["fingerprint"])
-            tables = (f"aggregate {folder.removeprefix(f'{Layout.AGGREGATES}/')}" for folder in folders)
+            facts = {"digest": digest[:SHORT], **({"tables": GONE} if folders is None else {})}
+            past = graph.add(Node(f"past of {name}", "past", name, facts))
+            tables = (f"aggregate {folder.removeprefix(f'{Layout.AGGREGATES}/')}" for folder in folders or ())
             yield past, [table for table in tables if table in graph.nodes]
 
 

@@ -13,7 +13,7 @@ from beambell.errors import BeamBellError, UsageError
 from beambell.feedback.batches import read_batches, read_events
 from beambell.labeling import StatefulFunction
 from beambell.project import Project
-from beambell.report.graph import Graph, Node, PastTables, build_graph
+from beambell.report.graph import FEWEST, SHORT, Graph, Node, PastTables, build_graph
 from beambell.state.past import open_aggregates
 from beambell.store import Layout, Partition
 from beambell.store.snapshot import Snapshot, take_snapshot
@@ -95,7 +95,7 @@ def trace(project: Project, text: str) -> Lineage:
     """
     snapshot = take_snapshot(project.store)
     graph = build_graph(project.store, snapshot, _past_tables(project, snapshot))
-    key, row = _subject(project, graph, text)
+    key, row = _subject(project, graph, snapshot, text)
     up, down = graph.reach(key, graph.parents), graph.reach(key, graph.children)
     seen = {key} | up | down
     return Lineage(
@@ -114,16 +114,16 @@ def _past_tables(project: Project, snapshot: Snapshot) -> PastTables:
     Of functions that were edited or removed since, or cannot be loaded, nobody knows any more.
     """
     if not any(artefact.family == Layout.AGGREGATES for artefact in snapshot.current):
-        return lambda *_: ()
+        return lambda *_: None
     try:
         lfs = {lf.name: lf for lf in project.catalogue if isinstance(lf, StatefulFunction)}
         opened = open_aggregates(project.store, project.params, lfs.values())
     except BeamBellError:
-        return lambda *_: ()
+        return lambda *_: None
 
-    def folders(partition: str, name: str, fingerprint: str) -> Iterable[str]:
+    def folders(partition: str, name: str, fingerprint: str) -> Iterable[str] | None:
         if name not in lfs or project.catalogue.fingerprints[name] != fingerprint:
-            return ()
+            return None
         tables = opened[lfs[name].spec.id]
         past = tables.past_of(Partition(*partition.split("/")), lfs[name].window_days)
         return map(tables.folder, past.parts)
@@ -131,7 +131,7 @@ def _past_tables(project: Project, snapshot: Snapshot) -> PastTables:
     return folders
 
 
-def _subject(project: Project, graph: Graph, text: str) -> tuple[str, str | None]:
+def _subject(project: Project, graph: Graph, snapshot: Snapshot, text: str) -> tuple[str, str | None]:
     name = _relative(project, text)
     # A partition's name means its labels, a raw file's the file and not the record of its delivery.
     for key in (f"raw file {name}", f"labels {name}", f"votes {name}", f"partition {name}"):
@@ -145,11 +145,27 @@ def _subject(project: Project, graph: Graph, text: str) -> tuple[str, str | None
     dt, _, row = rest.partition("/")
     if row and f"labels {stream}/{dt}" in graph.nodes:
         return f"labels {stream}/{dt}", row
+    if records := _records(snapshot, name):
+        raise UsageError(
+            f"no votes of the labeling function {text!r} are kept: they were replaced when it was changed or removed",
+            fix=f"what it was is on record: {', '.join(map(project.store.files.path, records[:SHOWN]))}",
+        )
     raise UsageError(
         f"nothing here is called {text!r}",
         fix="give a raw file, a data file, a partition (comments/2026-01-03), a row's label (comments/2026-01-03/ID), "
         "a model version (spam@v1), an LF, or the first 8 or more digits of a digest",
     )
+
+
+def _records(snapshot: Snapshot, name: str) -> list[str]:
+    """Records of all versions of a labeling function, or of the one with these first digits of its fingerprint."""
+    records = [place for place in snapshot.entries if place.startswith(f"{Layout.LFS}/")]
+    digits = name[:SHORT] if len(name) >= FEWEST else None
+    return [
+        place
+        for place in records
+        if place.split("/")[1] == name or (digits and place.rpartition("/")[2].startswith(digits))
+    ]
 
 
 def _nearest(graph: Graph, name: str, keys: list[str]) -> str:

@@ -10,6 +10,7 @@ from projects import change_params, run_stages, small_project, tree_bytes
 
 from beambell import Project
 from beambell.cli import main
+from beambell.errors import UsageError
 from beambell.report.lineage import trace
 from beambell.store import Layout
 from beambell.store.gc import find_garbage, remove_garbage
@@ -245,6 +246,20 @@ def test_an_edited_function_has_two_versions_and_the_old_model_keeps_its_own(edi
     )
     assert len(old) == len(new) == 1
     assert old != new
+
+
+def test_of_a_function_whose_votes_are_gone_its_record_is_told(project):
+    records = project.path / "data" / Layout.LFS
+    (record,) = (records / "brief").iterdir()
+    (records / "gone").mkdir()
+    shutil.copy(record, records / "gone" / "0123456789abcdef.json")
+    for name in ("gone", "01234567", "0123456789abcdef" * 4):
+        with pytest.raises(
+            UsageError, match=r"(?s)no votes of the labeling function .*lfs/gone/0123456789abcdef\.json"
+        ):
+            trace(project, name)
+    with pytest.raises(UsageError, match="nothing here is called '0123456'"):
+        trace(project, "0123456")
 
 
 def test_one_row_s_label_shows_its_line_and_votes(finished, capsys):

@@ -193,6 +193,8 @@ def test_a_vote_is_traced_through_its_past_to_the_rows_it_counted(applied, tmp_p
     lfs.write_text(lfs.read_text().replace(">= 10", ">= 11"))
     found = trace(Project(folder), "votes comments/2026-01-04")
     assert "past of said_before on comments/2026-01-04" not in found.made_from, "nobody knows what it was"
+    known = {name: "tables" not in found.nodes[f"past of {name} on comments/2026-01-04"].facts for name in STATEFUL}
+    assert known == {"known_spammer": True, "good_record": True, "said_before": False}
     lfs.write_text("not Python")
     assert trace(Project(folder), "votes comments/2026-01-04").nodes
 
