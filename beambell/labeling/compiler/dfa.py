@@ -95,19 +95,18 @@ class Machine:
     first_emitting
         The first state that emits, a power of two: of some states one does if the union of their bits is that much.
         The numbers below it that are not needed are left out.
-    emit_from, emits
-        As a `Dfa` has them.
+    emits
+        uint64 [states that emit, w], the outputs of each as bits of w words.
     """
 
     script: Script
     table: Array
     first_emitting: int
-    emit_from: Array
     emits: Array
 
     @classmethod
-    def of(cls, dfa: Dfa, spelling: Spelling) -> Machine:
-        """Make one of an automaton."""
+    def of(cls, dfa: Dfa, spelling: Spelling, width: int) -> Machine:
+        """Make one of an automaton, to set the bits of so many words."""
         first, size = dfa.first_of_machine, dfa.states_of_machine
         quiet, ends = dfa.first_emitting, dfa.distinct_ends
         number = np.arange(dfa.n_states, dtype=np.uint16)
@@ -118,10 +117,11 @@ class Machine:
         for marked, states in enumerate(ends.values(), size - len(ends)):
             table[number[states], MARK] = marked
         table[size - len(ends) :] = table[0]
-        emitted = [len(outputs) for outputs in ends]
-        n_emits = [*np.zeros(first, dtype=np.int64), *np.diff(dfa.emit_from[quiet:]), *emitted]
-        emits = np.array([*dfa.emits[: dfa.emit_from[-1]], *chain.from_iterable(ends)], dtype=np.int32)
-        return cls(spelling.script, table.ravel(), first, np.cumsum([0, *n_emits]).astype(np.int32), emits)
+        emits = np.zeros((size - first, width), dtype=np.uint64)
+        numbers = np.repeat(np.arange(size - first), [*np.diff(dfa.emit_from[quiet:]), *map(len, ends)])
+        outputs = np.array([*dfa.emits[: dfa.emit_from[-1]], *chain.from_iterable(ends)], dtype=np.uint64)
+        np.bitwise_or.at(emits, (numbers, (outputs >> 6).astype(np.int64)), np.uint64(1) << (outputs & 63))
+        return cls(spelling.script, table.ravel(), first, emits)
 
 
 def determinize(nfa: Nfa, limit: int) -> Dfa:

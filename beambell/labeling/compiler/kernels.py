@@ -147,36 +147,38 @@ _STEPS = 256
 
 
 @_compiled
-def scan(words, row_of, starts, table, first, emit_from, emits, hits):  # type: ignore[no-untyped-def]
-    """Run an automaton over texts, and set the bit ``hits[row, output]`` for all it emits.
+def scan(words, row_of, starts, table, first, emits, hits):  # type: ignore[no-untyped-def]
+    """Run an automaton over texts, and set in ``hits[row]`` all bits that it emits: those of ``emits[state - first]``.
 
     Each step waits for the table, so eight parts of the texts are read at once. What is emitted is not looked at in
     between: a branch that is seldom taken, but now and then, is guessed wrong each time, and the steps under way are
-    lost. All states are written down instead, and written over by the next if none of them emits anything.
+    lost. All states are written down instead, and those that emit picked out afterwards, without a branch as well.
     """
     symbols, cuts = words.view(np.uint8), np.empty(9, dtype=np.uint64)
     for k in range(9):
         cuts[k] = starts[np.searchsorted(starts, starts[-1] * k // 8)] << 3
-    first = np.uint64(first)
-    states = np.empty(8 * (_STEPS + 1), dtype=np.uint16)
+    first = np.uint64(first)  # a power of two: of states that emit, and only of these, one of the highest bits is set
+    high_bits = (np.uint64(0x10000) - first) * np.uint64(0x0001000100010001)
+    states = np.empty(8 * _STEPS, dtype=np.uint16)
+    fours = states.view(np.uint64)
     when = np.empty(_STEPS + 1, dtype=np.uint64)
     which = np.empty(8 * _STEPS + 1, dtype=np.uint64)
     p0, p1, p2, p3, p4, p5, p6, p7 = cuts[0], cuts[1], cuts[2], cuts[3], cuts[4], cuts[5], cuts[6], cuts[7]
     s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = np.uint64(0)
     left = np.min(cuts[1:] - cuts[:-1])
-    eight, done = np.uint64(8), np.uint64(0)
+    one, three, eight, done = np.uint64(1), np.uint64(3), np.uint64(8), np.uint64(0)
     while done < left:
-        noted = np.uint64(0)
-        for j in range(done, min(left, done + np.uint64(_STEPS))):
-            s0 = np.uint64(table[s0 << eight | np.uint64(symbols[p0 + j])])
-            s1 = np.uint64(table[s1 << eight | np.uint64(symbols[p1 + j])])
-            s2 = np.uint64(table[s2 << eight | np.uint64(symbols[p2 + j])])
-            s3 = np.uint64(table[s3 << eight | np.uint64(symbols[p3 + j])])
-            s4 = np.uint64(table[s4 << eight | np.uint64(symbols[p4 + j])])
-            s5 = np.uint64(table[s5 << eight | np.uint64(symbols[p5 + j])])
-            s6 = np.uint64(table[s6 << eight | np.uint64(symbols[p6 + j])])
-            s7 = np.uint64(table[s7 << eight | np.uint64(symbols[p7 + j])])
-            here = noted << np.uint64(3)
+        steps = min(left - done, np.uint64(_STEPS))
+        for j in range(steps):
+            s0 = np.uint64(table[s0 << eight | np.uint64(symbols[p0 + done + j])])
+            s1 = np.uint64(table[s1 << eight | np.uint64(symbols[p1 + done + j])])
+            s2 = np.uint64(table[s2 << eight | np.uint64(symbols[p2 + done + j])])
+            s3 = np.uint64(table[s3 << eight | np.uint64(symbols[p3 + done + j])])
+            s4 = np.uint64(table[s4 << eight | np.uint64(symbols[p4 + done + j])])
+            s5 = np.uint64(table[s5 << eight | np.uint64(symbols[p5 + done + j])])
+            s6 = np.uint64(table[s6 << eight | np.uint64(symbols[p6 + done + j])])
+            s7 = np.uint64(table[s7 << eight | np.uint64(symbols[p7 + done + j])])
+            here = j << three
             states[here] = s0
             states[here | np.uint64(1)] = s1
             states[here | np.uint64(2)] = s2
@@ -185,33 +187,32 @@ def scan(words, row_of, starts, table, first, emit_from, emits, hits):  # type: 
             states[here | np.uint64(5)] = s5
             states[here | np.uint64(6)] = s6
             states[here | np.uint64(7)] = s7
+        noted = emitting = np.uint64(0)
+        for j in range(steps):
             when[noted] = j
-            noted += np.uint64((s0 | s1 | s2 | s3 | s4 | s5 | s6 | s7) >= first)
-        emitting = np.uint64(0)
-        for k in range(noted << np.uint64(3)):
-            which[emitting] = k
-            emitting += np.uint64(states[k] >= first)
+            noted += np.uint64(((fours[j << one] | fours[j << one | one]) & high_bits) != 0)
+        for i in range(noted):
+            for k in range(when[i] << three, (when[i] + one) << three):
+                which[emitting] = k
+                emitting += np.uint64(states[k] >= first)
         for i in range(emitting):
             k = which[i]
-            place = cuts[k & np.uint64(7)] + when[k >> np.uint64(3)]
-            _emit(np.uint64(states[k]), place, row_of, emit_from, emits, hits)
-        done = min(left, done + np.uint64(_STEPS))
+            _emit(emits, np.uint64(states[k]) - first, row_of, cuts[k & np.uint64(7)] + done + (k >> three), hits)
+        done += steps
     # What the longer parts have left.
     for k in range(8):
-        states[k] = (s0, s1, s2, s3, s4, s5, s6, s7)[k]
-        state = np.uint64(states[k])
+        state = (s0, s1, s2, s3, s4, s5, s6, s7)[k]
         for place in range(cuts[k] + left, cuts[k + 1]):
             state = np.uint64(table[state << eight | np.uint64(symbols[place])])
             if state >= first:
-                _emit(state, place, row_of, emit_from, emits, hits)
+                _emit(emits, state - first, row_of, place, hits)
 
 
 @_part
-def _emit(state, place, row_of, emit_from, emits, hits):  # type: ignore[no-untyped-def]
+def _emit(emits, number, row_of, place, hits):  # type: ignore[no-untyped-def]
     row = np.uint64(row_of[place >> np.uint64(3)])
-    for k in range(np.uint64(emit_from[state]), np.uint64(emit_from[state + np.uint64(1)])):
-        output = np.uint64(emits[k])
-        hits[row, output >> np.uint64(6)] |= np.uint64(1) << (output & np.uint64(63))
+    for word in range(np.uint64(hits.shape[1])):
+        hits[row, word] |= emits[number, word]
 
 
 @_compiled

@@ -255,7 +255,7 @@ class TextPlanner:
         letters = [Alphabet.of((members,)) for members, _ in self._counts]
         automatic = [*automata, *(dfa for _, dfa in confirms)]
         spellings = spell([*(dfa.alphabet for dfa in automatic), *letters, Alphabet.of(())])
-        machines = list(map(Machine.of, automatic, spellings))
+        machines = [Machine.of(dfa, spelling, width) for dfa, spelling in zip(automatic, spellings, strict=False)]
         confirming = zip((candidate for candidate, _ in confirms), machines[len(automata) :], strict=True)
         return TextProgram(
             spellings[0].script,

@@ -84,7 +84,7 @@ class Texts:
         Parameters
         ----------
         machine
-            An automaton, whose outputs are bits of a row of ``hits``.
+            An automaton, whose outputs are bits of w words.
         hits
             uint64 [n, w], where the bits are set.
         rows
@@ -93,7 +93,7 @@ class Texts:
         written = self.written(machine.script)
         if rows is not None:
             written = written.select(rows)
-        kernels.scan(*written, machine.table, machine.first_emitting, machine.emit_from, machine.emits, hits)
+        kernels.scan(*written, machine.table, machine.first_emitting, machine.emits, hits)
 
     def find_equal(self, length: int, inside: Array, output: int, hits: Array) -> None:
         """Set an output for the texts that may contain so many equal characters in a row; sure if ASCII.

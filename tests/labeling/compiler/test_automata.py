@@ -37,7 +37,7 @@ def found(trees, column):
 def scanned(dfa, column, width):
     [spelling] = spell([dfa.alphabet])
     hits = np.zeros((len(column), width), dtype=np.uint64)
-    Texts(column, spelling.script).scan(Machine.of(dfa, spelling), hits)
+    Texts(column, spelling.script).scan(Machine.of(dfa, spelling, width), hits)
     return hits
 
 
