@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow_local import LocalAirflow
 from airflow_services import Postgres
+from job_service import job_service
 from projects import REPOSITORY, change_params, small_project
 
 if TYPE_CHECKING:
@@ -172,6 +173,14 @@ def database() -> Iterator[str | None]:
         postgres.stop()
 
 
+@pytest.fixture(scope="module")
+def beam(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[list[str], Path]]:
+    """Options that send Beam's jobs to a service, and the service's log."""
+    folder = tmp_path_factory.mktemp("beam")
+    with job_service(folder) as options:
+        yield options, folder / "service.log"
+
+
 def deployed() -> dict[str, str]:
     """The settings as the file's first lines say that they are read."""
     script = "set -a; . ./airflow.env; set +a; env -0"
@@ -189,6 +198,7 @@ def airflow(
     store: dict[str, str],
     told: tuple[str, Any],
     database: str | None,
+    beam: tuple[list[str], Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[LocalAirflow]:
     from cryptography.fernet import Fernet
@@ -208,6 +218,8 @@ def airflow(
     }
     here = {
         "BEAMBELL_PROJECT": str(project),
+        "BEAMBELL__BEAM__RUNNER": "PortableRunner",  # a Flink master is told of in the same way
+        "BEAMBELL__BEAM__OPTIONS": json.dumps(beam[0]),
         "AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER": f"s3://{BUCKET}/airflow/logs",
         "AIRFLOW__API_AUTH__JWT_SECRET": KNOWN.jwt,
         "AIRFLOW__API__SECRET_KEY": KNOWN.api,
@@ -225,12 +237,14 @@ def airflow(
 
 
 def test_a_run_has_the_version_of_its_dags_and_its_logs_are_in_the_store(
-    airflow: LocalAirflow, repository: Path, store: dict[str, str]
+    airflow: LocalAirflow, repository: Path, store: dict[str, str], beam: tuple[list[str], Path]
 ) -> None:
     run_id = airflow.trigger(LABEL, DAY, timeout_s=180)
     assert airflow.wait(LABEL, run_id, timeout_s=RUN_S) == "success", airflow.explain(LABEL, run_id)
     (version,) = airflow.call("GET", f"/api/v2/dags/{LABEL}/dagRuns/{run_id}")["dag_versions"]
     assert (version["bundle_name"], version["bundle_version"]) == ("beambell", git(repository, "rev-parse", "HEAD"))
+
+    assert beam[1].read_text().count("with state DONE") >= 3  # ingest, apply, label
 
     assert [key for key in objects(store, "data/labels/") if key.endswith("manifest.json")]
     ran = {name for name, task in airflow.tasks(LABEL, run_id).items() if task["duration"]}
