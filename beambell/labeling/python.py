@@ -70,8 +70,8 @@ class Scripted(LabelingFunction):
         except Stopped as stop:
             position = self._check(votes, n_checked, cardinality, on_error)
             votes += [ABSTAIN] * (columns.n_rows - position)
-            return self._given_up(np.array(votes, dtype=np.int8), position, stop, on_error)
-        return np.array(votes, dtype=np.int8)
+            return self._given_up(np.fromiter(votes, np.int8, len(votes)), position, stop, on_error)
+        return np.fromiter(votes, np.int8, len(votes))
 
     def _inputs(self, columns: Columns) -> Sequence[Any]:
         """What the code is called with, row by row."""
