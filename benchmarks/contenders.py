@@ -53,7 +53,7 @@ def plain_loop(folder: Path) -> float:
             def voted() -> Iterator[pa.Table]:
                 place = Layout.of(Layout.PARTITIONS, PARTITION)
                 for rows in iter_tables(project.store, place, work.rows, _columns(project), as_dictionaries=LOOKED_UP):
-                    codes = packed.pack(compiled.votes(rows, stream=STREAM), CARDINALITY)
+                    codes = compiled.evaluate(rows, cardinality=CARDINALITY, stream=STREAM).patterns
                     counts.append(PatternCounts.of_packed(codes, CARDINALITY, project.catalogue.names))
                     yield pa.table([rows["id"], packed.to_arrow(codes)], schema=schema)
 

@@ -72,6 +72,7 @@ def in_memory() -> dict[str, float]:
     from snorkel.labeling import PandasLFApplier
 
     from beambell.labeling import compile_lfs, labeling_function
+    from beambell.labeling.patterns import pack
 
     data = Workload(ROWS).table()
     frame = data.to_pandas()
@@ -82,13 +83,13 @@ def in_memory() -> dict[str, float]:
     def ours() -> None:
         found = compiled.evaluate(data, cardinality=CARDINALITY, stream=STREAM, time_limit_s=60)
         assert not found.dead_letters
-        votes[OURS] = found.votes
+        votes[OURS] = found.patterns
 
     def theirs() -> None:
         votes[PANDAS] = applier.apply(frame, progress_bar=False)
 
     def check() -> None:
-        assert np.array_equal(votes[OURS], votes[PANDAS])
+        assert np.array_equal(votes[OURS], pack(votes[PANDAS], CARDINALITY))
 
     taken = alternated({OURS: partial(seconds, ours), PANDAS: partial(seconds, theirs)}, check)
     return {name: value / ROWS * 1e6 for name, value in taken.items()}
