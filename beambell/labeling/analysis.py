@@ -149,8 +149,11 @@ def analyse_packed(packed: Packed, counts: Counts, cardinality: int, names: Sequ
     kernels = packing.kernels(len(packed))
     if kernels is None or np.any(counts < 0):
         return analyse(packing.unpack(packed, len(names), cardinality), counts, names)
+    votes, voted = np.zeros((3, len(names), cardinality), np.int64), np.zeros(3, np.int64)
+    kernels.tally(packing.frozen(packed), packing.frozen(counts), packing.bits_per_vote(cardinality), votes, voted)
     sums = np.zeros((len(names) + 1, cardinality + 2), np.int64)
-    kernels.tally(packing.frozen(packed), packing.frozen(counts), packing.bits_per_vote(cardinality), sums)
+    sums[:-1, :-2], sums[:-1, -2], sums[:-1, -1] = votes.sum(axis=0), votes[1:].sum(axis=(0, 2)), votes[2].sum(axis=1)
+    sums[-1, [0, -2, -1]] = voted.sum(), voted[1:].sum(), voted[2]
     return _analysis(sums, int(counts.sum()), names)
 
 

@@ -12,14 +12,12 @@ from typing import Any
 import numba
 import numpy as np
 
+from beambell.labeling.bits import lowest
+
 _compiled: Any = numba.njit(nogil=True, cache=True, boundscheck=False)
 
 _U = np.uint64
 _NO_TOP_BITS, _TOP_BITS, _ONES = _U(0x7F7F7F7F7F7F7F7F), _U(0x8080808080808080), _U(0x0101010101010101)
-# Multiplied by a power of two, its six highest bits tell which power.
-_DE_BRUIJN = _U(0x03F79D71B4CB0A89)
-_POSITION = np.zeros(64, dtype=np.uint8)
-_POSITION[[(1 << bit) * 0x03F79D71B4CB0A89 % 2**64 >> 58 for bit in range(64)]] = np.arange(64)
 _MIX = _U(0x9E3779B97F4A7C15)  # an odd number whose bits look random: products with it spread over all words
 _DIGIT_BITS = 11  # of what patterns are sorted by at a time: the places of 2,048 digits stay in the nearest cache
 
@@ -287,44 +285,46 @@ def merge(a, of_a, b, of_b, merged, counts):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def tally(packed, rows, bits, sums):  # type: ignore[no-untyped-def]
-    """Add up what `beambell.labeling.analysis` asks of patterns and the rows that have each.
+def tally(packed, rows, bits, votes, voted):  # type: ignore[no-untyped-def]
+    """Add up the rows of patterns with one vote, of those with several that agree, and of those with others, apart.
 
     Parameters
     ----------
+    packed, rows
+        uint8 [p, width], and how many rows have each, int64 [p].
     bits
         Of a vote.
-    sums
-        int64 [m + 1, K + 2], see there.
+    votes
+        int64 [3, m, K], the rows on which LF j voted y, by kind.
+    voted
+        int64 [3], the rows of each kind.
     """
     bits, width = _U(bits), _U(packed.shape[1])
-    m, K = _U(sums.shape[0] - 1), _U(sums.shape[1] - 2)
     step = bits * (_U(8) // bits)  # bytes that fit into a word and hold whole votes
     one = (_U(1) << bits) - _U(1)
-    vote_at = np.empty(64, dtype=np.uint64)
+    ends, vote_at = _U(0), np.empty(64, dtype=np.uint64)  # the last bit of each vote, and which vote it is
     for place in range(64):
         vote_at[place] = _U(63 - place) // bits
-    votes, codes = np.empty(m, dtype=np.uint64), np.empty(m, dtype=np.uint64)
+        ends |= _U(_U(64 - place) % bits == _U(0)) << _U(place)
+    lfs, codes = np.empty(votes.shape[1], dtype=np.uint64), np.empty(votes.shape[1], dtype=np.uint64)
     for i in range(len(packed)):
         n, before, start, differ = _U(0), _U(0), _U(0), _U(0)
         while start < width:
             word = _word(packed[i], start, min(start + step, width))
-            while word:  # most abstain: only the votes that are there are looked at
-                vote = vote_at[_POSITION[((word & (~word + _U(1))) * _DE_BRUIJN) >> _U(58)]]
-                shift = _U(64) - bits * (vote + _U(1))
-                code = word >> shift & one
-                word ^= code << shift
-                votes[n], codes[n] = before + vote, code
-                differ |= code ^ codes[0]
+            cast = word
+            for shift in range(_U(1), bits):
+                cast |= word >> shift
+            cast &= ends
+            while cast:  # most abstain: only the votes that are there are looked at
+                place = lowest(cast)
+                cast &= cast - _U(1)
+                lfs[n], codes[n] = before + vote_at[place], word >> place & one
+                differ |= codes[n] ^ codes[0]
                 n += _U(1)
             before += step * _U(8) // bits
             start += step
+        kind = _U(2) if differ else _U(n > _U(1))
+        for k in range(n):
+            votes[kind, lfs[k], codes[k] - _U(1)] += rows[i]
         if n:
-            several, disputed = rows[i] if n > _U(1) else 0, rows[i] if differ else 0
-            for k in range(n):
-                sums[votes[k], codes[k] - _U(1)] += rows[i]
-                sums[votes[k], K] += several
-                sums[votes[k], K + _U(1)] += disputed
-            sums[m, 0] += rows[i]
-            sums[m, K] += several
-            sums[m, K + _U(1)] += disputed
+            voted[kind] += rows[i]

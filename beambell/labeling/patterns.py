@@ -305,14 +305,14 @@ def unique(packed: Packed) -> tuple[Packed, npt.NDArray[np.int64], npt.NDArray[n
     order = _ascending(first_seen)
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
-    return first_seen[order], rank[inverse], counts[order]
+    return first_seen.take(order, axis=0), rank[inverse], counts[order]
 
 
 def count(packed: Packed) -> tuple[Packed, npt.NDArray[np.int64]]:
     """Find the distinct patterns and how often each is there, as `unique` does."""
     first_seen, _, counts = _numbered(packed)
     order = _ascending(first_seen)
-    return first_seen[order], counts[order]
+    return first_seen.take(order, axis=0), counts[order]
 
 
 def _numbered(packed: Packed) -> tuple[Packed, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -321,7 +321,7 @@ def _numbered(packed: Packed) -> tuple[Packed, npt.NDArray[np.int64], npt.NDArra
     if loops := kernels(n):
         inverse, firsts, counts = np.empty((3, n), np.int64)
         p = loops.distinct(frozen(packed), inverse, firsts, counts)
-        return packed[firsts[:p]], inverse, counts[:p]
+        return packed.take(firsts[:p], axis=0), inverse, counts[:p]
     encoded = to_arrow(packed).dictionary_encode()
     first_seen = from_arrow(encoded.dictionary)
     of_row = np.from_dlpack(encoded.indices)  # its to_numpy() would import pandas first

@@ -11,17 +11,13 @@ from typing import Any
 import numba
 import numpy as np
 
+from beambell.labeling.bits import lowest
+
 _compiled: Any = numba.njit(nogil=True, cache=True, boundscheck=False)
 _part: Any = numba.njit(nogil=True, boundscheck=False, inline="always")  # a call would count references to each array
 
 NULL, ASCII, OTHER = 0, 1, 2
 """Kinds of text."""
-
-# Multiplied by a power of two, its six highest bits tell which power.
-_DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
-_POSITION = np.zeros(64, dtype=np.uint8)
-_POSITION[[(1 << bit) * 0x03F79D71B4CB0A89 % 2**64 >> 58 for bit in range(64)]] = np.arange(64)
-
 
 # What a byte adds to the code point, and what it keeps of it: nothing where it begins a character.
 _ADDS, _KEEPS = np.full(256, 0x07, dtype=np.uint32), np.zeros(256, dtype=np.uint32)
@@ -385,12 +381,6 @@ def add_words(places, words, hits):  # type: ignore[no-untyped-def]
 
 
 @_compiled
-def _lowest(word):  # type: ignore[no-untyped-def]
-    """Return the position of the lowest bit that is set."""
-    return np.uint64(_POSITION[((word & (~word + np.uint64(1))) * _DE_BRUIJN) >> np.uint64(58)])
-
-
-@_compiled
 def weigh(hits, mask, words, weights, scores):  # type: ignore[no-untyped-def]
     """Add up ``weights[output]`` of the outputs that are set and in the mask, uint64 [w]; float64 [n].
 
@@ -400,7 +390,7 @@ def weigh(hits, mask, words, weights, scores):  # type: ignore[no-untyped-def]
         for word in words:
             left = hits[row, word] & mask[word]
             while left:
-                scores[row] += weights[np.uint64(word) << np.uint64(6) | _lowest(left)]
+                scores[row] += weights[np.uint64(word) << np.uint64(6) | lowest(left)]
                 left &= left - np.uint64(1)
 
 
