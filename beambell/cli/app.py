@@ -14,11 +14,11 @@ from beambell.cli.feedback import feedback_app
 from beambell.cli.lf import lf_app
 from beambell.cli.lm import lm_app
 from beambell.cli.models import models_app
-from beambell.cli.options import DryRun, End, Folder, Json, Start, Streams, open_project
+from beambell.cli.options import DryRun, End, Folder, Json, Start, Streams, Until, open_project
 from beambell.cli.stages import COLLECT, STAGES, Stage
 from beambell.cli.state import state_app
 from beambell.cli.upkeep import add_upkeep
-from beambell.errors import BeamBellError, storage_errors
+from beambell.errors import BeamBellError, UsageError, storage_errors
 
 if TYPE_CHECKING:
     from beambell.project import Project
@@ -141,10 +141,10 @@ def _do(console: Console, stages: Sequence[Stage], project: Project, selection: 
 
 
 @app.command()
-def generate(project: Folder = Path(), json: Json = False) -> None:
+def generate(project: Folder = Path(), until: Until = None, json: Json = False) -> None:
     """Generate the embedded data set: raw files, and the gold labels that only evaluation sees."""
     console = Console(as_json=json)
-    figures = _generate(console, open_project(project))
+    figures = _generate(console, open_project(project), until)
     if json:
         console.json(figures)
     else:
@@ -177,13 +177,30 @@ def summary(project: Folder = Path(), json: Json = False) -> None:
     _print_summary(Console(as_json=json), open_project(project))
 
 
-def _generate(console: Console, project: Project) -> dict[str, int]:
+def _generate(console: Console, project: Project, until: str | None = None) -> dict[str, int]:
     from beambell.embedded import generate
 
     params = project.params.embedded
+    days = params.days if until is None else _days_until(until)
     with project.writing(), console.working("generate"):
-        made = generate(project.path / _raw(project.params.data), scale=params.scale, days=params.days)
+        made = generate(project.path / _raw(project.params.data), scale=params.scale, days=days)
     return {"files": len(made.files), "rows": made.rows, "late": made.late, "again": made.again, "broken": made.broken}
+
+
+def _days_until(last: str) -> int:
+    """Number of days from the first that is generated to the last, both included."""
+    from datetime import UTC, date, datetime, timedelta
+
+    from beambell.embedded import FIRST_DAY
+
+    try:
+        day = (datetime.now(UTC) - timedelta(days=1)).date() if last == "yesterday" else date.fromisoformat(last)
+    except ValueError:
+        raise UsageError(f"--until {last} is no day", fix="name one such as 2026-01-20, or: yesterday") from None
+    first = FIRST_DAY.date()
+    if day < first:
+        raise UsageError(f"--until {last} is before the first day, {first}", fix="name a later one")
+    return (day - first).days + 1
 
 
 def _raw(data: str) -> str:

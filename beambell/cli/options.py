@@ -14,6 +14,10 @@ Folder = Annotated[Path, typer.Option("--project", help="Folder with params.yaml
 Streams = Annotated[list[str] | None, typer.Option("--stream", help="Only this stream (repeatable).")]
 Start = Annotated[str | None, typer.Option("--from", help="First partition, such as 2026-01-03.")]
 End = Annotated[str | None, typer.Option("--to", help="Last partition, included.")]
+Until = Annotated[
+    str | None,
+    typer.Option("--until", help="Last day, such as 2026-01-20, or: yesterday. By default embedded.days says."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and why, and do nothing.")]
 Sample = Annotated[int, typer.Option("--sample", min=1, help="Rows to look at, chosen by a hash of the data.")]

@@ -44,6 +44,16 @@ def test_help_lists_every_stage_and_imports_nothing_heavy():
     assert shown.splitlines()[-1] == "[]"
 
 
+def test_raw_files_are_generated_until_a_day(tmp_path):
+    folder = small_project(tmp_path, days=1, scale=0.01)
+    answer = beambell("generate", "--until", "2026-01-03", "--project", str(folder))
+    assert answer.returncode == 0, answer.stderr
+    days = sorted(path.name.partition(".")[0] for path in (folder / "data" / "raw" / "comments").iterdir())
+    assert days == ["2026-01-01", "2026-01-02", "2026-01-03"]
+    for impossible in ("2025-12-31", "someday"):
+        assert beambell("generate", "--until", impossible, "--project", str(folder)).returncode == 2
+
+
 def test_a_run_without_work_imports_nothing_heavy(project):
     code = (
         f"import sys; from beambell.cli import main\n"
