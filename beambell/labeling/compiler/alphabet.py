@@ -104,8 +104,9 @@ class Alphabet:
         TooManySymbols
             If a byte cannot hold it.
         """
-        pairs, page_of = np.unique(self.page_of.astype(np.int64) << 16 | other.page_of, return_inverse=True)
-        both = self.pages[pairs >> 16].astype(np.int64) << 8 | other.pages[pairs & 0xFFFF]
+        pairs, page_of = _distinct(self.page_of.astype(np.int64) * len(other.pages) + other.page_of)
+        one, two = np.divmod(pairs, len(other.pages))
+        both = self.pages[one].astype(np.int64) << 8 | other.pages[two]
         occurs = np.zeros(MAX_SYMBOLS**2, dtype=bool)
         occurs[both] = True
         size = int(np.count_nonzero(occurs))
@@ -116,7 +117,7 @@ class Alphabet:
     def beyond_ascii(self) -> Alphabet:
         """Return what is left of it if all of ASCII is one symbol, 0, which no other character is."""
         # The first page may be that of others, too, and then becomes another one.
-        used, page_of = np.unique([len(self.pages), *self.page_of[1:]], return_inverse=True)
+        used, page_of = _distinct(np.concatenate([[len(self.pages)], self.page_of[1:]]))
         pages = np.vstack([self.pages, self.ascii])[used]
         occurs = np.zeros(MAX_SYMBOLS, dtype=bool)
         occurs[pages[:-1]] = occurs[pages[-1, 128:]] = True
@@ -199,6 +200,13 @@ def _columns(alphabet: Alphabet, classes: Alphabet) -> Array:
     page, offset = np.divmod(classes._examples[1:], PAGE)
     columns[128 : 127 + classes.size] = alphabet.pages[alphabet.page_of[page], offset]
     return columns
+
+
+def _distinct(numbers: Array) -> tuple[Array, Array]:
+    """Return which numbers there are, ascending, and the place of each among them; they are low: no need to sort."""
+    occurs = np.zeros(numbers.max() + 1, dtype=bool)
+    occurs[numbers] = True
+    return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[numbers]
 
 
 def _bounds(members: CharSet) -> Array:

@@ -112,7 +112,7 @@ class Machine:
         number = np.arange(dfa.n_states, dtype=np.uint16)
         number[quiet:] += np.uint16(first - quiet)
         table = np.zeros((size, 256), dtype=np.uint16)
-        table[number] = number[dfa.table.reshape(dfa.n_states, -1)[:, spelling.columns]]
+        table[number] = number[dfa.table].reshape(dfa.n_states, -1).take(spelling.columns, axis=1)
         table[:, [FILL, MARK]] = 0
         for marked, states in enumerate(ends.values(), size - len(ends)):
             table[number[states], MARK] = marked
