@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Param, PartitionedAtRuntime, dag, task, task_group
 from schedule import read_schedule
 from stages import (
-    DEFAULTS,
     LABELS,
     LONG,
     START,
@@ -23,6 +22,7 @@ from stages import (
     PlanOperator,
     StageOperator,
     ValidateOperator,
+    defaults,
     stream_param,
 )
 
@@ -68,7 +68,7 @@ def _date(title: str) -> Param:
     start_date=START,
     catchup=False,
     max_active_runs=1,
-    default_args=DEFAULTS,
+    default_args=defaults(schedule),
     params={
         "from": _date("First day"),
         "to": _date("Last day"),

@@ -11,7 +11,7 @@ from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, Param, dag, task, task_group
 from schedule import read_schedule
-from stages import DEFAULTS, LABELS, LONG, START, StageOperator, ValidateOperator
+from stages import LABELS, LONG, START, StageOperator, ValidateOperator, defaults
 
 schedule = read_schedule()
 
@@ -23,7 +23,7 @@ schedule = read_schedule()
     start_date=START,
     catchup=False,
     max_active_runs=1,
-    default_args=DEFAULTS,
+    default_args=defaults(schedule),
     params={
         "relabel": Param(
             default=False,

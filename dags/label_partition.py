@@ -25,7 +25,7 @@ from airflow.sdk import CronPartitionTimetable, Param, dag, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
 from deliveries import DeliverySensor
 from schedule import DAG_IDS, KEY_FORMATS, Schedule, read_schedule
-from stages import DEFAULTS, LABELS, LONG, START, PlanOperator, StageOperator, ValidateOperator, stream_param
+from stages import LABELS, LONG, START, PlanOperator, StageOperator, ValidateOperator, defaults, stream_param
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ def label_partition(grain: str, schedule: Schedule) -> Any:
         start_date=START,
         catchup=False,
         max_active_runs=1,  # the state has one writer
-        default_args=DEFAULTS,
+        default_args=defaults(schedule),
         params={
             "streams": stream_param(names),
             "wait_minutes": Param(
@@ -124,7 +124,7 @@ def _votes(schedule: Schedule, streams: Sequence[str]) -> Any:
             logical_date=None,
             reset_dag_run=True,
             wait_for_completion=True,
-            poke_interval=15,
+            poke_interval=5,
             allowed_states=["success", "failed"],
             failed_states=[],
             execution_timeout=timedelta(hours=24),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from airflow.sdk import CronTriggerTimetable, Param, dag
 from schedule import read_schedule
-from stages import DEFAULTS, LONG, START, StageOperator
+from stages import LONG, START, StageOperator, defaults
 
 schedule = read_schedule()
 
@@ -19,7 +19,7 @@ schedule = read_schedule()
     start_date=START,
     catchup=False,
     max_active_runs=1,
-    default_args=DEFAULTS,
+    default_args=defaults(schedule),
     params={
         "deep": Param(
             default=False,

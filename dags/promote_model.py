@@ -18,7 +18,7 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Param, dag, task
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 from schedule import read_schedule
-from stages import DEFAULTS, START, StageOperator
+from stages import START, StageOperator, defaults
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -72,7 +72,7 @@ class ApprovalOperator(HITLOperator):  # type: ignore[misc]
     start_date=START,
     catchup=False,
     max_active_runs=4,  # one may wait for a person while another rolls back
-    default_args=DEFAULTS,
+    default_args=defaults(schedule),
     params={
         "action": Param(
             "promote",

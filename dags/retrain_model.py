@@ -17,7 +17,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import CronTriggerTimetable, FixedKeyMapper, Param, PartitionedAssetTimetable, dag, task_group
 from airflow.sdk.exceptions import AirflowSkipException
 from schedule import read_schedule
-from stages import DEFAULTS, LABELS, LONG, START, PlanOperator, StageOperator
+from stages import LABELS, LONG, START, PlanOperator, StageOperator, defaults
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -49,7 +49,7 @@ class ProposeOperator(TriggerDagRunOperator):  # type: ignore[misc]
     start_date=START,
     catchup=False,
     max_active_runs=1,  # the next run sees what this one trained
-    default_args=DEFAULTS,
+    default_args=defaults(schedule),
     params={
         "force": Param(
             default=False,

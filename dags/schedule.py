@@ -49,6 +49,7 @@ class Schedule:
     retrain: str = "labels"
     retrain_partitions: int = 1
     approval_hours: float = 24.0
+    retry_minutes: float = 1.0
     feedback: str = "30 * * * *"
     maintenance: str = "30 4 * * *"
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
+    from schedule import Schedule
 
 LABELS = Asset("beambell_labels", uri="beambell://labels")
 """Labels that passed the gate, one event per partition key. Consumers schedule on it."""
@@ -43,17 +44,6 @@ ENVIRONMENT = "beambell_env"
 """Airflow connection whose extra holds environment variables for the stages, such as an object store's credentials."""
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
-
-DEFAULTS: dict[str, Any] = {
-    "owner": "beambell",
-    "retries": 2,
-    "retry_delay": timedelta(minutes=1),
-    "retry_exponential_backoff": True,
-    "max_retry_delay": timedelta(minutes=15),
-    "execution_timeout": timedelta(minutes=30),
-    "on_failure_callback": on_failure,
-}
-"""Of every task. What cannot succeed by being tried again is not retried, whatever this says (see `StageOperator`)."""
 
 LONG = timedelta(hours=2)
 """Timeout of what works on rows."""
@@ -71,6 +61,20 @@ _GRACE_S = 3.0  # Airflow kills a task for good 5 s after it asked it to stop
 _TAIL_LINES = 20
 _LEAST_SECRET = 5  # characters; what is shorter is a number or a switch, and Airflow does not mask it either
 _PR_SET_PDEATHSIG = 1
+
+
+def defaults(schedule: Schedule) -> dict[str, Any]:
+    """Arguments of every task; `StageOperator` does not retry what trying again cannot help, whatever this says."""
+    delay = timedelta(minutes=schedule.retry_minutes)
+    return {
+        "owner": "beambell",
+        "retries": 2,
+        "retry_delay": delay,
+        "retry_exponential_backoff": True,
+        "max_retry_delay": 15 * delay,
+        "execution_timeout": timedelta(minutes=30),
+        "on_failure_callback": on_failure,
+    }
 
 
 def stream_param(names: Sequence[str]) -> Param:

@@ -35,7 +35,7 @@ _SERVICES = {
 }
 _FINAL_STATES = {"success", "failed"}
 _STOP_S = 15.0
-_POLL_S = 0.5
+_POLL_S = 0.25
 _TAIL_LINES, _TAIL_WIDTH = 30, 300
 _HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy never sees this machine's own port
 
@@ -104,6 +104,8 @@ class LocalAirflow:
 
     def start_service(self, name: str) -> None:
         """Start one service, or start it again after a test killed it (``airflow.pid_of(name)``)."""
+        if name in self._services:
+            self._services[name].wait(_STOP_S)
         arguments = [*_SERVICES[name], *(["--port", str(self.port)] if name == "api-server" else [])]
         with (self.home / f"{name}.log").open("ab") as log:
             self._services[name] = psutil.Popen(

@@ -334,6 +334,8 @@ class ScheduleParams(Section):
         Partitions whose labels must have changed since the last training.
     approval_hours
         How long ``promote_model`` waits for a person; no answer leaves the champion as it is.
+    retry_minutes
+        How long a task that failed waits before it is tried again; twice that the second time.
     feedback, maintenance
         When feedback is taken in, and when the store is looked after.
     """
@@ -347,6 +349,7 @@ class ScheduleParams(Section):
     retrain: str = "labels"
     retrain_partitions: int = Field(default=1, ge=1)
     approval_hours: float = Field(default=24.0, gt=0)
+    retry_minutes: float = Field(default=1.0, gt=0)
     feedback: str = "30 * * * *"
     maintenance: str = "30 4 * * *"
 

@@ -65,6 +65,18 @@ def test_an_override_is_for_promotions_only() -> None:
     assert "--override" not in decide(given("Reject", "ann"), params=params, version="spam@v1", user="bob")["command"]
 
 
+def test_a_try_after_the_question_was_asked_does_not_ask_again() -> None:
+    from airflow.sdk.exceptions import TaskAwaitingInput
+    from promote_model import APPROVE, REJECT, ApprovalOperator
+
+    figures = {"version": "spam@v2", "champion": "spam@v1"}
+    ti = SimpleNamespace(max_tries=20, xcom_pull=lambda **_: {"figures": figures})
+    context = {"dag_run": SimpleNamespace(conf={}), "ti": ti, "task_state_store": {"asked": 20}}
+    operator = ApprovalOperator(task_id="approve", subject="?", options=[APPROVE, REJECT])
+    with pytest.raises(TaskAwaitingInput):  # to ask takes a supervisor, which is not here
+        operator.execute(context)
+
+
 # -- alerts ------------------------------------------------------------------------------------------------------
 
 
