@@ -20,7 +20,7 @@ import pyarrow as pa
 from beam_jobs import aggregate
 from beam_jobs.main import main
 from beam_jobs.pipeline import ProjectFn, Spread, counters, pipeline_options, run_pipeline
-from beam_jobs.shards import Shard, read_shards, row_items, stage_shard
+from beam_jobs.shards import Shard, ahead, read_shards, row_items, stage_shard
 from beambell.errors import CatalogueError
 from beambell.labeling import LabelingFunction, StatefulFunction
 from beambell.labeling import patterns as packed
@@ -300,7 +300,7 @@ class PublishVotes(ProjectFn):
         rows = iter_tables(self.project.store, Layout.of(Layout.PARTITIONS, work.partition), work.rows, ["id"])
         patterns = read_shards(self.project.store, voted.shards)
         with self.project.store.seal(Layout.of(Layout.VOTES, work.partition), "votes") as sealed:
-            write_tables(sealed, votes_schema(len(work.lfs), counts.cardinality), _side_by_side(rows, patterns))
+            write_tables(sealed, votes_schema(len(work.lfs), counts.cardinality), ahead(_side_by_side(rows, patterns)))
         letters = pa.concat_tables([DEAD_LETTERS_SCHEMA.empty_table(), *voted.letters])
         manifest = publish_votes(self.project, work, sealed.ref, counts, letters)
         ran = _names_that_ran(work)

@@ -48,7 +48,7 @@ def pipeline_options(params: BeamParams) -> PipelineOptions:
     return _Options([f"--runner={params.runner}", *params.options], save_main_session=False)
 
 
-def _end_promptly(every_ms: int = 5) -> None:
+def _end_promptly(every_ms: int = 1) -> None:
     """Let bundles in this process end as soon as their work does.
 
     A thread of Beam's samples what each bundle is doing, more and more rarely, and the bundle's end waits for it to

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -54,8 +55,17 @@ def read_shards(store: Store, shards: Iterable[Shard]) -> Iterator[pa.Table]:
         yield read_staged(store, shard.path)
 
 
+def ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Make the next table while the last is worked on."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, tables, None)
+        while (table := coming.result()) is not None:
+            coming = thread.submit(next, tables, None)
+            yield table
+
+
 def join_shards(store: Store, folder: str, role: str, schema: pa.Schema, shards: Iterable[Shard]) -> FileRef:
     """Write staged shards as one data file, in their order."""
     with store.seal(folder, role) as sealed:
-        write_tables(sealed, schema, read_shards(store, shards))
+        write_tables(sealed, schema, ahead(read_shards(store, shards)))
     return sealed.ref

@@ -18,9 +18,9 @@ from beambell.store.manifest import FileRef, Sealed, Store
 ROW_GROUP_ROWS = 65_536
 _SAMPLE_ROWS = 4_096
 
-# LZ4: what is written once is read at every edit, and decoding must not be what a fast pass waits for. Zstandard would
-# take half the room for texts, and three times as long to read.
-_WRITE_OPTIONS = {"compression": "lz4"}
+# What is written once is read at every edit, and decoding must not be what a fast pass waits for. Zstandard would take
+# half the room for texts, and three times as long to read; packed patterns are small as they are.
+_COMPRESSION, _OF_PACKED = "lz4", "none"
 
 
 def write_tables(sealed: Sealed, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
@@ -35,11 +35,12 @@ def write_tables(sealed: Sealed, schema: pa.Schema, tables: Iterable[pa.Table]) 
     """
     groups = row_groups(tables)
     first = next(groups, schema.empty_table())
-    # Packed patterns are written as they are: nobody asks which is the least, and a dictionary is slower to read.
-    others = [field.name for field in schema if not pa.types.is_fixed_size_binary(field.type)]
-    repeating = [name for name in others if _repeats(first[name])]
+    packed = {field.name for field in schema if pa.types.is_fixed_size_binary(field.type)}  # and none is nested
+    compression = {name: _OF_PACKED if name in packed else _COMPRESSION for name in schema.names}
+    # A dictionary of packed patterns is slower to read. Statistics are left out: nobody asks which value is the least.
+    repeating = [name for name in schema.names if name not in packed and _repeats(first[name])]
     with pq.ParquetWriter(
-        sealed.sink, schema, use_dictionary=repeating, write_statistics=others, **_WRITE_OPTIONS
+        sealed.sink, schema, use_dictionary=repeating, compression=compression, write_statistics=False
     ) as writer:
         for group in chain([first], groups):
             writer.write_table(group, row_group_size=ROW_GROUP_ROWS)

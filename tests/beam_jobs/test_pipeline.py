@@ -47,7 +47,7 @@ def test_the_sampler_that_a_bundle_waits_for_sleeps_briefly() -> None:
     pipeline._end_promptly()
     given = {name: p.default for name, p in inspect.signature(StateSampler.__init__).parameters.items()}
     assert {name for name, default in given.items() if default is not inspect.Parameter.empty} == {"sampling_period_ms"}
-    assert given["sampling_period_ms"] == 5
+    assert given["sampling_period_ms"] == 1
 
 
 def test_views_of_options_share_their_values() -> None:
