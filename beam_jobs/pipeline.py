@@ -16,7 +16,7 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineResult
 from apache_beam.runners.worker.statesampler import StateSampler
 from apache_beam.transforms.window import GlobalWindows
@@ -27,6 +27,8 @@ from beambell.errors import BeamBellError, StorageError
 from beambell.labeling import Catalogue
 from beambell.project import Project
 from beambell.store import Layout, canonical_json
+
+EMBEDDED = "FnApiRunner"
 
 _failures: dict[str, BeamBellError] = {}  # first error per job of the workers in this process
 _projects: dict[str, Project] = {}  # per job that this process drives: workers in it need not open the folder again
@@ -105,24 +107,18 @@ class PlainFn(beam.DoFn):
         return ["setup", "start_bundle", "process", "finish_bundle", "teardown"]
 
 
-class _Number(PlainFn):
+class _Elements(PlainFn):
     def __init__(self, elements: Sequence[Any]) -> None:
         self._elements = elements
 
-    def process(self, _: bytes) -> Iterator[tuple[int, Any]]:
-        yield from enumerate(self._elements)
-
-
-class _Elements(PlainFn):
-    def process(self, numbered: tuple[int, Iterable[Any]]) -> Iterable[Any]:
-        return numbered[1]
+    def process(self, _: bytes) -> Sequence[Any]:
+        return self._elements
 
 
 class Spread(beam.PTransform):
-    """Elements to start from, spread over the workers.
+    """Elements to start from, spread over the workers if there are several.
 
-    What ``Create`` does with its own reshuffle, in a quarter of the transforms: each costs the embedded runner
-    milliseconds before the first row is read.
+    The embedded runner has one, and each transform costs it milliseconds before the first row is read.
 
     Parameters
     ----------
@@ -135,14 +131,11 @@ class Spread(beam.PTransform):
         self._elements = list(elements)
 
     def expand(self, start: beam.pvalue.PBegin) -> beam.PCollection:
-        """Group each element by its number, which breaks the fusion with what follows."""
-        return (
-            start
-            | "Start" >> beam.Impulse()
-            | "Number" >> beam.ParDo(_Number(self._elements))
-            | "Spread" >> beam.GroupByKey()
-            | "Elements" >> beam.ParDo(_Elements())
-        )
+        """Break the fusion with what follows where that is of use."""
+        elements = start | "Start" >> beam.Impulse() | "Elements" >> beam.ParDo(_Elements(self._elements))
+        runner = start.pipeline.options.view_as(StandardOptions).runner
+        workers = start.pipeline.options.view_as(DirectOptions).direct_num_workers
+        return elements if (runner, workers) == (EMBEDDED, 1) else elements | beam.Reshuffle()
 
 
 @lru_cache(maxsize=1)
