@@ -15,7 +15,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from beambell.errors import LabelingFunctionError
+from beambell.errors import ArtefactError, LabelingFunctionError
 from beambell.labeling.aggregates import Aggregate
 from beambell.labeling.row import Columns
 from beambell.labeling.stateful import AggregateSpec, keys_of
@@ -99,6 +99,11 @@ def merge_sorted(aggregate: Aggregate, parts: Sequence[Iterable[pa.Table]], *, d
     ------
     pyarrow.Table
         The merged table in pieces of `BATCH_ROWS` rows, the last one shorter: they depend on the content alone.
+
+    Raises
+    ------
+    ArtefactError
+        If a part is not sorted.
     """
     yield from _recut(_merged_pieces(aggregate, [_filled(part) for part in parts], days), aggregate.schema)
 
@@ -118,7 +123,25 @@ def _merged_pieces(aggregate: Aggregate, parts: list[Iterator[pa.Table]], days: 
 
 
 def _filled(part: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    return (piece.combine_chunks() for piece in part if len(piece))
+    """Leave out empty pieces; make sure that every key comes once, in order: what merges relies on it, and may not end.
+
+    Raises
+    ------
+    ArtefactError
+        If it is not so, as in a file that was damaged.
+    """
+    last = None
+    for piece in (piece.combine_chunks() for piece in part if len(piece)):
+        keys = piece["key"]
+        ascending = pc.all(pc.less(keys.slice(0, len(keys) - 1), keys.slice(1))).as_py()
+        if ascending is False or (last is not None and not last < keys[0].as_py()):
+            raise ArtefactError(
+                "a table of states by key is not sorted",
+                where=f"after {last or keys[0].as_py()!r}",
+                fix="`beambell verify --deep` names the damaged file, and what to do",
+            )
+        last = _last_key(piece)
+        yield piece
 
 
 def _last_key(table: pa.Table) -> str:

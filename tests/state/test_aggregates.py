@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beambell.errors import LabelingFunctionError
+from beambell.errors import ArtefactError, LabelingFunctionError
 from beambell.labeling import keyword, stateful_labeling_function, text_hash
 from beambell.labeling.aggregates import (
     ANSWER,
@@ -90,6 +90,17 @@ def test_a_large_table_comes_in_pieces_that_its_content_decides(monkeypatch):
     for size in (1, 3, 11):
         parts = [[half.slice(i, size) for i in range(0, len(half), size)] for half in (table[:6], table[6:])]
         assert [len(piece) for piece in merge_sorted(count(), parts, days=True)] == [4, 4, 3]
+
+
+@pytest.mark.parametrize("keys", ["zya", "bazy", "aab"])
+def test_a_table_that_is_not_sorted_ends_in_an_error_and_not_never(keys):
+    damaged = pa.table({"key": list(keys), "n": [1] * len(keys)})
+    other = pa.table({"key": ["b", "m"], "n": [1, 1]})
+    for pieces in ([damaged], [damaged[:2], damaged[2:]]):
+        with pytest.raises(ArtefactError, match="not sorted"):
+            list(merge_sorted(count(), [pieces, [other]], days=True))
+        with pytest.raises(ArtefactError, match="not sorted"):
+            list(restrict_sorted([other], pieces))
 
 
 @given(
