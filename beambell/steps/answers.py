@@ -7,6 +7,7 @@ is made unless a labeling function votes by what people said.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,13 +53,12 @@ def find_work(project: Project) -> AnswersWork:
     """Compare files, batches and partitions with the answers there are; nothing if no function asks for them."""
     if not any(spec.asks_people for spec in project.catalogue.aggregates.values()):
         return AnswersWork()
-    files, before = find_new(project).files, project.store.read(Layout.ANSWERS)
-    if files:
-        return AnswersWork(files, "new feedback", feedback_changed=True)
-    batches = read_batches(project.store)
-    if before is None and not batches:
+    new, before = find_new(project), project.store.read(Layout.ANSWERS)
+    if new.files:
+        return AnswersWork(new.files, "new feedback", feedback_changed=True)
+    if before is None and not new.batches:
         return AnswersWork()
-    inputs = _inputs(project, batches)
+    inputs = _inputs(project, new.batches)
     changed = before is None or any(before.inputs[name] != inputs[name] for name in NAMES)
     return AnswersWork((), staleness(before, inputs, NAMES), changed)
 
@@ -72,7 +72,7 @@ def refresh(project: Project) -> list[Manifest]:
     return batches
 
 
-def _inputs(project: Project, batches: dict[str, Manifest]) -> dict[str, str]:
+def _inputs(project: Project, batches: Mapping[str, Manifest]) -> dict[str, str]:
     feedback = project.params.feedback.model_dump(mode="json", exclude={"inputs", "queue"})
     return {
         "events": digest(sorted(batches)),

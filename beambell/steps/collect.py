@@ -6,7 +6,7 @@ with it, and so does `aggregate` if a labeling function votes by what people sai
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,10 +38,13 @@ class NewFiles:
         Those that were not taken in yet, in order.
     known
         How many were.
+    batches
+        All that was ever taken in, by folder.
     """
 
     files: tuple[NewFile, ...]
     known: int
+    batches: Mapping[str, Manifest]
 
 
 def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - a file speaks of any partition
@@ -73,7 +76,7 @@ def find_new(project: Project) -> NewFiles:
             else:
                 found.setdefault(batch_folder(inputs), (file, inputs))
     digests.save()
-    return NewFiles(tuple(sorted(found.values(), key=lambda item: item[0].name)), len(known))
+    return NewFiles(tuple(sorted(found.values(), key=lambda item: item[0].name)), len(known), batches)
 
 
 def take_in(project: Project, files: Iterable[NewFile]) -> list[Manifest]:

@@ -7,6 +7,7 @@ is kept, and found when it comes.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,12 +95,12 @@ def _warnings(manifest: Manifest | None, batches: list[Manifest]) -> tuple[str, 
 
 def find_work(project: Project) -> FeedbackWork:
     """Compare the files, batches and votes there are with the consensus."""
-    new, batches = find_new(project), read_batches(project.store)
+    new = find_new(project)
     before = project.store.read(Layout.FEEDBACK)
     if new.files:
         reason: str | None = "new events"
-    elif batches or before:
-        reason = staleness(before, _inputs(project, batches), NAMES)
+    elif new.batches or before:
+        reason = staleness(before, _inputs(project, new.batches), NAMES)
     else:
         reason = None
     return FeedbackWork(new.files, new.known, reason)
@@ -211,7 +212,7 @@ def import_file(project: Project, path: Path, defaults: dict[str, Any], file_for
 # -- the consensus -----------------------------------------------------------------------------------------------
 
 
-def _inputs(project: Project, batches: dict[str, Manifest]) -> dict[str, str]:
+def _inputs(project: Project, batches: Mapping[str, Manifest]) -> dict[str, str]:
     votes = {name: voted.sha256 for name, voted in read_votes(project).items()}
     state = project.store.read(Layout.STATE)
     params = project.params.feedback.model_dump(mode="json", exclude={"inputs", "queue"})
