@@ -68,6 +68,7 @@ def _date(title: str) -> Param:
     start_date=START,
     catchup=False,
     max_active_runs=1,
+    is_paused_upon_creation=False,  # it has no schedule; and whoever waits for it would wait until it is switched on
     default_args=defaults(schedule),
     params={
         "from": _date("First day"),

@@ -71,6 +71,7 @@ class ApprovalOperator(HITLOperator):  # type: ignore[misc]
     schedule=None,
     start_date=START,
     catchup=False,
+    is_paused_upon_creation=False,  # it has no schedule; and a proposal would wait, unseen, until it is switched on
     max_active_runs=4,  # one may wait for a person while another rolls back
     default_args=defaults(schedule),
     params={

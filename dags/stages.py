@@ -256,10 +256,8 @@ class ReportLink(BaseOperatorLink):  # type: ignore[misc]
     name = "Gate report"
 
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
-        """Return the address; a path on the worker if nothing serves it."""
-        base = os.environ.get("BEAMBELL_REPORTS_URL")
-        folder = base.rstrip("/") if base else (project_dir() / ".beambell").as_uri()
-        return f"{folder}/gate/partitions.html"
+        """Return the address; a file on the worker if nothing serves it."""
+        return _gate_report()
 
 
 class ValidateOperator(StageOperator):
@@ -270,6 +268,13 @@ class ValidateOperator(StageOperator):
     """
 
     operator_extra_links = (ReportLink(),)
+
+    def execute(self, context: Context) -> Any:
+        """Run the gate, and say where its report is, whatever it said."""
+        try:
+            return super().execute(context)
+        finally:
+            self.log.info("Gate report: %s", _gate_report())
 
     def tolerates(self, report: dict[str, Any], context: Context) -> bool:
         """Whether only partitions are refused that an earlier run reported."""
@@ -296,6 +301,12 @@ class ValidateOperator(StageOperator):
             if key is None:
                 event.add_partitions(sorted({name.partition("/")[2] for name in published}))
         return report
+
+
+def _gate_report() -> str:
+    base = os.environ.get("BEAMBELL_REPORTS_URL")
+    folder = base.rstrip("/") if base else (project_dir() / ".beambell").as_uri()
+    return f"{folder}/gate/partitions.html"
 
 
 def stage_environment() -> dict[str, str]:

@@ -370,7 +370,7 @@ class Services:
             time.sleep(POLL_S)
             dags = _call(f"{self._url()}/api/v2/dags?limit=1", token=token)["total_entries"]
             errors = _call(f"{self._url()}/api/v2/importErrors", token=token)["import_errors"]
-        print(f"{dags} DAGs; a new one is paused until you switch it on.")
+        print(f"{dags} DAGs; one with a schedule is paused until you switch it on.")
         for error in errors:
             print(f"Import error in {error['filename']}: {error['stack_trace'].strip().splitlines()[-1]}")
 

@@ -49,7 +49,9 @@ def main() -> None:
             for run in runs.values():
                 if (state := airflow.wait("label_partition", run, timeout_s=RUN_S)) != "success":
                     raise SystemExit(f"the run ended as {state}\n{airflow.explain('label_partition', run)}")
-            airflow.wait_until(lambda: "success" in airflow.runs("retrain_model").values(), RUN_S, "no retraining")
+            airflow.wait_until(
+                lambda: set(airflow.runs("retrain_model").values()) == {"success"}, RUN_S, "no retraining"
+            )
             retrained = next(run for run, state in airflow.runs("retrain_model").items() if state == "success")
             with Browser(chromium, Path(folder) / "profile") as browser:
                 look(browser, f"http://127.0.0.1:{airflow.port}", runs[DAYS[-1]], retrained)
@@ -62,8 +64,13 @@ def look(browser: Browser, url: str, labelled: str, retrained: str) -> None:
     for dag_id, groups in GROUPS.items():
         browser.remember(f"{dag_id}/open-groups", groups)
         browser.remember(f"direction-{dag_id}", "DOWN")
-    browser.open(f"{url}/dags", "Retrain the model")
+    browser.resize(1300, 1100)
+    browser.open(f"{url}/dags", "Take in feedback")
     browser.picture("airflow-dags")
+    browser.resize(1300, 900)
+    browser.open(f"{url}/dags/label_partition", "Trigger")
+    browser.press("Trigger", "Wait for files")
+    browser.picture("airflow-trigger")
     browser.resize(1300, 1500)
     browser.open(f"{url}/dags/label_partition/runs/{labelled}", "labels.validate")
     browser.picture("airflow-label-partition")
@@ -112,10 +119,14 @@ class Browser:
     def open(self, url: str, text: str) -> None:
         """Open a page, and wait until it shows a text and has come to rest."""
         self._call("Page.navigate", url=url)
-        wait_for(
-            lambda: text in self._evaluate("document.body ? document.body.innerText : ''"), f"no {text!r} at {url}"
+        self._shows(text)
+
+    def press(self, button: str, text: str) -> None:
+        """Press a button of the page, and wait until it shows a text and has come to rest."""
+        self._evaluate(
+            f"[...document.querySelectorAll('button')].find(it => it.innerText.trim() == {json.dumps(button)}).click()"
         )
-        time.sleep(REST_S)
+        self._shows(text)
 
     def resize(self, width: int, height: int) -> None:
         """Set the size of what is seen, in pixels."""
@@ -134,6 +145,11 @@ class Browser:
         with Image.open(io.BytesIO(data)) as image:
             image.convert("RGB").quantize(64, dither=Image.Dither.NONE).save(PICTURES / f"{name}.png", optimize=True)
         print(PICTURES / f"{name}.png")
+
+    def _shows(self, text: str) -> None:
+        body = "document.body ? document.body.innerText : ''"
+        wait_for(lambda: text in self._evaluate(body), f"no {text!r} at {self._evaluate('location.href')}")
+        time.sleep(REST_S)
 
     def _evaluate(self, script: str) -> Any:
         return self._call("Runtime.evaluate", expression=script, returnByValue=True)["result"].get("value")

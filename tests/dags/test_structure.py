@@ -65,6 +65,7 @@ json.dump({
         dag.dag_id: {
             "doc": dag.doc_md, "description": dag.description, "timetable": type(dag.timetable).__name__,
             "params": {name: dag.params.get_param(name).serialize() for name in dag.params},
+            "paused": dag.is_paused_upon_creation,
             "tags": sorted(dag.tags), "catchup": dag.catchup, "max_active_runs": dag.max_active_runs,
             "order": [task.task_id for task in dag.topological_sort()],
             "tasks": {
@@ -146,6 +147,11 @@ def test_no_dag_runs_what_it_missed_or_twice_at_once(facts: dict[str, Any]) -> N
     for dag_id, dag in facts["dags"].items():
         assert not dag["catchup"], dag_id
         assert dag["max_active_runs"] == (4 if dag_id == "promote_model" else 1), dag_id
+
+
+def test_what_only_others_start_is_switched_on(facts: dict[str, Any]) -> None:
+    on = {dag_id for dag_id, dag in facts["dags"].items() if dag["paused"] is False}
+    assert on == {"backfill_lfs", "promote_model"}
 
 
 def test_every_field_of_a_trigger_form_explains_itself(facts: dict[str, Any]) -> None:
