@@ -52,7 +52,9 @@ def label_partition(grain: str, schedule: Schedule) -> Any:
         max_active_runs=1,  # the state has one writer
         default_args=defaults(schedule),
         params={
-            "streams": stream_param(names),
+            "streams": stream_param(
+                names, f"\n\n**Which {grain}** goes into *Partition Key*, among the advanced options below."
+            ),
             "wait_minutes": Param(
                 schedule.wait_minutes,
                 title="Wait for files, in minutes",
@@ -83,8 +85,8 @@ def _deliveries(schedule: Schedule, grain: str) -> Any:
         def check_key(partition_key: str | None = None) -> str:
             if not partition_key:
                 raise AirflowFailException(
-                    "This run has no partition key, so there is nothing to label. "
-                    'Trigger it again with one: {"logical_date": null, "partition_key": "2026-01-03"}'
+                    "This run has no partition key, so there is nothing to label. In the trigger form it is among the "
+                    'advanced options. Trigger it again with one: {"logical_date": null, "partition_key": "2026-01-03"}'
                 )
             return partition_key
 

@@ -77,12 +77,12 @@ def defaults(schedule: Schedule) -> dict[str, Any]:
     }
 
 
-def stream_param(names: Sequence[str]) -> Param:
-    """Make the field of a trigger form that narrows a run to some streams."""
+def stream_param(names: Sequence[str], hint: str = "") -> Param:
+    """Make the field of a trigger form that narrows a run to some streams; a hint is added to what it says."""
     return Param(
         [],
         title="Streams",
-        description_md="Only these streams. Leave it empty for all of them.",
+        description_md=f"Only these streams. Leave it empty for all of them.{hint}",
         type="array",
         items={"type": "string", "enum": list(names)},
         examples=list(names),

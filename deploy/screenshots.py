@@ -123,9 +123,10 @@ class Browser:
 
     def press(self, button: str, text: str) -> None:
         """Press a button of the page, and wait until it shows a text and has come to rest."""
-        self._evaluate(
-            f"[...document.querySelectorAll('button')].find(it => it.innerText.trim() == {json.dumps(button)}).click()"
-        )
+        found = f"[...document.querySelectorAll('button')].find(it => it.innerText.trim() == {json.dumps(button)})"
+        x, y = self._evaluate(f"(r => [r.x + r.width / 2, r.y + r.height / 2])({found}.getBoundingClientRect())")
+        for event in ("mousePressed", "mouseReleased"):
+            self._call("Input.dispatchMouseEvent", type=event, x=x, y=y, button="left", clickCount=1)
         self._shows(text)
 
     def resize(self, width: int, height: int) -> None:
