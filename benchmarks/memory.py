@@ -18,7 +18,7 @@ SIZES = (1_000_000, 10_000_000)
 def measure() -> str:
     """Compare."""
     rows = [[f"{size:,}", *_one_size(size)] for size in SIZES]
-    title = "## Memory of the Beam job: 18 LFs, two workers, a process each\n\n"
+    title = "## Memory of the Beam job: 18 LFs, two work items at once\n\n"
     return title + table(["rows", "Parquet, MB", "after imports, MB", "peak above that, MB", "µs per row"], rows)
 
 
