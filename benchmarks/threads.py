@@ -34,7 +34,7 @@ def measure() -> str:
     with tempfile.TemporaryDirectory() as temporary, Isolated(cores=2) as process:
         folder = make_project(Path(temporary) / "project", WORKLOAD, lf_set(18))
         job = process(in_beam, folder)
-        rows.append(["the Beam job, 18 LFs: two work items at once, from Parquet to written votes", *_row(job[1], job[2])])
+        rows.append(["the Beam job, 18 LFs: two work items at once", *_row(job[1], job[2])])
     title = f"## Two threads to one: {WORKLOAD.rows:,} rows, two cores, equal votes\n\n"
     return title + table(["what", "one, µs per row", "two, µs per row", "times faster"], rows)
 
