@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 schedule = read_schedule()
 APPROVE, REJECT = "Approve", "Reject"
+FIRST = {"priority_weight": 100, "weight_rule": "absolute"}
+"""A person waits: ahead of every task that labels in Airflow's queue, and so for the pool of whoever writes."""
 
 BODY = """
 | | |
@@ -73,7 +75,7 @@ class ApprovalOperator(HITLOperator):  # type: ignore[misc]
     catchup=False,
     is_paused_upon_creation=False,  # it has no schedule; and a proposal would wait, unseen, until it is switched on
     max_active_runs=4,  # one may wait for a person while another rolls back
-    default_args=defaults(schedule),
+    default_args={**defaults(schedule), **FIRST},
     params={
         "action": Param(
             "promote",

@@ -35,7 +35,7 @@ _SERVICES = {
 }
 _FINAL_STATES = {"success", "failed"}
 _STOP_S = 15.0
-_POLL_S = 0.25
+_FIRST_POLL_S, _LAST_POLL_S = 0.1, 1.0  # each a little later than the one before: a poll costs the server 25 ms
 _TAIL_LINES, _TAIL_WIDTH = 30, 300
 _HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy never sees this machine's own port
 
@@ -72,6 +72,7 @@ class LocalAirflow:
         self.env = _environment(home, dags_folder, self.port, scheduled=scheduled) | dict(env or {})
         self._database = database
         self._services: dict[str, psutil.Popen] = {}
+        self._killed: list[psutil.Popen] = []
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
         self._triggered = 0
 
@@ -106,6 +107,7 @@ class LocalAirflow:
         """Start one service, or start it again after a test killed it (``airflow.pid_of(name)``)."""
         if name in self._services:
             self._services[name].wait(_STOP_S)
+            self._killed.append(self._services[name])
         arguments = [*_SERVICES[name], *(["--port", str(self.port)] if name == "api-server" else [])]
         with (self.home / f"{name}.log").open("ab") as log:
             self._services[name] = psutil.Popen(
@@ -129,7 +131,7 @@ class LocalAirflow:
         for service in self._services.values():
             _signal_group(service, signal.SIGTERM)
         psutil.wait_procs(list(self._services.values()), timeout=_STOP_S)
-        for service in self._services.values():
+        for service in [*self._services.values(), *self._killed]:  # a killed scheduler leaves workers behind
             _signal_group(service, signal.SIGKILL)
         for process in family:
             if process.is_running():  # knows a reused process id from the process it met
@@ -277,12 +279,14 @@ class LocalAirflow:
         return any(dag["dag_id"] == dag_id for dag in self.call("GET", "/api/v2/dags")["dags"])
 
     def _until(self, done: Callable[[], bool], deadline: float, complaint: str) -> None:
+        pause = _FIRST_POLL_S
         while not done():
             dead = [name for name, service in self._services.items() if service.poll() is not None]
             if dead or time.monotonic() > deadline:
                 died = f" ({', '.join(dead)} died)" if dead else ""
                 raise AssertionError(f"{complaint}{died}\n{self.service_logs()}")
-            time.sleep(_POLL_S)
+            time.sleep(pause)
+            pause = min(1.1 * pause, _LAST_POLL_S)
 
 
 def migrate(home: Path, env: Mapping[str, str]) -> Path:

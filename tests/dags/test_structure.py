@@ -72,6 +72,8 @@ json.dump({
                 task.task_id: {
                     "owner": task.owner, "retries": task.retries, "doc": task.doc_md,
                     "timeout_s": task.execution_timeout and task.execution_timeout.total_seconds(),
+                    "weight": [task.priority_weight, str(task.weight_rule)],
+                    "followed": len(task.get_flat_relative_ids(upstream=False)),
                     "pool": task.pool, "upstream": sorted(task.upstream_task_ids), "rule": task.trigger_rule.value,
                     "tells": bool(task.on_failure_callback), "command": repr(getattr(task, "command", None)),
                     "stage": "command" in task.template_fields,
@@ -141,6 +143,15 @@ def test_whoever_writes_waits_in_the_pool_of_one(facts: dict[str, Any]) -> None:
             looks_only = not task["stage"] or "--dry-run" in task["command"] or "'summary'" in task["command"]
             assert (task["pool"] == "default_pool") == looks_only, (dag_id, task_id)
             assert task["pool"] in {"default_pool", "beambell_writer"}
+
+
+def test_a_decision_goes_first_in_the_queue(facts: dict[str, Any]) -> None:
+    dags = facts["dags"]
+    # Airflow's own rule: a task weighs as much as all that follow it, and itself.
+    heaviest = max(1 + task["followed"] for dag in dags.values() for task in dag["tasks"].values())
+    for task_id, task in dags["promote_model"]["tasks"].items():
+        weight, rule = task["weight"]
+        assert (weight > heaviest, rule) == (True, "absolute"), task_id
 
 
 def test_no_dag_runs_what_it_missed_or_twice_at_once(facts: dict[str, Any]) -> None:
