@@ -339,9 +339,12 @@ def _environment(home: Path, dags_folder: Path, port: int, *, scheduled: bool) -
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port that stays free until the API server takes it: not of those that the system gives to anyone."""
+    while True:
+        port = 20_000 + secrets.randbelow(10_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _family(service: psutil.Popen) -> list[psutil.Process]:
