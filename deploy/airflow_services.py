@@ -211,7 +211,7 @@ class Services:
             self._keep({**known, "told": True})
 
     def _end(self) -> list[str]:
-        """End whatever runs, and return the names of the services that did."""
+        """End whatever runs, and say what that was: the names of the services, or what they had left."""
         services, family = self._running(), self._family()
         for leader in self._sessions():
             with contextlib.suppress(ProcessLookupError):
@@ -227,7 +227,7 @@ class Services:
         postgres = Postgres(self.home / "postgres")
         if postgres.folder.exists() and postgres.installed():
             postgres.stop()
-        return list(services)
+        return list(services) or ["what killed services had left"] * bool(family)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:

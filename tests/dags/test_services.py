@@ -104,8 +104,9 @@ def test_what_was_killed_starts_again_and_stops_whole(home: Path) -> None:
     for pid, _ in second["processes"].values():
         os.kill(pid, signal.SIGKILL)
     assert left_over(second)  # the scheduler's workers do not notice
-    assert "nothing was running" in services(home, "stop").stdout
+    assert "what killed services had left" in services(home, "stop").stdout
     assert not left_over(second)
+    assert "nothing was running" in services(home, "stop").stdout
 
     stale = {**second["processes"], "scheduler": [os.getpid(), 1.0]}  # somebody else has got its process id since
     (home / "services.json").write_text(json.dumps({"port": 1, "processes": stale}))
