@@ -11,7 +11,8 @@ Who decided, when, why and on what evidence is on record in `data/decisions`.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import HITLOperator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 schedule = read_schedule()
 APPROVE, REJECT = "Approve", "Reject"
+LOOK_AGAIN = timedelta(seconds=10)
 FIRST = {"priority_weight": 100, "weight_rule": "absolute"}
 """A person waits: ahead of every task that labels in Airflow's queue, and so for the pool of whoever writes."""
 
@@ -44,10 +46,13 @@ class ApprovalOperator(HITLOperator):  # type: ignore[misc]
 
     Notes
     -----
-    Airflow may fail a task that is answered at once: it takes the late end of the process that asked for the end of the
-    one that goes on (https://github.com/apache/airflow/issues/72716). The answer is kept with the task's next try, but
-    asking once more would remove it. So that try does not ask: it waits for the question that is there already, and if
-    that is answered, Airflow goes on with the answer.
+    Two accidents of Airflow befall a question that is answered at once, within moments of the task's going to sleep:
+
+    - It may fail the task: it takes the late end of the process that asked for the end of the one that goes on
+      (https://github.com/apache/airflow/issues/72716). The answer is kept with the task's next try, but asking once
+      more would remove it. So that try does not ask: it waits for the question that is there already.
+    - It may let the task sleep on. So the task looks after its question, after ten seconds for the first time, and then
+      whenever the question has been there for twice as long: Airflow gives it an answer that is there already.
     """
 
     def execute(self, context: Context) -> Any:
@@ -58,13 +63,31 @@ class ApprovalOperator(HITLOperator):  # type: ignore[misc]
             raise AirflowSkipException("Nobody is to be asked.")
         store = context["task_state_store"]
         asking = context["ti"].max_tries  # a retry leaves it as it is; clearing the task raises it, and asks anew
-        if store.get("asked") == asking:
-            raise TaskAwaitingInput(method_name="execute_complete", timeout=self.response_timeout)
-        try:
-            return super().execute(context)
-        except TaskAwaitingInput:
+        if store.get("asked") != asking:
+            with suppress(TaskAwaitingInput):
+                super().execute(context)
+            store.set("since", datetime.now(UTC).timestamp())
             store.set("asked", asking)
-            raise
+        raise self._waiting(*self._times(context))
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Return the answer; wait on if there is none; return that nobody answered when the time is up."""
+        if event.get("error_type") != "timeout":
+            return super().execute_complete(context, event)
+        passed, left = self._times(context)
+        if left > timedelta():
+            raise self._waiting(passed, left)
+        now = datetime.now(UTC).isoformat()
+        return {"chosen_options": [REJECT], "params_input": {}, "responded_at": now, "responded_by_user": None}
+
+    def _times(self, context: Context) -> tuple[timedelta, timedelta]:
+        """How long the question has been there, and how long it is to stay."""
+        passed = timedelta(seconds=datetime.now(UTC).timestamp() - context["task_state_store"].get("since"))
+        return passed, self.response_timeout - passed
+
+    def _waiting(self, passed: timedelta, left: timedelta) -> TaskAwaitingInput:
+        pause = min(max(passed, LOOK_AGAIN), left)
+        return TaskAwaitingInput(method_name="execute_complete", timeout=max(pause, timedelta(seconds=1)))
 
 
 @dag(  # type: ignore[untyped-decorator]
@@ -133,7 +156,6 @@ def promote_model() -> None:
         subject="Shall {{ ti.xcom_pull(task_ids='evidence')['figures']['version'] }} be served?",
         body=BODY,
         options=[APPROVE, REJECT],
-        defaults=REJECT,
         response_timeout=timedelta(hours=schedule.approval_hours),
         retries=20,  # of a try that fails because it is answered at once, the next may meet the same
         retry_delay=timedelta(seconds=3),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from datetime import UTC, datetime
+import time
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -65,16 +66,43 @@ def test_an_override_is_for_promotions_only() -> None:
     assert "--override" not in decide(given("Reject", "ann"), params=params, version="spam@v1", user="bob")["command"]
 
 
-def test_a_try_after_the_question_was_asked_does_not_ask_again() -> None:
-    from airflow.sdk.exceptions import TaskAwaitingInput
+def asking(minutes: float, passed_s: float) -> tuple[Any, dict[str, Any]]:
+    """The task that asks, and its context some time after it did."""
     from promote_model import APPROVE, REJECT, ApprovalOperator
 
     figures = {"version": "spam@v2", "champion": "spam@v1"}
     ti = SimpleNamespace(max_tries=20, xcom_pull=lambda **_: {"figures": figures})
-    context = {"dag_run": SimpleNamespace(conf={}), "ti": ti, "task_state_store": {"asked": 20}}
-    operator = ApprovalOperator(task_id="approve", subject="?", options=[APPROVE, REJECT])
+    store = {"asked": 20, "since": time.time() - passed_s}
+    wait = timedelta(minutes=minutes)
+    operator = ApprovalOperator(task_id="approve", subject="?", options=[APPROVE, REJECT], response_timeout=wait)
+    return operator, {"dag_run": SimpleNamespace(conf={}), "ti": ti, "task_state_store": store}
+
+
+def test_a_try_after_the_question_was_asked_does_not_ask_again() -> None:
+    from airflow.sdk.exceptions import TaskAwaitingInput
+
+    operator, context = asking(60, 0)
     with pytest.raises(TaskAwaitingInput):  # to ask takes a supervisor, which is not here
         operator.execute(context)
+
+
+@pytest.mark.parametrize(("passed_s", "again_s"), [(0, 10), (100, 100), (2000, 1600), (3599.5, 1)])
+def test_the_question_is_looked_after_whenever_it_is_twice_as_old(passed_s: float, again_s: float) -> None:
+    from airflow.sdk.exceptions import TaskAwaitingInput
+
+    operator, context = asking(60, passed_s)
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        operator.execute_complete(context, {"error_type": "timeout"})
+    assert waiting.value.timeout.total_seconds() == pytest.approx(again_s, abs=1)
+
+
+def test_when_its_time_is_up_nobody_answered() -> None:
+    from promote_model import decide
+
+    operator, context = asking(60, 3601)
+    answer = operator.execute_complete(context, {"error_type": "timeout"})
+    made = decide(answer, params=PARAMS, version="spam@v1", user="bob")
+    assert (made["decision"], made["command"]) == ("no answer", [])
 
 
 # -- alerts ------------------------------------------------------------------------------------------------------
