@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
 import tempfile
@@ -11,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 
+from beambell.state import PatternCounts
+from beambell.store import Layout, Store
+from beambell.store.tables import write_table
 from benchmarks.timing import alternated, median_seconds, seconds, table
 
 HISTORIES = (7, 365)
@@ -109,10 +110,8 @@ def _make_project(folder: Path, policy: dict[str, object]) -> None:
 
 def _vote(project: object, day: int) -> None:
     from beambell.labeling import patterns as packing
-    from beambell.state import PatternCounts
     from beambell.steps.apply import DEAD_LETTERS_SCHEMA, VotesWork, active_lfs, publish_votes
-    from beambell.store import FileRef, Layout, Partition
-    from beambell.store.tables import write_table
+    from beambell.store import FileRef, Partition
 
     lfs = active_lfs(project)
     L = votes(POOL, LFS, 0)[np.random.default_rng(day).integers(0, POOL, ROWS_A_DAY)]
@@ -130,7 +129,6 @@ def _vote(project: object, day: int) -> None:
 
 def _size() -> str:
     from beambell.label_model import SnorkelLabelModel
-    from beambell.state import PatternCounts
 
     L = votes(1_000_000, LFS, 1)
     million = PatternCounts.from_votes(L, 2)
@@ -146,12 +144,9 @@ def _size() -> str:
     return title + table(["rows", "patterns", "bytes", "fit, seconds"], rows)
 
 
-def _bytes(counts: object) -> int:
-    from beambell.store.tables import _WRITE_OPTIONS
-
-    sink = io.BytesIO()
-    pq.write_table(counts.to_table(), sink, **_WRITE_OPTIONS)
-    return sink.tell()
+def _bytes(counts: PatternCounts) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        return write_table(Store(folder), Layout.STATE, "patterns", counts.to_table()).bytes
 
 
 # -- memory ------------------------------------------------------------------------------------------------------------
