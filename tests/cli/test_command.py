@@ -59,7 +59,7 @@ def test_a_run_without_work_imports_nothing_heavy(project):
         f"import sys; from beambell.cli import main\n"
         f"try: main(['run', '--dry-run', '--project', {str(project)!r}])\n"
         "except SystemExit: print(sorted(set(sys.modules) & "
-        "{'apache_beam', 'great_expectations', 'torch', 'snorkel', 'dvc', 'sklearn'}))"
+        "{'apache_beam', 'great_expectations', 'torch', 'snorkel', 'dvc', 'sklearn', 'pandas'}))"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.splitlines()[-1] == "[]"
