@@ -62,7 +62,6 @@ REVIEWERS_SCHEMA: Final = pa.schema(
     ]
 )
 _COLUMNS: Final = tuple(name for name in EVENTS_SCHEMA.names if name not in ("comment", "random_share"))
-_VERDICTS: Final = tuple(Verdict)
 _OF_ROWS: Final = (Verdict.LABEL, Verdict.NOT_A_CLASS, Verdict.UNSURE)
 _OF_LFS: Final = (Verdict.LF_RIGHT, Verdict.LF_WRONG)
 
@@ -149,12 +148,9 @@ class _Coded:
         self.lf, self.lfs = codes(table["lf"])
         self.withdraws, _ = codes(table["withdraws"])
         self.time = table["time"].cast(pa.int64()).to_numpy()
-        self.kind = (
-            pc.index_in(table["verdict"].combine_chunks(), value_set=pa.array(_VERDICTS, pa.string()))
-            .to_numpy()
-            .astype(np.int64)
-        )
-        label = pc.index_in(table["label"].combine_chunks(), value_set=pa.array(list(classes), pa.string()))
+        verdicts, named = (pa.array(list(names), pa.string()) for names in (Verdict, classes))
+        self.kind = pc.index_in(table["verdict"].combine_chunks(), value_set=verdicts).to_numpy().astype(np.int64)
+        label = pc.index_in(table["label"].combine_chunks(), value_set=named)
         self.answer = pc.fill_null(label, self.outside).to_numpy().astype(np.int64)
         self.answer[np.isin(self.kind, self.kinds([Verdict.NOT_A_CLASS]))] = self.not_a_class
         self.answer[np.isin(self.kind, self.kinds([Verdict.UNSURE]))] = self.unsure

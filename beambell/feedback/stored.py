@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -15,7 +13,7 @@ from beambell.feedback.events import Verdict
 from beambell.labeling import patterns as packing
 from beambell.state import FeedbackCounts
 from beambell.store import Layout, Manifest, Partition, Store
-from beambell.store.tables import read_rows, read_table, spans
+from beambell.store.tables import hash_columns, read_rows, read_table, spans
 
 Role = Literal["fit", "evaluate"]
 
@@ -78,5 +76,4 @@ def _digest(rows: pa.Table) -> str | None:
     setting = rows.filter(pc.is_in(rows["verdict"], pa.array(SETTING)))
     if not setting.num_rows:
         return None
-    said = [setting[name].to_pylist() for name in ("row_id", "label", "evaluate")]
-    return hashlib.sha256(json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+    return hash_columns(setting, ("row_id", "label", "evaluate"))

@@ -7,15 +7,13 @@ before it begins, no answer is ever part of the past of its own row.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from beambell.store import Layout, Partition, Store
-from beambell.store.tables import read_rows, spans
+from beambell.store.tables import hash_columns, read_rows, spans
 
 ROLE: Final = "answers"
 SCHEMA: Final = pa.schema(
@@ -64,9 +62,7 @@ class Answers:
 
 def places(answers: pa.Table) -> dict[str, tuple[int, int, str]]:
     """Say where the answers of each partition begin and end in a table of `SCHEMA`, and hash them."""
-    return {name: (start, stop, _hash(answers.slice(start, stop - start))) for name, start, stop in spans(answers)}
-
-
-def _hash(answers: pa.Table) -> str:
-    said = [answers[name].to_pylist() for name in ("row_id", "answer")]
-    return hashlib.sha256(json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+    return {
+        name: (start, stop, hash_columns(answers.slice(start, stop - start), ("row_id", "answer")))
+        for name, start, stop in spans(answers)
+    }

@@ -21,7 +21,7 @@ from beambell.feedback.stored import SETTING
 from beambell.labeling.aggregates import NO_CLASS
 from beambell.project import Project
 from beambell.state.answers import ROLE, SCHEMA, places
-from beambell.steps.collect import NewFile, find_new, take_in
+from beambell.steps.collect import NewFile, consensus_inputs, find_new, take_in
 from beambell.steps.row_index import RowIndex
 from beambell.steps.stage import staleness
 from beambell.store import FileRef, Layout, Manifest, Partition, digest
@@ -73,12 +73,8 @@ def refresh(project: Project) -> list[Manifest]:
 
 
 def _inputs(project: Project, batches: Mapping[str, Manifest]) -> dict[str, str]:
-    feedback = project.params.feedback.model_dump(mode="json", exclude={"inputs", "queue"})
-    return {
-        "events": digest(sorted(batches)),
-        "rows": digest({str(partition): ref.sha256 for partition, ref in _rows(project).items()}),
-        "params": digest({**feedback, "classes": project.params.classes}),
-    }
+    rows = {str(partition): ref.sha256 for partition, ref in _rows(project).items()}
+    return consensus_inputs(project, batches) | {"rows": digest(rows)}
 
 
 def _rows(project: Project) -> dict[Partition, FileRef]:

@@ -112,6 +112,15 @@ def file_inputs(project: Project, sha256: str) -> dict[str, str]:
     return {"file": sha256, "reading": digest({"classes": project.params.classes, "streams": streams})}
 
 
+def consensus_inputs(project: Project, batches: Mapping[str, Manifest]) -> dict[str, str]:
+    """Digests of what a consensus is made from: all that was said, and how it is understood."""
+    params = project.params.feedback.model_dump(mode="json", exclude={"inputs", "queue"})
+    return {
+        "events": digest(sorted(batches)),
+        "params": digest({**params, "classes": project.params.classes}),
+    }
+
+
 def read_file(
     project: Project, url: str, name: str, *, defaults: dict[str, Any] | None = None, file_format: Any = None
 ) -> Iterator[CheckedEvents]:

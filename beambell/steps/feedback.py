@@ -23,7 +23,7 @@ from beambell.feedback.events import CheckedEvents, Verdict, make_event
 from beambell.feedback.stored import count_labels, find_partitions
 from beambell.labeling import patterns as packed
 from beambell.project import Project
-from beambell.steps.collect import NewFile, file_inputs, find_new, read_file, set_aside, take_in
+from beambell.steps.collect import NewFile, consensus_inputs, file_inputs, find_new, read_file, set_aside, take_in
 from beambell.steps.row_index import RowIndex
 from beambell.steps.stage import Outcome, Plan, Task, staleness
 from beambell.steps.votes_index import read_votes
@@ -215,13 +215,8 @@ def import_file(project: Project, path: Path, defaults: dict[str, Any], file_for
 def _inputs(project: Project, batches: Mapping[str, Manifest]) -> dict[str, str]:
     votes = {name: voted.sha256 for name, voted in read_votes(project).items()}
     state = project.store.read(Layout.STATE)
-    params = project.params.feedback.model_dump(mode="json", exclude={"inputs", "queue"})
-    return {
-        "events": digest(sorted(batches)),
-        "votes": digest(votes),
-        "lfs": state.inputs["lfs"] if state else "",
-        "params": digest({**params, "classes": project.params.classes}),
-    }
+    of_votes = {"votes": digest(votes), "lfs": state.inputs["lfs"] if state else ""}
+    return consensus_inputs(project, batches) | of_votes
 
 
 def _publish(project: Project) -> Manifest:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, pairwise
 from typing import BinaryIO
@@ -178,6 +180,12 @@ def spans(rows: pa.Table) -> Iterator[tuple[str, int, int]]:
         new[1:] = pc.not_equal(keys[1:], keys[:-1]).to_numpy(zero_copy_only=False)
     for start, stop in pairwise([*np.flatnonzero(new).tolist(), len(keys)]):
         yield keys[start].as_py(), start, stop
+
+
+def hash_columns(rows: pa.Table, names: Iterable[str]) -> str:
+    """Hash the values of some columns, in the order of the rows: 64 hex digits of SHA-256."""
+    said = [rows[name].to_pylist() for name in names]
+    return hashlib.sha256(json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
 
 
 def _checked(
