@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from object_store import object_store
 
 from beambell.labeling import patterns
 
@@ -36,24 +36,10 @@ def s3() -> Iterator[Any]:
     s3fs = pytest.importorskip("s3fs")
     pytest.importorskip("moto")
     import fsspec
-    from moto.backends import get_backend
-    from moto.server import ThreadedMotoServer
 
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    environment = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    with pytest.MonkeyPatch.context() as patch:
+    with object_store("test", "test") as environment, pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
         fsspec.filesystem("s3").mkdir("bucket")
         yield fsspec.filesystem("s3", use_listings_cache=False)
-    s3fs.S3FileSystem.clear_instance_cache()  # they keep the address of the server
-    server.stop()
-    get_backend("s3").reset()  # servers of one process share what they hold
+        s3fs.S3FileSystem.clear_instance_cache()  # they keep the address of the server

@@ -7,7 +7,6 @@ failure. Git repository, object store and webhook are on this machine; the setti
 from __future__ import annotations
 
 import json
-import logging
 import secrets
 import shutil
 import subprocess
@@ -22,6 +21,7 @@ import pytest
 from airflow_local import LocalAirflow
 from airflow_services import Postgres
 from job_service import job_service
+from object_store import object_store
 from projects import REPOSITORY, change_params, small_project
 
 if TYPE_CHECKING:
@@ -76,24 +76,12 @@ def repository(tmp_path_factory: pytest.TempPathFactory, dags_folder: Path) -> P
 @pytest.fixture(scope="module")
 def store() -> Iterator[dict[str, str]]:
     """Environment that leads to an S3 API on loopback with an empty bucket."""
-    from moto.server import ThreadedMotoServer
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    environment = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "ann",
-        "AWS_SECRET_ACCESS_KEY": KNOWN.store,
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        s3().create_bucket(Bucket=BUCKET)
-    yield environment
-    server.stop()
+    with object_store("ann", KNOWN.store) as environment:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            s3().create_bucket(Bucket=BUCKET)
+        yield environment
 
 
 def s3(store: dict[str, str] | None = None) -> Any:
