@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 export GX_ANALYTICS_ENABLED := false
 export DVC_NO_ANALYTICS := true
 
-.PHONY: help install demo airflow airflow-stop screenshots test test-all lint types layers bench lock clean
+.PHONY: help install demo airflow airflow-stop screenshots test test-all test-airflow lint types layers bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -38,6 +38,9 @@ test: install lint types layers  ## lint, types, layers and the tests (under 15 
 
 test-all: install lint types layers  ## the same, with the heavy tests
 	$(BIN)/python -m pytest -m ''
+
+test-airflow: install  ## all tests of the DAGs, the heavy ones too, two files at a time (under 10 minutes on 2 cores)
+	$(BIN)/python -m pytest -m '' --numprocesses 2 --dist loadfile tests/dags
 
 lint: install
 	$(BIN)/ruff check .

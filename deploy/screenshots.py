@@ -15,6 +15,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,11 +41,10 @@ def main() -> None:
         raise SystemExit("Chromium is not installed; on Debian: apt-get install chromium")
     with tempfile.TemporaryDirectory() as folder:
         project = small_project(Path(folder) / "project", days=2, label_model={"kind": "majority", "options": {}})
-        change_params(project, promotion={"min_rows": 5})
+        change_params(project, promotion={"min_rows": 5, "mode": "off"})  # so that there is something to ask
         settings = {"BEAMBELL_PROJECT": str(project), "AIRFLOW__API__HIDE_PAUSED_DAGS_BY_DEFAULT": "False"}
         with LocalAirflow(Path(folder) / "airflow", REPOSITORY / "dags", settings, scheduled=True) as airflow:
-            airflow.unpause("retrain_model")
-            airflow.unpause("label_partition")
+            airflow.unpause("retrain_model", "label_partition", "promote_model")
             runs = {day: airflow.trigger("label_partition", day) for day in DAYS}
             for run in runs.values():
                 if (state := airflow.wait("label_partition", run, timeout_s=RUN_S)) != "success":
@@ -54,7 +54,9 @@ def main() -> None:
             )
             retrained = next(run for run, state in airflow.runs("retrain_model").items() if state == "success")
             with Browser(chromium, Path(folder) / "profile") as browser:
-                look(browser, f"http://127.0.0.1:{airflow.port}", runs[DAYS[-1]], retrained)
+                url = f"http://127.0.0.1:{airflow.port}"
+                look(browser, url, runs[DAYS[-1]], retrained)
+                approve(browser, url, airflow)
 
 
 def look(browser: Browser, url: str, labelled: str, retrained: str) -> None:
@@ -79,6 +81,20 @@ def look(browser: Browser, url: str, labelled: str, retrained: str) -> None:
     browser.picture("airflow-retrain-model")
 
 
+def approve(browser: Browser, url: str, airflow: LocalAirflow) -> None:
+    """Let a model be proposed, take a picture of the question, and answer it as a person does."""
+    asked = airflow.trigger("promote_model", conf={"reason": "It is the first."})
+    airflow.wait_until(
+        lambda: airflow.tasks("promote_model", asked)["approve"]["state"] == "awaiting_input", RUN_S, "nobody asks"
+    )
+    browser.open(f"{url}/dags/promote_model/runs/{asked}/tasks/approve/required_actions", "Shall spam@v1 be served?")
+    browser.picture("airflow-approval")
+    browser.press("Approve", "Approve")
+    if (state := airflow.wait("promote_model", asked, timeout_s=RUN_S)) != "success":
+        raise SystemExit(f"the promotion ended as {state}\n{airflow.explain('promote_model', asked)}")
+    print("answered:", airflow.xcom("promote_model", asked, "answer"))
+
+
 class Browser:
     """A headless Chromium, told what to do over its DevTools.
 
@@ -97,6 +113,7 @@ class Browser:
             *("--remote-debugging-port=0", f"--user-data-dir={profile}", f"--window-size={SIZE}", "about:blank"),
         ]
         self._calls = 0
+        self._closing = ExitStack()
 
     def __enter__(self) -> Self:
         from websockets.sync.client import connect
@@ -108,11 +125,11 @@ class Browser:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(address, timeout=60) as answer:
             page = next(page for page in json.loads(answer.read()) if page["type"] == "page")
-        self._socket = connect(page["webSocketDebuggerUrl"], max_size=None, proxy=None)
+        self._socket = self._closing.enter_context(connect(page["webSocketDebuggerUrl"], max_size=None, proxy=None))
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._socket.close()
+        self._closing.close()
         self._process.terminate()
         self._process.wait(30)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,9 +39,14 @@ app.add_typer(models_app, name="models")
 app.add_typer(state_app, name="state")
 add_upkeep(app)
 
+_COLLECT_AFTER = 20_000
+"""New objects between two searches for cycles. Imports make hundreds of thousands and leave next to no cycle; with
+Python's 700, a tenth of the time of each command went into searching."""
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit with its code: 0 done, 1 failed, 2 usage, 3 the gate said no."""
+    gc.set_threshold(_COLLECT_AFTER)
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         with storage_errors("this machine"):
