@@ -83,11 +83,11 @@ def look(browser: Browser, url: str, labelled: str, retrained: str) -> None:
 
 def approve(browser: Browser, url: str, airflow: LocalAirflow) -> None:
     """Let a model be proposed, take a picture of the question, and answer it as a person does."""
-    asked = airflow.trigger("promote_model", conf={"reason": "It is the first."})
+    asked = airflow.trigger("promote_model", conf={"reason": "I looked at it."})
     airflow.wait_until(
         lambda: airflow.tasks("promote_model", asked)["approve"]["state"] == "awaiting_input", RUN_S, "nobody asks"
     )
-    browser.open(f"{url}/dags/promote_model/runs/{asked}/tasks/approve/required_actions", "Shall spam@v1 be served?")
+    browser.open(f"{url}/dags/promote_model/runs/{asked}/tasks/approve/required_actions", "be served?")
     browser.picture("airflow-approval")
     browser.press("Approve", "Approve")
     if (state := airflow.wait("promote_model", asked, timeout_s=RUN_S)) != "success":
