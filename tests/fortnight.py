@@ -5,12 +5,11 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
+from airflow_local import LocalAirflow
 from projects import change_params, published, run_stages, small_project
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from airflow_local import LocalAirflow
 
 LABEL, BACKFILL, RETRAIN, PROMOTE = "label_partition", "backfill_lfs", "retrain_model", "promote_model"
 FEEDBACK, MAINTENANCE = "ingest_feedback", "maintenance"
@@ -62,9 +61,12 @@ def project_of(folder: Path, days: int) -> Path:
     return folder
 
 
-def settings_of(project: Path) -> dict[str, str]:
-    """Tell Airflow the project, and to notice within seconds what it notices within minutes."""
-    return {
+def airflow_of(
+    project: Path, database: dict[str, str], dags_folder: Path, home: Path, *, scheduled: bool = False
+) -> LocalAirflow:
+    """Make an Airflow for a project that notices within seconds what others notice within minutes."""
+    settings = {
+        **database,
         "BEAMBELL_PROJECT": str(project),
         "AIRFLOW__CORE__PARALLELISM": "4",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
@@ -72,6 +74,7 @@ def settings_of(project: Path) -> dict[str, str]:
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "10",
         "AIRFLOW__SCHEDULER__TRIGGER_TIMEOUT_CHECK_INTERVAL": "1",
     }
+    return LocalAirflow(home, dags_folder, settings, scheduled=scheduled)
 
 
 def run_of(airflow: LocalAirflow, dag_id: str, key: str | None = None, **conf: Any) -> str:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from airflow_local import LocalAirflow
-from fortnight import LABEL, RUN_S, days_of, project_of, settings_of
+from fortnight import LABEL, RUN_S, airflow_of, days_of, project_of
 from projects import published, run_stages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from airflow_local import LocalAirflow
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1800)]
 
@@ -39,8 +40,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def airflow(
     project: Path, database: dict[str, str], dags_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LocalAirflow]:
-    settings = {**database, **settings_of(project)}
-    with LocalAirflow(tmp_path_factory.mktemp("airflow"), dags_folder, settings) as airflow:
+    with airflow_of(project, database, dags_folder, tmp_path_factory.mktemp("airflow")) as airflow:
         yield airflow
 
 

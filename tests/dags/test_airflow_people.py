@@ -10,8 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from airflow_local import LocalAirflow
-from fortnight import OF_THE_MODEL, PROMOTE, RETRAIN, RUN_S, project_of, run_of, settings_of
+from fortnight import OF_THE_MODEL, PROMOTE, RETRAIN, RUN_S, airflow_of, project_of, run_of
 from projects import change_params, run_stages
 
 from beambell import Project
@@ -21,6 +20,8 @@ from beambell.registry import champion, decisions
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from airflow_local import LocalAirflow
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(1800)]
 
@@ -39,8 +40,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def airflow(
     project: Path, database: dict[str, str], dags_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LocalAirflow]:
-    settings = {**database, **settings_of(project)}
-    with LocalAirflow(tmp_path_factory.mktemp("airflow"), dags_folder, settings) as airflow:
+    with airflow_of(project, database, dags_folder, tmp_path_factory.mktemp("airflow")) as airflow:
         yield airflow
 
 

@@ -9,7 +9,6 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from airflow_local import LocalAirflow
 from fortnight import (
     BACKFILL,
     FEEDBACK,
@@ -19,6 +18,7 @@ from fortnight import (
     OF_THE_MODEL,
     RETRAIN,
     RUN_S,
+    airflow_of,
     assert_same,
     by_beambell_run,
     days_of,
@@ -26,7 +26,6 @@ from fortnight import (
     of_any_history,
     project_of,
     run_of,
-    settings_of,
 )
 
 from beambell import Project
@@ -36,6 +35,8 @@ from beambell.store import Layout
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from airflow_local import LocalAirflow
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(3600)]
 
@@ -53,8 +54,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def airflow(
     project: Path, database: dict[str, str], dags_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LocalAirflow]:
-    settings = {**database, **settings_of(project)}
-    with LocalAirflow(tmp_path_factory.mktemp("airflow"), dags_folder, settings, scheduled=True) as airflow:
+    with airflow_of(project, database, dags_folder, tmp_path_factory.mktemp("airflow"), scheduled=True) as airflow:
         airflow.unpause(LABEL, BACKFILL, FEEDBACK, MAINTENANCE)
         yield airflow
 
