@@ -89,12 +89,9 @@ def done(airflow: LocalAirflow, runs: list[str]) -> set[int]:
     return {airflow.xcom(LABEL, run, task)["done"] for run in runs for task in TASKS}
 
 
-def test_a_backfill_labels_a_fortnight(airflow: LocalAirflow, project: Path) -> None:
-    runs = backfilled(airflow)
-    assert done(airflow, runs) > {0}
-    assert {f"dt={day}" for day in DAYS} <= {
-        path.parent.name for path in (project / "data" / "labels").rglob("manifest.json")
-    }
+def test_a_backfill_labels_a_fortnight(airflow: LocalAirflow, project: Path, tmp_path: Path) -> None:
+    assert done(airflow, backfilled(airflow)) > {0}
+    assert_same(labelled(project), labelled(by_beambell_run(project, tmp_path)))
 
 
 def test_late_records_are_labelled_by_the_run_that_received_them(airflow: LocalAirflow, project: Path) -> None:
