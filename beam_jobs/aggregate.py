@@ -19,7 +19,7 @@ from beambell.project import Project
 from beambell.state.aggregates import aggregate_rows, merge_sorted
 from beambell.state.past import AggregateTables, open_aggregates
 from beambell.steps import answers
-from beambell.steps.aggregate import STAGE, PartitionWork, build_ladder, find_work, publish_table
+from beambell.steps.aggregate import STAGE, PartitionWork, build_ladder, find_work
 from beambell.steps.collect import set_aside
 from beambell.steps.stage import Outcome
 from beambell.store import Layout, Partition, Selection
@@ -63,6 +63,8 @@ def build(project: Project, work: Iterable[PartitionWork], job: str) -> beam.Pip
 
 class AggregatesFn(ProjectFn):
     """A DoFn that needs the project's aggregates."""
+
+    waits = True
 
     def setup(self) -> None:
         """Open the project and its aggregates, once per worker."""
@@ -120,7 +122,7 @@ class PublishTables(AggregatesFn):
                 merged.append(iter_tables(store, staging, sealed.ref))
             parts = merged
         whole = merge_sorted(aggregate, parts, days=False)
-        publish_table(self.project, tables, Partition(*partition.split("/")), whole)
+        tables.publish(Partition(*partition.split("/")), whole)
 
     def _shard(self, shard: Shard) -> Iterator[pa.Table]:
         """Read a staged table when it is asked for."""

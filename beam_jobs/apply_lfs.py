@@ -10,7 +10,7 @@ import threading
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 import apache_beam as beam
@@ -288,6 +288,8 @@ class GatherVotes(beam.CombineFn):
 class PublishVotes(ProjectFn):
     """Join the shards of one partition and publish its votes."""
 
+    waits = True
+
     def __init__(self, folder: str, job: str, work: dict[str, VotesWork]) -> None:
         super().__init__(folder, job)
         self._work = work
@@ -321,7 +323,10 @@ def _side_by_side(*parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
 def _outcome(
     project: Project, work: list[VotesWork], current: int, metrics: Mapping[str, Mapping[str, int]]
 ) -> Outcome:
-    facts = [project.store.require(Layout.of(Layout.VOTES, item.partition), "run apply again").facts for item in work]
+    def published(item: VotesWork) -> dict[str, Any]:
+        return dict(project.store.require(Layout.of(Layout.VOTES, item.partition), "run apply again").facts)
+
+    facts = list(project.store.files.each(published, work))
     figures = {name: sum(fact[name] for fact in facts) for name in ("rows", "covered", "conflicts", "dead_letters")}
     warnings = [
         f"{Partition(fact['stream'], fact['dt'])}: {lf['name']} failed on {lf['errors']} rows (see dead letters)"

@@ -113,6 +113,8 @@ class ReadRecords(ProjectFn):
 class PublishPartition(ProjectFn):
     """Merge the fragments of one partition with what it has, and publish it."""
 
+    waits = True
+
     def __init__(self, folder: str, job: str, read: frozenset[str]) -> None:
         super().__init__(folder, job)
         self._read = read

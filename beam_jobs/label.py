@@ -27,7 +27,7 @@ from beambell.steps.label import (
     read_answers,
 )
 from beambell.steps.stage import Outcome
-from beambell.store import Layout, Selection
+from beambell.store import Layout, Manifest, Selection
 from beambell.store.tables import read_rows
 
 Item = tuple[LabelWork, int, int, int]
@@ -60,6 +60,8 @@ def build(project: Project, work: list[LabelWork], job: str) -> beam.Pipeline:
 
 class LabellingFn(ProjectFn):
     """A DoFn that looks posteriors up."""
+
+    waits = True
 
     def setup(self) -> None:
         """Open the project and read the label model's posteriors, once per worker."""
@@ -98,8 +100,12 @@ class PublishCandidate(LabellingFn):
 
 def _outcome(project: Project, work: list[LabelWork], current: int) -> Outcome:
     figures: Counter[str] = Counter()
-    for item in work:
-        facts = project.store.require(Layout.of(Layout.CANDIDATES, item.partition), "run label again").facts
+
+    def published(item: LabelWork) -> Manifest:
+        return project.store.require(Layout.of(Layout.CANDIDATES, item.partition), "run label again")
+
+    for manifest in project.store.files.each(published, work):
+        facts = manifest.facts
         figures.update({"rows": facts["rows"], "unlabelled": facts["unlabelled"], **facts["label_counts"]})
     return Outcome(STAGE, len(work), current, dict(figures))
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
@@ -158,6 +158,12 @@ class ProjectFn(PlainFn):
         Id of this run, and name of its folder in staging.
     """
 
+    waits: ClassVar[bool] = False
+    """Whether the work mostly waits for the data root: then more of it is done at once where a request takes a while.
+
+    Not for what users wrote, in Python: its time limits are by the clock, and threads would take each other's time.
+    """
+
     _opening = threading.Lock()
 
     def __init__(self, folder: str, job: str) -> None:
@@ -176,7 +182,9 @@ class ProjectFn(PlainFn):
 
     def start_bundle(self) -> None:
         """Start the threads."""
-        self._threads = ThreadPoolExecutor(self.project.params.beam.workers)
+        workers = self.project.params.beam.workers
+        self._at_once = max(workers, self.project.store.files.at_once) if self.waits else workers
+        self._threads = ThreadPoolExecutor(self._at_once)
         self._under_way: deque[Future[list[Any]]] = deque()
         self._counts: Counter[tuple[str, str]] = Counter()
         self._counting = threading.Lock()
@@ -184,7 +192,7 @@ class ProjectFn(PlainFn):
     def process(self, element: Any) -> Iterator[Any]:
         """Hand the element to a thread; yield what came of earlier ones, in their order."""
         self._under_way.append(self._threads.submit(self._results, element))
-        if len(self._under_way) > self.project.params.beam.workers:
+        if len(self._under_way) > self._at_once:
             yield from self._finished()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:

@@ -14,7 +14,7 @@ from beambell.records import row_schema
 from beambell.state.aggregates import aggregate_rows, merge_sorted
 from beambell.state.past import open_aggregates
 from beambell.steps import answers
-from beambell.steps.aggregate import build_ladder, find_work, publish_table
+from beambell.steps.aggregate import build_ladder, find_work
 from beambell.steps.aggregate import plan as plan_aggregate
 from beambell.store import Layout, Manifest, Partition
 from beambell.store.tables import write_table
@@ -59,7 +59,7 @@ def aggregate(project: Project) -> None:
                 [aggregate_rows(tables.spec, part, item.partition.stream, counted=counted)]
                 for part in (seen[:2], seen[2:])
             ]
-            publish_table(project, tables, item.partition, merge_sorted(tables.spec.aggregate, parts, days=False))
+            tables.publish(item.partition, merge_sorted(tables.spec.aggregate, parts, days=False))
     build_ladder(project, work)
     assert not plan_aggregate(project, project.select()).tasks
 

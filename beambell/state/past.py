@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import pyarrow as pa
 
@@ -17,7 +18,7 @@ from beambell.state.aggregates import merge_sorted, restrict_sorted
 from beambell.state.answers import Answers
 from beambell.state.ladder import Ladder, Part, first_day
 from beambell.store import FileRef, Layout, Manifest, Partition, Store, digest
-from beambell.store.tables import iter_tables
+from beambell.store.tables import iter_tables, write_tables
 
 ROLE = "states"
 
@@ -39,7 +40,7 @@ class Slice:
 
 
 class AggregateTables:
-    """The tables of one aggregate: of each partition, and of the ladder's nodes.
+    """The tables of one aggregate, as they were when first asked for: of each partition, and of the ladder's nodes.
 
     Parameters
     ----------
@@ -68,6 +69,7 @@ class AggregateTables:
         self.ladder = Ladder(partition for partition in rows if partition.stream in counted)
         self._store = store
         self._known: dict[Part, FileRef] = {}
+        self._made: dict[str, Manifest] = {}
 
     def folder(self, part: Part) -> str:
         """Folder of a table."""
@@ -94,9 +96,26 @@ class AggregateTables:
             return rows
         return rows.append_column(ANSWER, self._answers.of(partition, rows["id"]))
 
+    @cached_property
+    def _found(self) -> dict[str, Manifest]:
+        """Manifests by folder: whether one table is up to date takes those of all it is made from."""
+        return self._store.under(f"{Layout.AGGREGATES}/{self.spec.id}")
+
     def manifest(self, part: Part) -> Manifest | None:
         """Manifest of a table, up to date or not."""
-        return self._store.read(self.folder(part))
+        folder = self.folder(part)
+        return self._made.get(folder) or self._found.get(folder)
+
+    def publish(self, part: Part, pieces: Iterable[pa.Table]) -> Manifest:
+        """Publish a table, given in pieces."""
+        folder, inputs = self.folder(part), self.inputs(part)
+        if inputs is None:
+            raise ValueError(f"{part} is made before its parts")
+        with self._store.seal(folder, ROLE) as sealed:
+            write_tables(sealed, self.spec.aggregate.schema, pieces)
+        facts = {**self.spec.describe(), "keys": sealed.rows}
+        self._made[folder] = self._store.publish(folder, Manifest("aggregate", {ROLE: sealed.ref}, inputs, facts))
+        return self._made[folder]
 
     def ref(self, part: Part) -> FileRef | None:
         """File of a table, if it is up to date."""

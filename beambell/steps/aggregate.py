@@ -6,21 +6,17 @@ each node of the ladder above them (`beambell.state.ladder`). Without such funct
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
 
-import pyarrow as pa
-
 from beambell.project import Project
 from beambell.state.aggregates import counted, merge_sorted
 from beambell.state.ladder import Node, Part, first_day
-from beambell.state.past import ROLE, AggregateTables, open_aggregates
+from beambell.state.past import AggregateTables, open_aggregates
 from beambell.steps import answers
 from beambell.steps.stage import Plan, Task, staleness
-from beambell.store import FileRef, Manifest, Partition, Selection
-from beambell.store.tables import write_tables
+from beambell.store import FileRef, Partition, Selection
 
 STAGE = "aggregate"
 
@@ -115,17 +111,6 @@ def _partition_work(partition: Partition, lacking: list[tuple[AggregateTables, s
     return PartitionWork(partition, lacking[0][0].rows[partition], ids, ", ".join(spoken))
 
 
-def publish_table(project: Project, tables: AggregateTables, part: Part, pieces: Iterable[pa.Table]) -> Manifest:
-    """Publish one table, given in pieces."""
-    folder, inputs = tables.folder(part), tables.inputs(part)
-    if inputs is None:
-        raise ValueError(f"{part} is made before its parts")
-    with project.store.seal(folder, ROLE) as sealed:
-        write_tables(sealed, tables.spec.aggregate.schema, pieces)
-    facts = {**tables.spec.describe(), "keys": sealed.rows}
-    return project.store.publish(folder, Manifest("aggregate", {ROLE: sealed.ref}, inputs, facts))
-
-
 def build_ladder(project: Project, work: AggregateWork) -> None:
     """Make the stale nodes from the bottom to the top, those of a level side by side."""
     opened = open_aggregates(project.store, project.params, project.catalogue) if work.nodes else {}
@@ -134,9 +119,9 @@ def build_ladder(project: Project, work: AggregateWork) -> None:
         id_, node = item
         tables = opened[id_]
         parts = [map(counted, tables.pieces(child)) for child in tables.ladder.children(node)]
-        publish_table(project, tables, node, merge_sorted(tables.spec.aggregate, parts, days=node.level > 0))
+        tables.publish(node, merge_sorted(tables.spec.aggregate, parts, days=node.level > 0))
 
     by_level = sorted(work.nodes, key=lambda item: (item[1].level, item))
-    with ThreadPoolExecutor(project.params.beam.workers) as pool:
+    with ThreadPoolExecutor(max(project.params.beam.workers, project.store.files.at_once)) as pool:
         for _, level in groupby(by_level, key=lambda item: item[1].level):
             list(pool.map(build, level))

@@ -119,20 +119,16 @@ def find_work(project: Project, selection: Selection, job: str | None = None) ->
     for stream in {partition.stream for partition in partitions} & set(project.params.streams):
         check_fields(project.catalogue.lfs, row_schema(project.params.streams[stream]), stream)
     meaning = lfs_digest(lfs, project.params.cardinality)
-    work, current = [], 0
     pasts = Pasts(project, job)
-    for partition, manifest in partitions.items():
-        if partition not in selection or partition.stream not in project.params.streams:
-            continue
-        item = _compare(project, partition, manifest, votes.get(partition), lfs, meaning, pasts)
-        if item and job:
-            item = replace(item, staged=pasts.stage(partition, _names_to_run(item)))
-        if item:
-            work.append(item)
-        else:
-            current += 1
+
+    def look(partition: Partition) -> VotesWork | None:
+        item = _compare(project, partition, partitions[partition], votes.get(partition), lfs, meaning, pasts)
+        return replace(item, staged=pasts.stage(partition, _names_to_run(item))) if item and job else item
+
+    wanted = [p for p in partitions if p in selection and p.stream in project.params.streams]
+    work = [item for item in project.store.files.each(look, wanted) if item]
     pasts.save()
-    return work, current
+    return work, len(wanted) - len(work)
 
 
 def _compare(
@@ -194,7 +190,7 @@ def _lf_changes(before: dict[str, str], lfs: tuple[LFRef, ...]) -> str:
 
 def record_sources(project: Project) -> None:
     """Keep source, description and owner of each LF per fingerprint: they cannot be recovered later."""
-    files, catalogue = project.store.files, project.catalogue
+    files, catalogue, records = project.store.files, project.catalogue, {}
     for lf in catalogue:
         fingerprint = catalogue.fingerprints[lf.name]
         about = {
@@ -210,8 +206,10 @@ def record_sources(project: Project) -> None:
             "fingerprint": fingerprint,
             "source": catalogue.source(lf.name),
         }
-        name, record = f"{Layout.LFS}/{lf.name}/{fingerprint[:16]}.json", canonical_json(about)
-        if files.read(name) != record:
+        records[f"{Layout.LFS}/{lf.name}/{fingerprint[:16]}.json"] = canonical_json(about)
+    kept = files.read_many(list(records))
+    for name, record in records.items():
+        if kept.get(name) != record:
             files.write(name, record)
 
 

@@ -9,6 +9,7 @@ import csv
 import io
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import fsspec
@@ -134,10 +135,9 @@ def _publish(project: Project) -> Manifest:
         if "text" in gold.column_names:
             _score_own_rows(gold, model, scores["end_model_gold_texts"])
             continue
-        for partition in sources.labels:
-            rows = _gold_rows(project, partition, sources, gold)
-            n_rows += rows.num_rows
-            n_covered += _score_partition(project, partition, rows, model, scores)
+        for part in store.files.each(partial(_read_gold_rows, project, sources, gold), sources.labels):
+            n_rows += part.rows.num_rows
+            n_covered += _score_partition(project, part, model, scores)
     evaluations = {name: scored.judged(project) for name, scored in scores.items()}
     metrics = {name: evaluation.to_metrics() for name, evaluation in evaluations.items() if evaluation}
     if n_rows:
@@ -200,13 +200,30 @@ def _score_own_rows(gold: pa.Table, model: EndModel, scored: Scored) -> None:
     scored.add("gold", ids, known["label"].to_numpy().astype(np.int64), proba)
 
 
-def _gold_rows(project: Project, partition: Partition, sources: Sources, gold: pa.Table) -> pa.Table:
-    """Rows of one partition that have gold, with published labels and a column ``gold``."""
+@dataclass(frozen=True)
+class GoldRows:
+    """The n rows of one partition that have gold.
+
+    Attributes
+    ----------
+    partition, rows
+        Which; with their published labels and a column ``gold``.
+    majority, voted
+        Majority vote of each, float64 [n, K], and the rows that have a vote.
+    """
+
+    partition: Partition
+    rows: pa.Table
+    majority: npt.NDArray[np.float64]
+    voted: npt.NDArray[np.intp]
+
+
+def _read_gold_rows(project: Project, sources: Sources, gold: pa.Table, partition: Partition) -> GoldRows:
     labels = sources.labels[partition].files["labels"]
     rows = labelled_rows(project, partition, labels, sources.rows[partition])
     found = match_gold(rows, partition.stream, gold)
-    rows = rows.append_column("gold", pa.array(found))
-    return rows.filter(pa.array(found != NO_GOLD))
+    rows = rows.append_column("gold", pa.array(found)).filter(pa.array(found != NO_GOLD))
+    return GoldRows(partition, rows, *_majority(project, partition, rows["id"]))
 
 
 def gold_of(project: Project) -> Callable[[Any], npt.NDArray[np.int64]]:
@@ -267,17 +284,15 @@ def _id(table: pa.Table) -> pa.Array | None:
     return table["id"].cast(pa.string()).combine_chunks() if "id" in table.column_names else None
 
 
-def _score_partition(
-    project: Project, partition: Partition, rows: pa.Table, model: EndModel, scores: Mapping[str, Scored]
-) -> int:
+def _score_partition(project: Project, part: GoldRows, model: EndModel, scores: Mapping[str, Scored]) -> int:
     """Score labels, majority vote and end model where each has a say; returns how many rows have labels."""
+    partition, rows, voted = part.partition, part.rows, part.voted
     y, ids = rows["gold"].to_numpy(), rows["id"].to_pylist()
     proba, covered = probabilities_of(rows, project.params.classes)
     at = np.flatnonzero(covered)
     chosen = [ids[i] for i in at]
     scores["labels"].add(partition.stream, chosen, y[at], proba[at])
-    votes, voted = _majority(project, partition, rows["id"])
-    scores["majority_vote"].add(partition.stream, [ids[i] for i in voted], y[voted], votes[voted])
+    scores["majority_vote"].add(partition.stream, [ids[i] for i in voted], y[voted], part.majority[voted])
     mine = np.flatnonzero(held_out(project, partition.stream, rows["id"]))
     texts = rows[project.params.streams[partition.stream].text].take(pa.array(mine)).to_pylist()
     scores["end_model"].add(partition.stream, [ids[i] for i in mine], y[mine], model.predict_proba(texts))

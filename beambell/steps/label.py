@@ -301,7 +301,7 @@ class Answers:
 
 def read_answers(project: Project, work: LabelWork) -> pa.Table | None:
     """Read the reviewed rows of a partition, if there are any that change a label."""
-    manifest = project.store.read(Layout.FEEDBACK)
+    manifest = project.store.read(Layout.FEEDBACK) if work.reviewed else None
     if work.reviewed is None or manifest is None:
         return None
     columns = ["row_id", "verdict", "label", "evaluate"]

@@ -155,8 +155,12 @@ def training_rows(
     texts: list[str] = []
     probabilities = [np.empty((0, project.params.cardinality))]
     covered = [np.empty(0, dtype=bool)]
-    for partition, manifest in sources.labels.items():
-        table = labelled_rows(project, partition, manifest.files["labels"], sources.rows[partition])
+
+    def read(partition: Partition) -> pa.Table:
+        return labelled_rows(project, partition, sources.labels[partition].files["labels"], sources.rows[partition])
+
+    tables = project.store.files.each(read, sources.labels)
+    for partition, table in zip(sources.labels, tables, strict=True):
         kept = table.filter(pa.array(~(held_out(project, partition.stream, table["id"]) | measures(table))))
         texts += kept[project.params.streams[partition.stream].text].to_pylist()
         proba, is_covered = probabilities_of(kept, project.params.classes)

@@ -176,13 +176,16 @@ def _judge(project: Project, cases: list[Case]) -> None:
     lfs = [lf for case in cases for lf in case.lfs]
     judgement = judge(summaries, lfs, _thresholds(project), classes=project.params.classes)
     _leave_report(project, judgement)
-    for case in cases:
+
+    def publish(case: Case) -> Manifest:
         verdict = judgement.verdicts[case.partition.stream, case.partition.dt]
         # Labels before verdict: killed in between, the verdict is missing and the case is judged again.
         if verdict.passed and case.candidate:
             _publish_labels(project, case.partition, case.candidate)
         record = Manifest("verdict", {}, case.inputs, verdict.to_dict())
-        project.store.publish(Layout.of(Layout.VERDICTS, case.partition), record)
+        return project.store.publish(Layout.of(Layout.VERDICTS, case.partition), record)
+
+    list(project.store.files.each(publish, cases))
 
 
 def _publish_labels(project: Project, partition: Partition, candidate: Manifest) -> None:

@@ -9,14 +9,19 @@ from __future__ import annotations
 import builtins
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO, ClassVar, TypeVar
 
 from beambell.errors import ArtefactError, storage_errors
 from beambell.store.layout import Layout
 from beambell.store.lease import Lease
 from beambell.store.places import Draft, Entry, LocalFolder, ObjectStore, Observer, Place
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class HashingSink:
@@ -144,6 +149,33 @@ class Files:
         """Full path or URL of a file or folder below the root."""
         base = self.root.rstrip("/")
         return f"{base}/{name}" if name else base
+
+    @property
+    def at_once(self) -> int:
+        """How many pieces of work to do side by side, so that not each waits for its own requests: 1 on a disk."""
+        return self._place.at_once
+
+    def each(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Do something for each item, side by side where requests take a while; yield the results in order.
+
+        Of the results, at most `at_once` are held before they are asked for. When one piece of work fails, those that
+        have not begun are left undone.
+        """
+        if self.at_once == 1:
+            yield from map(work, items)
+            return
+        under_way: deque[Future[Result]] = deque()
+        with ThreadPoolExecutor(self.at_once) as pool:
+            try:
+                for item in items:
+                    under_way.append(pool.submit(work, item))
+                    if len(under_way) == self.at_once:
+                        yield under_way.popleft().result()
+                while under_way:
+                    yield under_way.popleft().result()
+            finally:
+                for future in under_way:
+                    future.cancel()
 
     # -- reading ---------------------------------------------------------------------------------------------
 

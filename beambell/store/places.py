@@ -20,6 +20,7 @@ from beambell.store.conditional import ConditionalObject, S3Object
 CHUNK = 1 << 20
 WHOLE = 32 << 20  # a remote file up to this size is one request, not one per part that is looked at
 READERS = 32  # requests at a time: an object store answers slowly, and many at once
+AT_ONCE = 8  # and so many pieces of work, each of which may hold a table
 
 Observer = Callable[[str, str], None]
 
@@ -54,7 +55,15 @@ class Draft(Protocol):
 
 
 class Place(Protocol):
-    """What a data root can do; all names are relative to it."""
+    """What a data root can do; all names are relative to it.
+
+    Attributes
+    ----------
+    at_once
+        How many pieces of work to do side by side, so that not each waits for its own requests.
+    """
+
+    at_once: int
 
     def path(self, name: str) -> str:
         """Full path or URL."""
@@ -148,6 +157,8 @@ class LocalFolder:
     observe
         Told of each change just before it is made.
     """
+
+    at_once = 1  # a disk answers at once
 
     def __init__(self, root: str, staging: str, observe: Observer) -> None:
         self._base = root.rstrip("/")
@@ -298,6 +309,8 @@ class ObjectStore:
     observe
         Told of each change just before it is made.
     """
+
+    at_once = AT_ONCE
 
     def __init__(self, root: str, observe: Observer) -> None:
         import fsspec
