@@ -7,10 +7,13 @@ import uuid
 from pathlib import Path
 
 import pytest
-from projects import change_params, run_stages, small_project
+from pasts import aggregate, put_rows
+from projects import change_params, run_stages, small_project, write_params
 
 from beambell import Project
 from beambell.cli.stages import STAGES
+from beambell.steps.aggregate import plan as plan_aggregate
+from beambell.steps.apply import plan as plan_apply
 from beambell.store import Files, Layout, Manifest, Partition, Store
 from beambell.store.gc import find_garbage, remove_garbage
 from beambell.store.verify import verify
@@ -145,14 +148,14 @@ def test_a_hundred_manifests_take_few_requests(s3, root, monkeypatch):
 
 
 def count_requests(monkeypatch) -> list[str]:
-    """Note the operation of each request to S3 from now on."""
+    """Note the operation of each request to S3 from now on, and what it is about."""
     from aiobotocore.client import AioBaseClient
 
     requests: list[str] = []
     call = AioBaseClient._make_api_call
 
     async def counted(self, operation_name, api_params):
-        requests.append(operation_name)
+        requests.append(f"{operation_name} {api_params.get('Key', api_params.get('Prefix'))}")
         return await call(self, operation_name, api_params)
 
     monkeypatch.setattr(AioBaseClient, "_make_api_call", counted)
@@ -170,6 +173,41 @@ def test_a_status_without_work_takes_few_requests(remote, monkeypatch):
     warm = len(requests)
     assert not any(stage.plan(project, project.select()).tasks for stage in STAGES)
     assert len(requests) - warm <= 4 * len(STAGES)
+
+
+STATEFUL = """
+from beambell.labeling import stateful_labeling_function
+from beambell.labeling.aggregates import count
+
+@stateful_labeling_function(key="author", aggregate=count(), label=1)
+def busy(row, past):
+    return past >= 2
+"""
+
+
+def test_of_each_past_table_s_manifest_one_request(s3, tmp_path, monkeypatch):
+    write_params(
+        tmp_path,
+        {
+            "project": "past",
+            "classes": ["ham", "spam"],
+            "streams": {"a": {"fields": {"author": "string"}, "inputs": ["data/raw/{dt}.csv"]}},
+            "lfs": {"modules": ["past_lfs"]},
+            "data": f"s3://bucket/{uuid.uuid4().hex}",
+        },
+    )
+    (tmp_path / "past_lfs.py").write_text(STATEFUL)
+    project = Project(tmp_path)
+    for day in range(1, 13):
+        put_rows(project, Partition("a", f"2026-01-{day:02d}"), [{"author": "ann"}, {"author": "bob"}])
+    aggregate(project)
+    requests = count_requests(monkeypatch)
+    project = Project(tmp_path)
+    assert not plan_aggregate(project, project.select()).tasks
+    assert len(plan_apply(project, project.select()).tasks) == 12
+    asked = [name for name in requests if "/aggregates/" in name and name.endswith("manifest.json")]
+    assert len(asked) == len(set(asked)) > 12
+    assert len([name for name in requests if name.startswith("List") and "/aggregates/" in name]) <= 2
 
 
 def test_memory_takes_the_driver_s_part(local, tmp_path):
