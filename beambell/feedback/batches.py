@@ -87,4 +87,4 @@ def _read(store: Store, batches: Mapping[str, Manifest], role: str, schema: pa.S
     refs: list[tuple[str, FileRef]] = [
         (folder, manifest.files[role]) for folder, manifest in batches.items() if role in manifest.files
     ]
-    return pa.concat_tables([schema.empty_table(), *(read_table(store, *each) for each in refs)])
+    return pa.concat_tables([schema.empty_table(), *store.files.each(lambda ref: read_table(store, *ref), refs)])

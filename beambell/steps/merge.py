@@ -380,13 +380,12 @@ class Sums:
         return self._parts[part, stream]
 
     def _weighted(self, members: Members, newest: int) -> BudgetedCounts:
-        total, todo = self.zero, list(members.items())
+        total, todo = self.zero, list(members)
         for first in range(0, len(todo), TOGETHER):
-            parts = [
-                self._counts(partition, member) * self._policy.weight(day_of(partition), newest)
-                for partition, member in todo[first : first + TOGETHER]
-            ]
-            total = BudgetedCounts.sum([total, *parts])
+            several = todo[first : first + TOGETHER]
+            counts = self._project.store.files.each(lambda p: self._counts(p, members[p]), several)
+            weighted = (c * self._policy.weight(day_of(p), newest) for p, c in zip(several, counts, strict=True))
+            total = BudgetedCounts.sum([total, *weighted])
         return total
 
     def _counts(self, partition: Partition, member: Member) -> BudgetedCounts:

@@ -252,7 +252,7 @@ def _read_pool(project: Project, selection: Selection, shares: Mapping[Reason, f
     model = store.require(Layout.LABEL_MODEL, "run `beambell fit`")
     posteriors = Posteriors(project)
     stored = store.partitions(Layout.PARTITIONS)
-    sources, counts, behind = [], [], 0
+    sources, patterns_of, behind = [], [], 0
     for partition, votes in store.partitions(Layout.VOTES).items():
         if partition not in selection or partition.stream not in project.params.streams:
             continue
@@ -261,8 +261,9 @@ def _read_pool(project: Project, selection: Selection, shares: Mapping[Reason, f
             behind += 1
             continue
         sources.append(_Source(partition, votes.files["votes"], rows))
-        table = read_table(store, Layout.of(Layout.VOTES, partition), votes.files["patterns"])
-        counts.append(PatternCounts.from_table(table).restrict(posteriors.lfs))
+        patterns_of.append((Layout.of(Layout.VOTES, partition), votes.files["patterns"]))
+    tables = store.files.each(lambda place: read_table(store, *place), patterns_of)
+    counts = [PatternCounts.from_table(table).restrict(posteriors.lfs) for table in tables]
     if behind:
         warnings.append(f"{behind} partitions are left out: their votes are older than their rows or the label model")
     if not sum(part.n_rows for part in counts):
@@ -314,8 +315,9 @@ def reviewed_rows(project: Project) -> set[tuple[str, str]]:
 
 def read_queued(project: Project) -> pa.Table:
     """Read what was in queues that were given out, `RECORD_SCHEMA`."""
-    folders = project.store.under(Layout.FEEDBACK_QUEUES).items()
-    tables = [read_table(project.store, folder, manifest.files["rows"]) for folder, manifest in folders]
+    store = project.store
+    places = [(folder, manifest.files["rows"]) for folder, manifest in store.under(Layout.FEEDBACK_QUEUES).items()]
+    tables = store.files.each(lambda place: read_table(store, *place), places)
     return pa.concat_tables([RECORD_SCHEMA.empty_table(), *tables])
 
 

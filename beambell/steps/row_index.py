@@ -69,18 +69,20 @@ class RowIndex:
             them, in the same order.
         """
         wanted = {stream: _Wanted(hash_ids(of_stream)) for stream, of_stream in ids.items() if len(of_stream)}
-        for partition, ref in self._tables.items():
-            if partition.stream not in wanted:
-                continue
+
+        def look(partition: Partition) -> tuple[Partition, Positions, pa.Table] | None:
+            ref = self._tables[partition]
             likely = wanted[partition.stream].among(self._hashes(partition, ref))
             if not len(likely):
-                continue
+                return None
             table = read_table(self._store, Layout.of(self._family, partition), ref, self._columns)
             asked = ids[partition.stream].take(pa.array(likely))
             at = pc.index_in(asked, value_set=table["id"].combine_chunks())
             found = at.is_valid().to_numpy(zero_copy_only=False)
-            if found.any():
-                yield partition, likely[found], table.take(at.drop_null())
+            return (partition, likely[found], table.take(at.drop_null())) if found.any() else None
+
+        mine = [partition for partition in self._tables if partition.stream in wanted]
+        yield from filter(None, self._store.files.each(look, mine))
 
     def sweep(self) -> None:
         """Forget partitions that are gone, and tables that were replaced."""

@@ -67,7 +67,8 @@ def verify_state(project: Project) -> Verification:
     """
     state = project.store.require(Layout.STATE, "run `beambell merge`")
     members = read_members(project.store, state)
-    findings = [Finding(str(p), problem) for p, m in members.items() for problem in _of_partition(project, p, m)]
+    checked = project.store.files.each(lambda p: list(_of_partition(project, p, members[p])), members)
+    findings = [Finding(str(p), problem) for p, found in zip(members, checked, strict=True) for problem in found]
     if not findings:
         findings = [
             Finding(f"{Layout.STATE}/{state.files[role].name}", why) for role, why in _of_sums(project, state, members)
