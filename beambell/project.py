@@ -15,6 +15,7 @@ from beambell.config import Params, load_params
 from beambell.errors import ArtefactError, ConfigError, UsageError
 from beambell.labeling import patterns as packed
 from beambell.labeling.catalogue import Catalogue
+from beambell.labeling.core import check_labels, check_streams
 from beambell.store import Layout, Manifest, Partition, Selection, Store, write_lock
 from beambell.store.arrays import unpack_arrays
 from beambell.store.partition import parse_dt
@@ -65,9 +66,18 @@ class Project:
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        """The labeling functions of ``lfs.modules`` and ``lfs.files``, by name."""
+        """The labeling functions of ``lfs.modules`` and ``lfs.files``, by name.
+
+        Raises
+        ------
+        CatalogueError, LabelingFunctionError
+            If one cannot be loaded, votes for what is no class, or on no stream.
+        """
         lfs = self.params.lfs
-        return Catalogue.load(lfs.modules, files=lfs.files, classes=self.params.classes, root=self.path)
+        catalogue = Catalogue.load(lfs.modules, files=lfs.files, classes=self.params.classes, root=self.path)
+        check_labels(catalogue, self.params.cardinality)
+        check_streams(catalogue, self.params.streams)
+        return catalogue
 
     @contextmanager
     def writing(self, *, timeout: float = 600.0, sweep: bool = True) -> Iterator[None]:

@@ -75,7 +75,8 @@ class BatchFunction(Decorated):
         if votes.dtype == np.bool_ and self.label is not None:
             return np.where(votes, self.label, ABSTAIN)
         if not np.issubdtype(votes.dtype, np.integer):
-            self.fail(f"returned {votes.dtype}, which are not numbers of classes", fix="return integers, -1 to abstain")
+            fix = "return integers, -1 to abstain" + (", or give it a label=" if votes.dtype == np.bool_ else "")
+            self.fail(f"returned {votes.dtype}, which are not numbers of classes", fix=fix)
         return votes
 
     def _accepted(self, votes: np.ndarray[Any, Any], start: int, cardinality: int, on_error: OnError) -> Votes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import operator
 import re
 from abc import ABC, abstractmethod
@@ -195,10 +196,12 @@ class LabelingFunction(ABC):
         needed = (*(self.fields or ()), *(() if self.streams is None else ("stream",)))
         missing = [name for name in needed if name not in types]
         if missing:
-            there = ", ".join(sorted(types)) or "none"
+            there = ", ".join(sorted(name for name in types if not name.startswith("_"))) or "none"
+            near = difflib.get_close_matches(missing[0], types, n=1)
             self.fail(
                 f"reads {', '.join(map(repr, missing))}, but the columns are: {there}",
-                fix="correct its field, list the column in the stream's `fields`, or limit it with streams=(...)",
+                fix=(f"is {near[0]!r} meant? Else " if near else "")
+                + "correct its field, list the column in the stream's `fields`, or limit it with streams=(...)",
             )
 
     def release(self) -> None:  # noqa: B027  # most remember nothing
@@ -273,6 +276,21 @@ def check_labels(lfs: Iterable[LabelingFunction], cardinality: int) -> None:
                 f"label {lf.label} is not one of the {cardinality} classes 0..{cardinality - 1}",
                 fix="correct the label, or add the class to `classes` in params.yaml",
             )
+
+
+def check_streams(lfs: Iterable[LabelingFunction], streams: Iterable[str]) -> None:
+    """Check that every labeling function votes on some stream; modules that projects share may name more.
+
+    Raises
+    ------
+    LabelingFunctionError
+        If an LF is limited to streams of which there is none.
+    """
+    known = sorted(streams)
+    for lf in lfs:
+        if lf.streams is not None and not set(lf.streams).intersection(known):
+            named = ", ".join(map(repr, lf.streams))
+            lf.fail(f"votes on {named} only, which is no stream", fix=f"there are: {', '.join(known)}")
 
 
 def raise_error(_position: int, error: Exception) -> None:

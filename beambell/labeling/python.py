@@ -109,27 +109,39 @@ class Scripted(LabelingFunction):
 
     def _checked(self, vote: Any, cardinality: int) -> int:
         """Return a vote as an int, or raise."""
-        if type(vote) is not int:
-            if self.label is not None and isinstance(vote, _TRUTH):
-                return self.label if vote else ABSTAIN
-            vote = self._whole(vote)
-        if not ABSTAIN <= vote < cardinality:
-            self.fail(f"returned {vote}, which is not a class: -1 abstains, classes are 0..{cardinality - 1}")
-        if self.label is not None and vote not in (self.label, ABSTAIN):
-            self.fail(f"returned {vote}, but is declared to vote label={self.label} or to abstain")
-        whole: int = vote
-        return whole
+        if isinstance(vote, _TRUTH):
+            return self._of_truth(bool(vote))
+        number = self._whole(vote)
+        if not ABSTAIN <= number < cardinality:
+            self.fail(f"returned {number}, which is not a class: -1 abstains, classes are 0..{cardinality - 1}")
+        if self.label is not None and number not in (self.label, ABSTAIN):
+            self.fail(
+                f"returned {number}, but is declared to vote label={self.label} or to abstain", fix=self._expected
+            )
+        return number
+
+    def _of_truth(self, truth: bool) -> int:
+        if self.label is None:
+            self.fail(
+                f"returned {truth}, but has no label that this would vote for or against",
+                fix="give it a label=, or return a class or ABSTAIN",
+            )
+        return self.label if truth else ABSTAIN
 
     def _whole(self, vote: Any) -> int:
-        if isinstance(vote, np.bool_):
-            return int(vote)
         try:
             return operator.index(vote)
         except TypeError:
             self.fail(
                 f"returned {vote!r:.100} ({type(vote).__name__}), which is not the number of a class",
-                fix="return a class, or ABSTAIN" + (" where the function has nothing to say" if vote is None else ""),
+                fix=self._expected,
             )
+
+    @property
+    def _expected(self) -> str:
+        if self.label is None:
+            return "return a class, or ABSTAIN where it has nothing to say"
+        return f"return True or False (such as `bool(...)` of it), or the label {self.label} or ABSTAIN"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -170,7 +182,16 @@ class Decorated(Scripted):
 
     @property
     def _loaded(self) -> dict[str, Any]:
-        return {name: r.value if isinstance(r, Resource) else r for name, r in self.given.items()}
+        return {name: self._load(name, r) if isinstance(r, Resource) else r for name, r in self.given.items()}
+
+    def _load(self, name: str, resource: Resource) -> Any:
+        try:
+            return resource.value
+        except Exception as error:  # noqa: BLE001  # whatever a user's code raises
+            self.fail(
+                f"its resource {name!r} cannot be loaded: {type(error).__name__}: {error}",
+                fix=f"correct {resource.name}, or its `load`, which is called with the path",
+            )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -204,6 +225,10 @@ class SnorkelFunction(Scripted):
         """The object itself: calling it runs its preprocessors and its function."""
         call: Callable[[Row], Any] = self.original
         return call
+
+    def _of_truth(self, truth: bool) -> int:
+        """For snorkel, True is class 1 and False class 0."""
+        return int(truth)
 
     def release(self) -> None:
         """Empty the caches of memoizing preprocessors, which remember every row they have seen for ever."""
@@ -277,7 +302,7 @@ def labeling_function(
         Columns it reads; ``id``, ``ts`` and ``stream`` are always there.
     label
         The one class it votes for, if there is one. The function may then return a truth value: true votes
-        the label, false abstains. Without it, it returns a class or `ABSTAIN` (and True is class 1, False 0).
+        the label, false abstains. Without it, it returns a class or `ABSTAIN`.
     resources
         Keyword arguments for the function. A `Resource` is loaded once per process.
     description

@@ -11,7 +11,7 @@ import pyarrow as pa
 from beambell.config import Params
 from beambell.errors import ArtefactError
 from beambell.labeling.aggregates import ANSWER, FeedbackRate
-from beambell.labeling.core import LabelingFunction
+from beambell.labeling.core import LabelingFunction, check_fields
 from beambell.labeling.stateful import AggregateSpec, StatefulFunction
 from beambell.records import row_schema
 from beambell.state.aggregates import merge_sorted, restrict_sorted
@@ -181,7 +181,7 @@ def open_aggregates(store: Store, params: Params, lfs: Iterable[LabelingFunction
     Raises
     ------
     LabelingFunctionError
-        If a stream that is to be counted does not exist, or lacks a column, or if a class does not exist.
+        If no stream can be counted, one that is named does not exist, or lacks a column, or if a class does not exist.
     """
     stateful = [lf for lf in lfs if isinstance(lf, StatefulFunction)]
     if not stateful:
@@ -196,6 +196,11 @@ def open_aggregates(store: Store, params: Params, lfs: Iterable[LabelingFunction
         _check_class(users[0], params)
         spec = users[0].spec
         counted = frozenset(stream for stream, names in fields.items() if spec.counts(stream, names))
+        for stream, names in fields.items():
+            check_fields(users, names, stream)
+        if not counted:
+            needed = ", ".join(spec.fields)
+            users[0].fail(f"counts nothing: no stream has all the columns that its aggregate reads: {needed}")
         voting = {stream for stream in fields if any(lf.votes_on(stream) for lf in users)}
         looked_at = {p: ref for p, ref in rows.items() if p.stream in counted | voting}
         opened[id_] = AggregateTables(store, spec, looked_at, counted, answers if spec.asks_people else None)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beambell.labeling.analysis import LFAnalysis
-from beambell.labeling.core import check_fields, check_labels
+from beambell.labeling.core import check_fields
 from beambell.labeling.patterns import arrow_type
 from beambell.project import Project
 from beambell.records import row_schema
@@ -115,7 +115,6 @@ def find_work(project: Project, selection: Selection, job: str | None = None) ->
     partitions = project.store.partitions(Layout.PARTITIONS)
     votes = project.store.partitions(Layout.VOTES)
     lfs = active_lfs(project)
-    check_labels(project.catalogue.lfs, project.params.cardinality)
     for stream in {partition.stream for partition in partitions} & set(project.params.streams):
         check_fields(project.catalogue.lfs, row_schema(project.params.streams[stream]), stream)
     meaning = lfs_digest(lfs, project.params.cardinality)

@@ -6,7 +6,9 @@ import copy
 import datetime as dt
 import enum
 import functools
+import json
 import pickle
+import re
 import subprocess
 import sys
 from contextlib import suppress
@@ -68,9 +70,22 @@ def test_a_declared_label_makes_it_a_predicate():
     assert labeling_function("p", label=0)(lambda row: np.bool_(True)).vote({}) == 0
     with pytest.raises(LabelingFunctionError, match="returned 1, but is declared to vote label=0"):
         labeling_function("p", label=0)(lambda row: 1).vote({})
+    with pytest.raises(LabelingFunctionError, match=r"return True or False \(such as `bool"):
+        labeling_function("p", label=0)(lambda row: re.search("x", "x")).vote({})
 
 
-@pytest.mark.parametrize(("value", "expected"), [(True, 1), (False, 0), (np.int64(2), 2), (np.uint8(0), 0), (-1, -1)])
+@pytest.mark.parametrize("value", [True, False, np.True_])
+def test_a_truth_value_needs_a_label(value):
+    """Else a function that forgot its label would vote on every row, and for class 0 where it means nothing."""
+    lf = labeling_function("p")(lambda row: value)
+    with pytest.raises(LabelingFunctionError, match=r"returned (True|False), but has no label(.|\n)*give it a label="):
+        lf.vote({})
+    result = evaluate([lf], TABLE, cardinality=2, stream="s")
+    assert (result.votes == ABSTAIN).all()
+    assert result.n_errors == {"p": TABLE.num_rows}
+
+
+@pytest.mark.parametrize(("value", "expected"), [(np.int64(2), 2), (np.uint8(0), 0), (-1, -1)])
 def test_whole_numbers_are_votes(value, expected):
     vote = labeling_function("p")(lambda row: value).vote({})
     assert vote == expected
@@ -340,6 +355,17 @@ def test_a_resource_is_loaded_once(tmp_path, monkeypatch):
         Resource("nowhere")
 
 
+def test_a_resource_that_cannot_be_loaded_is_named_with_its_function(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "model.json").write_text("{")
+    resources = {"model": Resource("model.json", load=json.load)}
+    with pytest.raises(
+        LabelingFunctionError,
+        match=r"'p': its resource 'model' cannot be loaded: AttributeError(.|\n)*called with the path",
+    ):
+        evaluate([labeling_function("p", resources=resources)(lambda row, model: 0)], TABLE, cardinality=2, stream="s")
+
+
 def test_what_is_not_a_labeling_function_is_not_adopted():
     with pytest.raises(LabelingFunctionError, match="is not a labeling function"):
         adopt(len)
@@ -376,6 +402,11 @@ def test_snorkel_objects_work_as_they_are():
         x.text = ""
         return 1
 
+    @snorkel_lf()
+    def truth(x):
+        return x.author == "ann"
+
+    assert evaluate([truth], TABLE, cardinality=2, stream="s").votes[:, 0].tolist() == [1, 0, 0]
     result = evaluate(
         [money, two_words, spoils, keyword("k", any_of=["free"], label=0)], TABLE, cardinality=2, stream="s"
     )

@@ -11,6 +11,7 @@ import pytest
 from projects import change_params, run_stages, write_params
 
 from beambell import Project
+from beambell.cli.stages import STAGES
 from beambell.errors import BeamBellError, CatalogueError, GateError, LabelingFunctionError, UsageError
 from beambell.steps.ingest import balance
 from beambell.store import Layout
@@ -229,3 +230,42 @@ def test_a_delivery_of_a_day_that_the_calendar_lacks_is_named(folder):
     with pytest.raises(UsageError, match=r"2026-02-30.*\n.*name the delivery") as caught:
         ingest(folder, "2026-02-30.csv", HEADER + GOOD)
     assert caught.value.where == "raw/2026-02-30.csv"
+
+
+STATEFUL = """\
+from beambell.labeling import keyword, stateful_labeling_function
+from beambell.labeling.aggregates import count, total
+
+free = keyword("free", any_of=["free"], label=1)
+
+@stateful_labeling_function(key="size", aggregate=count(), fields=(), label=1)
+def again(row, past):
+    return past > 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("lfs", "message"),
+    [
+        (LFS.replace("label=0", "label=2"), "'short': label 2 is not one of the 2 classes"),
+        (LFS.replace("label=0", 'label=0, streams=("mail",)'), "'short': votes on 'mail' only(.|\n)*there are: mails"),
+        (LFS.replace("label=0", 'label=0, field="txt"'), "'short': reads 'txt', but(.|\n)*is 'text' meant"),
+        (STATEFUL.replace('key="size"', 'key="sise"'), "'again': reads 'sise', but(.|\n)*is 'size' meant"),
+        (STATEFUL.replace("count()", 'total("sizes")'), "'again': counts nothing: no stream has all(.|\n)*sizes"),
+    ],
+)
+def test_a_mistake_in_a_labeling_function_is_told_before_anything_runs(folder, lfs, message):
+    ingest(folder, "2026-01-02.csv", HEADER + GOOD)
+    (folder / "my_lfs.py").write_text(lfs)
+    project = Project(folder)
+    for stage in (stage for stage in STAGES if stage.name in ("aggregate", "apply")):
+        for attempt in (stage.plan, stage.run):
+            if stage.name == "apply" or "again" in message:
+                with pytest.raises(LabelingFunctionError, match=message):
+                    attempt(project, project.select())
+    assert project.store.under(Layout.VOTES) == {}
+
+
+def test_labeling_functions_may_name_streams_of_other_projects(folder):
+    (folder / "my_lfs.py").write_text(LFS.replace("label=0", 'label=0, streams=("mails", "elsewhere")'))
+    assert Project(folder).catalogue.names == ("free", "short")
