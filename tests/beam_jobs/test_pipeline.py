@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import threading
 import time
@@ -14,6 +15,7 @@ import pytest
 import yaml
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 from apache_beam.runners.worker.statesampler import StateSampler
+from apache_beam.transforms import core
 from apache_beam.transforms.userstate import get_dofn_specs
 from projects import REPOSITORY, write_params
 
@@ -58,9 +60,27 @@ def test_views_of_options_share_their_values() -> None:
     assert options.get_all_options()["direct_num_workers"] == 4
 
 
-def test_beam_finds_no_state_where_there_is_none() -> None:
+def test_beam_searches_no_signature_of_ours_for_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched = []
+    monkeypatch.setattr(core, "get_function_args_defaults", lambda method: searched.append(method) or ([], []))
     assert get_dofn_specs(ApplyLFs("folder", "job")) == (set(), set())
-    assert {"process", "setup"} <= set(dir(ApplyLFs("folder", "job")))
+    assert searched == []
+
+
+def subclasses(cls: type) -> Iterator[type]:
+    for sub in cls.__subclasses__():
+        yield sub
+        yield from subclasses(sub)
+
+
+def test_none_of_ours_has_state_that_beam_would_not_find() -> None:
+    for job in ("ingest", "aggregate", "apply_lfs", "label"):
+        importlib.import_module(f"beam_jobs.{job}")
+    ours = [*subclasses(pipeline.PlainFn)]
+    assert len(ours) > 8
+    for fn in ours:
+        for name in ("setup", "start_bundle", "process", "finish_bundle", "teardown"):
+            assert core.get_function_args_defaults(getattr(fn, name))[1] == [], (fn, name)
 
 
 FOUR = range(4)
