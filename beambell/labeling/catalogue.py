@@ -249,8 +249,15 @@ def _shown(file: Path, root: Path | None) -> str:
 # --- fresh imports from a project's root ---------------------------------------------------------------------------
 
 
+_fresh: list[ModuleType] = []  # what projects' finders loaded, to be forgotten by the next load
+
+
 class _FreshLoader(SourceFileLoader):
     """Compiles the source as it is now: a cached ``.pyc`` cannot tell two edits within one second apart."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        _fresh.append(module)
+        super().exec_module(module)
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
@@ -297,10 +304,13 @@ def _fresh_imports(modules: Sequence[str], root: Path | None) -> Iterator[None]:
 def _forget(modules: Sequence[str]) -> None:
     """Drop what earlier loads imported, and whatever else goes by the names that are to be imported."""
     tops = {name.partition(".")[0] for name in modules} - _OURS
+    earlier = _fresh[:]  # a thread that votes may be importing one more
+    # One may be known by other names as well. There are thousands of modules: to ask each for its loader takes long.
+    ids = set(map(id, earlier))
     for name, module in list(sys.modules.items()):
-        loader = getattr(getattr(module, "__spec__", None), "loader", None)
-        if isinstance(loader, _FreshLoader) or name.partition(".")[0] in tops:
+        if id(module) in ids or name.partition(".")[0] in tops:
             del sys.modules[name]
+    del _fresh[: len(earlier)]
 
 
 _earlier_roots: set[str] = set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from textwrap import dedent
+from types import ModuleType
 
 import pytest
 
@@ -131,6 +132,23 @@ def test_projects_do_not_see_each_others_modules(write):
     assert str(roots[0]) not in sys.path
     assert Catalogue.load(["pkg.lfs"], root=roots[0]).fingerprints == first.fingerprints
     assert sys.path[0] == str(roots[0])
+
+
+def test_all_of_an_earlier_project_is_forgotten_and_nothing_else(write, monkeypatch):
+    text = """
+        import sys, pkg.deep.words, replaced
+        sys.modules["alias"] = pkg.deep.words
+        lf = keyword("k", any_of=[pkg.deep.words.WORD], label=1)
+    """
+    pkg = {"pkg.__init__": "", "pkg.deep.__init__": "", "pkg.deep.words": "WORD = 'free'"}
+    one = write(root="one", lfs=text, replaced="", **pkg)
+    two = write(root="two", more="lf = keyword('m', any_of=['x'], label=1)")
+    theirs = {"lfs", "pkg", "pkg.deep", "pkg.deep.words", "replaced", "alias"}
+    Catalogue.load(["lfs"], root=one)
+    assert theirs <= {*sys.modules}
+    monkeypatch.setitem(sys.modules, "replaced", ModuleType("replaced"))  # is not the project's any more
+    Catalogue.load(["more"], root=two)
+    assert theirs & {*sys.modules} == {"replaced"}
 
 
 def test_files_are_found_from_the_root(write):
