@@ -58,11 +58,14 @@ class Alphabet:
         symbol_of = [symbols.setdefault(signature.tobytes(), len(symbols)) for signature in signatures]
         if len(set(symbol_of[np.searchsorted(starts, 128, side="right") - 1 :])) > MAX_CLASSES:
             raise TooManySymbols(len(symbols))
-        every = np.repeat(np.array(symbol_of, dtype=np.uint8), np.diff([*starts, LAST + 1])).tobytes()
+        every = np.repeat(np.array(symbol_of, dtype=np.uint8), np.diff(starts, append=LAST + 1)).tobytes()
+        # A page can only differ from the one before it if a set begins or ends in either of them.
+        others = np.unique([starts // PAGE, starts // PAGE + 1])
+        others = others[others <= LAST // PAGE]
         pages: dict[bytes, int] = {}
-        page_of = [pages.setdefault(every[start : start + PAGE], len(pages)) for start in range(0, len(every), PAGE)]
+        page_of = [pages.setdefault(every[PAGE * page : PAGE * (page + 1)], len(pages)) for page in others.tolist()]
         return cls(
-            np.array(page_of, dtype=np.uint16),
+            np.repeat(np.array(page_of, dtype=np.uint16), np.diff(others, append=LAST // PAGE + 1)),
             np.frombuffer(b"".join(pages), dtype=np.uint8).reshape(len(pages), PAGE),
         )
 

@@ -13,7 +13,7 @@ from labeling.compiler.strategies import CHARACTERS, columns, expressions, looki
 
 from beambell.labeling import compile_lfs, count
 from beambell.labeling.compiler.alphabet import FILL, Alphabet, TooManySymbols, spell
-from beambell.labeling.compiler.charsets import ANY, category, charset, single
+from beambell.labeling.compiler.charsets import ANY, LAST, category, charset, single
 from beambell.labeling.compiler.dfa import Machine
 from beambell.labeling.compiler.factors import factors
 from beambell.labeling.compiler.store import build
@@ -223,14 +223,24 @@ def test_sets_are_sets(first, second):
     assert one | ~one is ANY
 
 
+EDGES = [page * 256 + offset for page in (2, 3, 4, 273, 274, 275, 4351) for offset in (-1, 0, 1, 112, 113)]
+
+
 @many
 @given(
-    st.lists(st.sampled_from([single(*map(ord, "ak")), category(r"\w"), category(r"\s"), ANY, charset([(200, 70000)])]))
+    st.lists(
+        st.sampled_from(
+            [
+                *(single(*map(ord, "ak")), category(r"\w"), category(r"\s"), ANY, charset([(200, 70000)])),
+                *(charset([(512, 767), (1024, 1024)]), charset([(511, 768), (4351 * 256, LAST)]), single(LAST)),
+            ]
+        )
+    )
 )
 def test_an_alphabet_tells_apart_what_the_sets_do_and_nothing_else(sets):
     alphabet = Alphabet.of(sets)
     membership, symbols = {}, [alphabet.symbols(members) for members in sets]
-    for code in [*map(ord, CHARACTERS), *range(300)]:
+    for code in [*map(ord, CHARACTERS), *range(300), *EDGES, LAST]:
         inside = tuple(code in members for members in sets)
         assert inside == tuple(alphabet.symbol(code) in some for some in symbols)
         assert membership.setdefault(inside, alphabet.symbol(code)) == alphabet.symbol(code)
