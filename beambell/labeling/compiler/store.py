@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import platform
 import unicodedata
+import zlib
 from functools import lru_cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from beambell.errors import ArtefactError
-from beambell.labeling.compiler.alphabet import Alphabet, TooManySymbols
+from beambell.labeling.compiler.alphabet import PAGE, Alphabet, TooManySymbols
 from beambell.labeling.compiler.dfa import Dfa, determinize
 from beambell.labeling.compiler.nfa import Nfa, TooBig
 from beambell.labeling.compiler.syntax import Tree
-from beambell.store.arrays import pack_arrays, unpack_arrays
 
-FORMAT: Final = 2
-"""To be raised whenever the same patterns give other tables."""
+FORMAT: Final = 3
+"""To be raised whenever the same patterns give other tables, or files hold them in another way."""
 
 Patterns = tuple[tuple[Tree, int], ...]
 
@@ -51,7 +52,7 @@ def build(patterns: Patterns, limit: int) -> Dfa | None:
 
 
 class Folder:
-    """Keeps automata in files of plain arrays, one for each set of patterns.
+    """Keeps automata in files, one for each set of patterns.
 
     Parameters
     ----------
@@ -64,7 +65,7 @@ class Folder:
 
     def build(self, patterns: Patterns, limit: int) -> Dfa | None:
         """Read the automaton of some patterns, or `build` it and write it."""
-        file = self._path / f"dfa-{_digest(patterns, limit)}.npz"
+        file = self._path / f"dfa-{_digest(patterns, limit)}"
         try:
             return _unpacked(file.read_bytes(), file.name)
         except (OSError, ArtefactError):  # not there, or damaged: it is but a copy
@@ -77,21 +78,37 @@ class Folder:
         return dfa
 
 
-_ARRAYS = ("table", "emit_from", "emits", "end_from", "ends")
-_NUMBERS = ("shift", "first_emitting")
+_TYPES: Final = ("<i4", "<i4", "<i4", "<i4", "<u2", "<u2", "u1")
+"""Of the arrays of an automaton, as a file holds them one after another."""
 
 
 def _packed(dfa: Dfa) -> bytes:
-    arrays = {name: getattr(dfa, name) for name in _ARRAYS}
-    numbers = np.array([getattr(dfa, name) for name in _NUMBERS], dtype=np.int64)
-    return pack_arrays({**arrays, "numbers": numbers, "page_of": dfa.alphabet.page_of, "pages": dfa.alphabet.pages})
+    """Write an automaton: its numbers and the sizes of its arrays, these, and a checksum.
+
+    There are many, and most are small: to open an archive and find its members would take longer than to read them.
+    """
+    alphabet = dfa.alphabet
+    arrays = (dfa.emit_from, dfa.emits, dfa.end_from, dfa.ends, dfa.table, alphabet.page_of, alphabet.pages)
+    parts = [array.astype(dtype, copy=False).tobytes() for array, dtype in zip(arrays, _TYPES, strict=True)]
+    numbers = np.array([dfa.shift, dfa.first_emitting, *map(len, parts)], dtype="<i8")
+    data = b"".join([numbers.tobytes(), *parts])
+    return data + _checksum(data)
 
 
 def _unpacked(data: bytes, where: str) -> Dfa:
-    arrays = unpack_arrays(data, where)
-    parts: dict[str, Any] = {name: arrays[name] for name in _ARRAYS}
-    parts |= zip(_NUMBERS, arrays["numbers"].tolist(), strict=True)
-    return Dfa(Alphabet(arrays["page_of"], arrays["pages"]), **parts)
+    if data[-4:] != _checksum(data[:-4]):
+        raise ArtefactError("not a whole automaton", where=where)
+    file = io.BytesIO(data)
+    shift, first_emitting, *sizes = np.frombuffer(file.read(8 * (2 + len(_TYPES))), dtype="<i8").tolist()
+    emit_from, emits, end_from, ends, table, page_of, pages = (
+        np.frombuffer(file.read(size), dtype) for size, dtype in zip(sizes, _TYPES, strict=True)
+    )
+    alphabet = Alphabet(page_of, pages.reshape(-1, PAGE))
+    return Dfa(alphabet, table, shift, first_emitting, emit_from, emits, end_from, ends)
+
+
+def _checksum(data: bytes) -> bytes:
+    return zlib.crc32(data, FORMAT).to_bytes(4, "little")  # counted from a number on: an empty file has none
 
 
 def _digest(patterns: Patterns, limit: int) -> str:

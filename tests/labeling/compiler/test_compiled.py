@@ -10,6 +10,7 @@ import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from operator import attrgetter
 
 import numpy as np
 import pyarrow as pa
@@ -36,6 +37,8 @@ from beambell.labeling import (
     patterns,
     regex,
 )
+from beambell.labeling.compiler.store import Folder
+from beambell.labeling.compiler.syntax import parse
 
 many = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -461,10 +464,27 @@ def test_a_folder_keeps_automata(tmp_path):
         assert (compile_lfs(EVERY_KIND, cache_dir=tmp_path).votes(table) == expected).all()
         kept = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
         assert kept
-    for file in tmp_path.iterdir():
-        file.write_bytes(b"damaged")
-    assert (compile_lfs(EVERY_KIND, cache_dir=tmp_path).votes(table) == expected).all()
-    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == kept
+    for damaged in (
+        lambda _: b"",
+        lambda _: bytes(4),
+        lambda _: b"damaged",
+        lambda data: data[:-1],
+        lambda data: data[:-1000] + bytes([data[-1000] ^ 1]) + data[-999:],
+    ):
+        for file in tmp_path.iterdir():
+            file.write_bytes(damaged(file.read_bytes()))
+        assert (compile_lfs(EVERY_KIND, cache_dir=tmp_path).votes(table) == expected).all()
+        assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == kept
+
+
+def test_an_automaton_comes_back_from_its_folder_as_it_was(tmp_path):
+    patterns = tuple((parse(regex, 0).tree, n) for n, regex in enumerate((r"\bfr[e\xe9]+\b", "x$", "[0-9]{3}")))
+    made, read = (Folder(tmp_path).build(patterns, 1000) for _ in range(2))
+    assert (read.shift, read.first_emitting) == (made.shift, made.first_emitting)
+    for name in ("table", "emit_from", "emits", "end_from", "ends", "alphabet.page_of", "alphabet.pages"):
+        one, two = attrgetter(name)(made), attrgetter(name)(read)
+        assert one.dtype == two.dtype
+        assert np.array_equal(one, two)
 
 
 def test_a_worker_builds_its_own():
