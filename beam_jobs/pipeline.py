@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 import threading
@@ -43,6 +44,10 @@ class _Options(PipelineOptions):
         if cls not in views:
             views[cls] = super().view_as(cls)
         return views[cls]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> _Options:
+        """Copy the values alone, as every pipeline does; the copy makes views of its own."""
+        return _Options(self._flags, **copy.deepcopy(self._all_options, memo))
 
 
 def pipeline_options(params: BeamParams) -> PipelineOptions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import inspect
 import threading
@@ -13,7 +14,7 @@ import apache_beam as beam
 import numpy as np
 import pytest
 import yaml
-from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
+from apache_beam.options.pipeline_options import DebugOptions, DirectOptions, StandardOptions
 from apache_beam.runners.worker.statesampler import StateSampler
 from apache_beam.transforms import core
 from apache_beam.transforms.userstate import get_dofn_specs
@@ -58,6 +59,17 @@ def test_views_of_options_share_their_values() -> None:
     assert options.view_as(DirectOptions) is options.view_as(DirectOptions)
     options.view_as(DirectOptions).direct_num_workers = 4
     assert options.get_all_options()["direct_num_workers"] == 4
+
+
+def test_a_copy_of_options_has_their_values_and_its_own_views() -> None:
+    options = pipeline.pipeline_options(BeamParams(options=["--experiments=one", "--job_name=votes"]))
+    options.view_as(DirectOptions).direct_num_workers = 4
+    copied = copy.deepcopy(options)
+    assert copied.get_all_options() == options.get_all_options()
+    copied.view_as(DirectOptions).direct_num_workers = 5
+    copied.view_as(DebugOptions).experiments.append("two")
+    assert options.view_as(DirectOptions).direct_num_workers == 4
+    assert options.view_as(DebugOptions).experiments == ["one"]
 
 
 def test_beam_searches_no_signature_of_ours_for_state(monkeypatch: pytest.MonkeyPatch) -> None:
