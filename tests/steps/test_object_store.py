@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import uuid
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from pasts import aggregate, put_rows
 from projects import change_params, run_stages, small_project, write_params
@@ -13,8 +16,9 @@ from projects import change_params, run_stages, small_project, write_params
 from beambell import Project
 from beambell.cli.stages import STAGES
 from beambell.steps.aggregate import plan as plan_aggregate
-from beambell.store import Files, Layout, Manifest, Partition, Store
+from beambell.store import Files, Layout, Manifest, Partition, Store, places
 from beambell.store.gc import find_garbage, remove_garbage
+from beambell.store.tables import ROW_GROUP_ROWS, read_rows, write_table
 from beambell.store.verify import verify
 
 LFS = """
@@ -146,15 +150,33 @@ def test_a_hundred_manifests_take_few_requests(s3, root, monkeypatch):
         assert len(requests) - first <= 2  # one listing
 
 
+@pytest.mark.parametrize("root", ["s3://bucket/parts", "memory://parts"])
+def test_of_a_large_file_little_more_is_read_than_is_asked_for(s3, root, monkeypatch):
+    store = Store(f"{root}/{uuid.uuid4().hex}")
+    noise = np.random.default_rng(0).bytes(8 * 4 * ROW_GROUP_ROWS)
+    table = pa.table({name: np.frombuffer(noise, np.int64) for name in ("a", "b", "c")})
+    ref = write_table(store, "rows", "rows", table)
+    monkeypatch.setattr(places, "WHOLE", 0)
+    monkeypatch.setattr(places, "READ_AHEAD", 1 << 17)
+    requests = count_requests(monkeypatch)
+    read = read_rows(store, "rows", ref, ROW_GROUP_ROWS, 2 * ROW_GROUP_ROWS, ["a", "b"])
+    assert read.equals(table.slice(ROW_GROUP_ROWS, ROW_GROUP_ROWS).select(["a", "b"]))
+    if root.startswith("s3"):
+        assert len(requests) == 3  # its size, the footer, and the columns, which lie side by side
+        parts = [map(int, part) for request in requests for part in re.findall(r"=(\d+)-(\d+)", request)]
+        assert sum(last - first for first, last in parts) < ref.bytes / 4
+
+
 def count_requests(monkeypatch) -> list[str]:
-    """Note the operation of each request to S3 from now on, and what it is about."""
+    """Note each request to S3 from now on: operation, object or folder, and which bytes of it are asked for."""
     from aiobotocore.client import AioBaseClient
 
     requests: list[str] = []
     call = AioBaseClient._make_api_call
 
     async def counted(self, operation_name, api_params):
-        requests.append(f"{operation_name} {api_params.get('Key', api_params.get('Prefix'))}")
+        about = api_params.get("Key", api_params.get("Prefix"))
+        requests.append(" ".join(filter(None, [operation_name, about, api_params.get("Range")])))
         return await call(self, operation_name, api_params)
 
     monkeypatch.setattr(AioBaseClient, "_make_api_call", counted)
