@@ -24,20 +24,18 @@ def test_the_examples_are_labeling_functions(tmp_path):
     (tmp_path / "guide.py").write_text("\n".join(blocks("python")))
     params, functions = blocks("yaml")
     assert set(yaml.safe_load(params)["lfs"]) == {"modules", "files"}
-    (tmp_path / "guide.yaml").write_text(
-        functions.replace("name: refund", "name: repay").replace("when: refund", "when: repay")
-    )
+    (tmp_path / "guide.yaml").write_text(functions)
     catalogue = Catalogue.load(["guide"], files=["guide.yaml"], classes=["ham", "spam"], root=tmp_path)
     assert {lf.kind for lf in catalogue} == {
         "keyword", "regex", "count", "length", "numeric", "lookup", "lexicon", "combination", "python", "batch",
         "stateful",
     }  # fmt: skip
     assert "question" not in catalogue
-    assert catalogue.fingerprints["repay"] == catalogue.fingerprints["refund"]
+    assert catalogue.fingerprints["money_back"] == catalogue.fingerprints["refund"]
     table = pa.table({
         "id": ["a", "b", "c"],
         "text": ["HURRY, GUARANTEED REFUND!!! HTTP://X.EXAMPLE https://y.example", "Ann was here", "beware, a scam?"],
-        "author": ["x", "ann", "z"],
+        "author": ["x", "ann", None],
         "likes": [0, 9, None],
     })  # fmt: skip
     result = evaluate(catalogue.lfs, table, cardinality=2, stream="comments")
@@ -50,7 +48,8 @@ def test_the_examples_are_labeling_functions(tmp_path):
     assert votes["always_complains"] == votes["well_liked"] == [-1, -1, -1]
     assert catalogue["always_complains"].vote({"author": "x", "text": "refund"}, past=3) == 1
     assert catalogue["said_before"].vote({"text": "a" * 99}, past=2) == 1
-    past = pa.table({"key": ["ann"], "n": [2], "likes": [8]})
+    assert catalogue["well_liked"].aggregate.of(table)["known"].to_pylist() == [1, 1, 0]
+    past = pa.table({"key": ["ann"], "n": [3], "likes": [8], "known": [2]})
     liked = catalogue["well_liked"]
     assert (
         liked.votes(liked.with_past(table.append_column("stream", pa.repeat("comments", 3)), past, "comments"))[1] == 0
