@@ -327,7 +327,11 @@ def _outcome(
         return dict(project.store.require(Layout.of(Layout.VOTES, item.partition), "run apply again").facts)
 
     facts = list(project.store.files.each(published, work))
-    figures = {name: sum(fact[name] for fact in facts) for name in ("rows", "covered", "conflicts", "dead_letters")}
+    figures: dict[str, Any] = {
+        name: sum(fact[name] for fact in facts) for name in ("rows", "covered", "conflicts", "dead_letters")
+    }
+    if work:
+        figures["voted"] = _who_voted(work)
     warnings = [
         f"{Partition(fact['stream'], fact['dt'])}: {lf['name']} failed on {lf['errors']} rows (see dead letters)"
         for fact in facts
@@ -341,6 +345,16 @@ def _outcome(
         name: {kind: metrics[space].get(name, 0) for kind, space in kinds.items()} for name in metrics.get(VOTES, {})
     }
     return Outcome(STAGE, len(work), current, figures, tuple(warnings), {"lfs": lfs})
+
+
+def _who_voted(work: Iterable[VotesWork]) -> str:
+    """Name the LFs that ran: after an edit one, after a removal none."""
+    there = {lf.name for item in work for lf in item.lfs}
+    ran = sorted({name for item in work for name in _names_that_ran(item)})
+    if len(ran) == len(there):
+        return f"all {len(there)} LFs"
+    more = f" and {len(ran) - 3} more" if len(ran) > 3 else ""
+    return f"{', '.join(ran[:3])}{more} of {len(there)} LFs" if ran else f"none of {len(there)} LFs"
 
 
 def _searched_by_re(project: Project, work: Iterable[VotesWork]) -> list[str]:

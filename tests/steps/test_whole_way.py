@@ -183,7 +183,8 @@ def test_a_file_that_left_the_landing_zone_keeps_its_rows(tmp_path):
 
 def test_editing_one_lf_runs_only_that_one(tmp_path):
     folder = small_project(tmp_path)
-    run_stages(folder, "ingest", "apply")
+    n_lfs = len(Project(folder).catalogue.names)
+    assert run_stages(folder, "ingest", "apply")["apply"].figures["voted"] == f"all {n_lfs} LFs"
     lfs = folder / "labeling_functions" / "embedded.py"
     text = lfs.read_text()
     lfs.write_text(text.replace('    max=5,\n    unit="words"', '    max=6,\n    unit="words"'))
@@ -195,7 +196,7 @@ def test_editing_one_lf_runs_only_that_one(tmp_path):
     assert {item.reason for item in work} == {"LFs: short edited"}
     fresh = {lf.name for item in work for lf, column in zip(item.lfs, item.reuse, strict=True) if column == REUSE_NONE}
     assert fresh == {"short"}
-    run_stages(folder, "apply")
+    assert run_stages(folder, "apply")["apply"].figures["voted"] == f"short of {n_lfs} LFs"
     partition = Partition("comments", "2026-01-01")
     rows = project.rows(partition.stream, partition.dt, "arrow")
     rows = with_pasts(project.store, project.params, project.catalogue, partition, rows)
