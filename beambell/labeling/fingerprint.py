@@ -44,7 +44,6 @@ from beambell.labeling.normal_form import (
     text_of,
 )
 from beambell.labeling.python import Decorated, SnorkelFunction, adopt
-from beambell.labeling.stateful import StatefulFunction
 
 _SCHEME = "beambell-1"
 _AGGREGATES = "beambell-aggregate-1"
@@ -72,7 +71,7 @@ def fingerprint(lf: LabelingFunction) -> str:
     return hashlib.sha256(_canonical(form).encode()).hexdigest()
 
 
-def aggregate_digest(lf: StatefulFunction) -> str:
+def aggregate_digest(lf: LabelingFunction) -> str:
     """Return the hash of what a stateful labeling function's aggregate means: key, aggregate, condition, streams.
 
     Returns
@@ -80,8 +79,9 @@ def aggregate_digest(lf: StatefulFunction) -> str:
     str
         64 hexadecimal digits.
     """
-    walk = _Walk(_package_of(lf))
-    form = [_AGGREGATES, *map(walk.value, (lf.key, lf.aggregate, lf.of_streams)), walk.optional_condition(lf.where)]
+    walk, said = _Walk(_package_of(lf)), meaning(lf)
+    counted = [walk.value(said[name]) for name in ("key", "aggregate", "of_streams")]
+    form = [_AGGREGATES, *counted, walk.optional_condition(said["where"])]
     return hashlib.sha256(_canonical(form).encode()).hexdigest()
 
 
@@ -209,15 +209,15 @@ class _Walk:
             parts = {"function": original._f, "resources": original._resources, "pre": original._pre}
         else:
             parts = {}
-        apart = ("original", "condition", "where")
-        parameters = {name: value for name, value in meaning(lf).items() if name not in apart}
+        said, apart = meaning(lf), ("original", "condition", "where")
+        parameters = {name: value for name, value in said.items() if name not in apart}
         if "any_of" in parameters:
             parameters["any_of"] = frozenset(parameters["any_of"])
         forms = [[name, self.value(value)] for name, value in sorted({**parameters, **parts}.items())]
         if isinstance(lf, Combination):
             forms.append(["condition", self._condition(lf.condition)])
-        if isinstance(lf, StatefulFunction):
-            forms.append(["where", self.optional_condition(lf.where)])
+        if "where" in said:
+            forms.append(["where", self.optional_condition(said["where"])])
         return [lf.kind, forms]
 
     def optional_condition(self, condition: Condition | None) -> Form:

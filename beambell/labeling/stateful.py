@@ -21,6 +21,7 @@ from beambell.errors import LabelingFunctionError
 from beambell.labeling.aggregates import ANSWER, Aggregate
 from beambell.labeling.conditions import Condition
 from beambell.labeling.core import MAX_CLASSES, About, LabelingFunction
+from beambell.labeling.fingerprint import aggregate_digest
 from beambell.labeling.python import Decorated, Function, decoration
 from beambell.labeling.row import PAST, ROW_COLUMNS, Columns, Row
 
@@ -190,8 +191,6 @@ class StatefulFunction(Decorated):
     @cached_property
     def spec(self) -> AggregateSpec:
         """The aggregate that it votes by."""
-        from beambell.labeling.fingerprint import aggregate_digest
-
         return AggregateSpec(aggregate_digest(self)[:16], self.key, self.aggregate, self.where, self.of_streams)
 
     @property
