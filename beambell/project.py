@@ -53,7 +53,7 @@ class Project:
         self.path = Path(path).resolve()
         self.params: Params = load_params(self.path)
         data = self.params.data
-        self.store = Store(data if "://" in data else str(self.path / data))
+        self.store = Store(data if "://" in data else str(self.path / data), memory=self.volatile)
         self._depth = 0
 
     def __repr__(self) -> str:

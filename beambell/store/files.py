@@ -155,6 +155,11 @@ class Files:
         """How many pieces of work to do side by side, so that not each waits for its own requests: 1 on a disk."""
         return self._place.at_once
 
+    @property
+    def lasting_stamps(self) -> bool:
+        """Whether a stamp that was seen before, by whatever process, says that the content is the same."""
+        return self._place.lasting_stamps
+
     def each(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Do something for each item, side by side where requests take a while; yield the results in order.
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from beambell.errors import ArtefactError
@@ -19,8 +20,11 @@ from beambell.store.canonical import canonical_json, digest
 from beambell.store.files import Files, HashingSink
 from beambell.store.partition import Partition
 from beambell.store.places import CHUNK
+from beambell.store.remembered import Remembered
 
 FILE_NAME = "manifest.json"
+REMEMBERED = 1
+"""To be raised whenever what is remembered of a manifest has another form."""
 HISTORY = "history"
 
 
@@ -85,15 +89,23 @@ class Manifest:
             If the bytes are not a manifest.
         """
         try:
-            tree = json.loads(data)
-            files = {role: FileRef(**ref) for role, ref in tree["files"].items()}
-            return cls(tree["kind"], files, tree["inputs"], tree["facts"], tree["id"])
+            return cls.from_tree(json.loads(data))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ArtefactError(
                 f"not a readable manifest ({type(error).__name__}: {error})",
                 where=where,
                 fix="remove it and run the stage again; the data files it named are made anew",
             ) from None
+
+    @classmethod
+    def from_tree(cls, tree: Mapping[str, Any]) -> Manifest:
+        """Read it back from JSON values, as in `to_tree`."""
+        files = {role: FileRef(**ref) for role, ref in tree["files"].items()}
+        return cls(tree["kind"], files, tree["inputs"], tree["facts"], tree["id"])
+
+    def to_tree(self) -> dict[str, Any]:
+        """All it says and its id, by which others refer to it and changed bytes are found out, as JSON values."""
+        return {**self.to_dict(), "id": self.id}
 
     @cached_property
     def id(self) -> str:
@@ -106,8 +118,8 @@ class Manifest:
         return digest(self.to_dict())
 
     def to_bytes(self) -> bytes:
-        """As it is stored: all it says, and its id, by which others refer to it and changed bytes are found out."""
-        return canonical_json({**self.to_dict(), "id": self.id})
+        """As it is stored."""
+        return canonical_json(self.to_tree())
 
 
 class Sealed:
@@ -125,11 +137,15 @@ class Store:
     ----------
     root
         A local folder, or an fsspec URL.
+    memory
+        A local folder in which to remember, for later processes, the manifests of an object store.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, memory: Path | None = None) -> None:
         self.files = Files(root)
+        self._memory = memory
         self._known: dict[str, tuple[str, Manifest]] = {}
+        self._remembered: dict[str, Remembered] = {}
 
     def read(self, folder: str) -> Manifest | None:
         """Read the manifest of a folder, or ``None`` if nothing was published there."""
@@ -168,7 +184,26 @@ class Store:
 
         One listing, then only what changed since the last is read, all at once.
         """
-        return self.read_many(self.stamps(folder))
+        stamps = self.stamps(folder)
+        if self._memory is None or not self.files.lasting_stamps:
+            return self.read_many(stamps)
+        remembered = self._recall(self._memory, folder, stamps)
+        found = self.read_many(stamps)
+        for name, manifest in found.items():
+            if remembered.get(name, stamps[name]) is None:
+                remembered.put(name, stamps[name], manifest.to_tree())
+        remembered.save(keep=found)
+        return found
+
+    def _recall(self, memory: Path, folder: str, stamps: Mapping[str, str]) -> Remembered:
+        """Know again what earlier processes read, where its stamp is the same."""
+        if folder not in self._remembered:
+            about = f"{REMEMBERED} {self.files.root}"
+            remembered = self._remembered[folder] = Remembered(memory, f"manifests/{folder}", about)
+            for name, stamp in stamps.items():
+                if tree := remembered.get(name, stamp):
+                    self._known.setdefault(f"{name}/{FILE_NAME}", (stamp, Manifest.from_tree(tree)))
+        return self._remembered[folder]
 
     def stamps(self, folder: str) -> dict[str, str]:
         """Folders of all published artefacts below a folder, in order; a stamp changes when one is published again."""

@@ -21,6 +21,7 @@ CHUNK = 1 << 20
 WHOLE = 32 << 20  # a remote file up to this size is one request, not one per part that is looked at
 READ_AHEAD = 8 << 20  # what comes with each part of a larger one: s3fs's own 50 MB is ten times a group of rows
 READERS = 32  # requests at a time: an object store answers slowly, and many at once
+GIVE_ETAGS = {"s3", "gs", "abfs"}
 AT_ONCE = 8  # and so many pieces of work, each of which may hold a table
 
 Observer = Callable[[str, str], None]
@@ -62,9 +63,12 @@ class Place(Protocol):
     ----------
     at_once
         How many pieces of work to do side by side, so that not each waits for its own requests.
+    lasting_stamps
+        Whether stamps tell contents apart for good, by a digest or a number that only grows; and not by a clock.
     """
 
     at_once: int
+    lasting_stamps: bool
 
     def path(self, name: str) -> str:
         """Full path or URL."""
@@ -160,6 +164,7 @@ class LocalFolder:
     """
 
     at_once = 1  # a disk answers at once
+    lasting_stamps = False
 
     def __init__(self, root: str, staging: str, observe: Observer) -> None:
         self._base = root.rstrip("/")
@@ -322,6 +327,8 @@ class ObjectStore:
         # Where reads can be split, s3fs for one asks for the size first: a request more for each small file.
         self._in_one_piece = {"max_concurrency": 1} if hasattr(self.fs, "max_concurrency") else {}
         self._key: str = self.fs._strip_protocol(self._base).rstrip("/")
+        protocols = {self.fs.protocol} if isinstance(self.fs.protocol, str) else set(self.fs.protocol)
+        self.lasting_stamps = not protocols.isdisjoint(GIVE_ETAGS)
 
     def path(self, name: str) -> str:
         """Full URL."""

@@ -150,6 +150,37 @@ def test_a_hundred_manifests_take_few_requests(s3, root, monkeypatch):
         assert len(requests) - first <= 2  # one listing
 
 
+def test_what_was_read_before_is_remembered_for_later_processes(s3, monkeypatch, tmp_path):
+    root = f"s3://bucket/{uuid.uuid4().hex}"
+    places = [Partition("a", f"2026-01-{day:02d}") for day in range(1, 31)]
+    store = Store(root)
+    for place in places:
+        store.publish(Layout.of(Layout.VOTES, place), Manifest("votes", facts={"revision": 1}))
+    before = Store(root, tmp_path).partitions(Layout.VOTES)
+    requests = count_requests(monkeypatch)
+    again = Store(root, tmp_path).partitions(Layout.VOTES)
+    assert again == before
+    assert [again[place].id for place in places] == [before[place].computed_id for place in places]
+    assert len(requests) == 1  # the listing
+    store.publish(Layout.of(Layout.VOTES, places[3]), Manifest("votes", facts={"revision": 2}))
+    store.files.remove(f"{Layout.of(Layout.VOTES, places[4])}/manifest.json")
+    requests.clear()
+    now = Store(root, tmp_path).partitions(Layout.VOTES)
+    assert now.keys() == before.keys() - {places[4]}
+    assert {place for place in now if now[place] != before[place]} == {places[3]}
+    assert len(requests) == 2
+    (tmp_path / "manifests" / "votes.json").write_text('{"about": ')  # a disk that was full, say
+    assert Store(root, tmp_path).partitions(Layout.VOTES) == now
+    assert Store(root.replace("bucket/", "bucket/x"), tmp_path).partitions(Layout.VOTES) == {}
+
+
+def test_a_clock_is_no_proof_of_content(tmp_path):
+    store = Store(f"memory://{uuid.uuid4().hex}", tmp_path)
+    store.publish("votes/stream=a/dt=2026-01-01", Manifest("votes"))
+    assert len(store.partitions(Layout.VOTES)) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("root", ["s3://bucket/parts", "memory://parts"])
 def test_of_a_large_file_little_more_is_read_than_is_asked_for(s3, root, monkeypatch):
     store = Store(f"{root}/{uuid.uuid4().hex}")
@@ -223,6 +254,7 @@ def test_of_each_past_table_s_manifest_one_request(s3, tmp_path, monkeypatch):
         put_rows(project, Partition("a", f"2026-01-{day:02d}"), [{"author": "ann"}, {"author": "bob"}])
     aggregate(project)
     put_rows(project, Partition("a", "2026-01-01"), [{"author": "late"}])
+    shutil.rmtree(project.volatile / "manifests")  # as on a machine that was never here
     requests = count_requests(monkeypatch)
     project = Project(tmp_path)
     assert len(plan_aggregate(project, project.select()).tasks) == 3  # the day, and what it is summed in
