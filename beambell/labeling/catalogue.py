@@ -147,7 +147,7 @@ class Catalogue:
 
 
 def _collect(module: ModuleType, root: Path | None) -> Iterator[_Found]:
-    file = Path(module.__file__ or module.__name__)
+    file = Path(getattr(module, "__file__", None) or module.__name__)  # a folder is no file
     lines = _lines_of_names(file)
     for variable, value in vars(module).items():
         if variable.startswith("_"):
@@ -265,11 +265,22 @@ class _FreshLoader(SourceFileLoader):
         return code
 
 
+class _FolderLoader(_FreshLoader):
+    """Makes a package of a folder without an ``__init__.py``."""
+
+    def is_package(self, fullname: str) -> bool:  # noqa: ARG002
+        return True
+
+    def get_code(self, fullname: str) -> CodeType:
+        return compile("", self.get_filename(fullname), "exec")
+
+
 class _ProjectFinder:
     """Finds modules in a project's root before anything else does, except our own."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, modules: Sequence[str]) -> None:
         self._root = root
+        self._tops = {name.partition(".")[0] for name in modules}
 
     def find_spec(self, name: str, path: Sequence[str] | None = None, _target: Any = None) -> ModuleSpec | None:
         if name.partition(".")[0] in _OURS:
@@ -278,9 +289,23 @@ class _ProjectFinder:
             if Path(folder).is_relative_to(self._root) and "site-packages" not in folder:
                 finder = FileFinder(folder, (_FreshLoader, SOURCE_SUFFIXES))
                 spec = finder.find_spec(name)
-                if spec is not None and spec.loader is not None:
+                if spec is not None and spec.loader is None:
+                    spec = self._package(name, Path(folder, name.rpartition(".")[2]))
+                if spec is not None:
                     return spec
         return None
+
+    def _package(self, name: str, folder: Path) -> ModuleSpec | None:
+        """See a folder without ``__init__.py`` as a package: Python would prefer any other of that name anywhere.
+
+        A folder that holds no Python, such as one of data that goes by the name of a library, is none; but whoever
+        lists its name under ``lfs: modules`` means the folder.
+        """
+        if name not in self._tops and next(folder.rglob("*.py"), None) is None:
+            return None
+        spec = ModuleSpec(name, _FolderLoader(name, str(folder / "__init__.py")), is_package=True)
+        spec.submodule_search_locations = [str(folder)]
+        return spec
 
 
 @contextmanager
@@ -291,7 +316,7 @@ def _fresh_imports(modules: Sequence[str], root: Path | None) -> Iterator[None]:
     root = root.absolute()
     _forget(modules)
     _put_first(str(root))
-    finder = _ProjectFinder(root)
+    finder = _ProjectFinder(root, modules)
     sys.meta_path.insert(0, finder)
     importlib.invalidate_caches()
     try:

@@ -122,6 +122,43 @@ def test_an_edit_is_seen_even_within_one_second_and_of_equal_length(write):
     assert not list(root.rglob("*.pyc"))
 
 
+@pytest.fixture
+def installed(write, monkeypatch):
+    """Packages that are installed elsewhere: `pkg`, with an `__init__.py`, and one that a team shares."""
+    text = "lf = keyword('of_others', any_of=['x'], label=1)"
+    there = write(root="site", **{"pkg.__init__": "", "pkg.lfs": text, "more.__init__": "", "more.lfs": text})
+    monkeypatch.syspath_prepend(str(there))
+
+
+def test_a_folder_without_init_wins_over_an_installed_package(write, installed):
+    text = "from pkg.sub import helpers\nlf = keyword('own', any_of=['x'], label=helpers.N)"
+    roots = [write(root=f"p{n}", **{"pkg.lfs": text, "pkg.sub.helpers": f"N = {n}"}) for n in (0, 1)]
+    for n, root in enumerate(roots):
+        catalogue = Catalogue.load(["pkg.lfs"], root=root)
+        assert catalogue.places == {"own": "pkg/lfs.py:3"}
+        assert catalogue["own"].label == n
+    with pytest.raises(CatalogueError, match="no labeling functions in pkg"):
+        Catalogue.load(["pkg"], root=roots[0])
+
+
+def test_a_folder_that_lacks_the_module_is_not_filled_up_from_elsewhere(write, installed):
+    root = write(other="")
+    (root / "pkg").mkdir()
+    with pytest.raises(CatalogueError, match=r"No module named 'pkg\.lfs'"):
+        Catalogue.load(["pkg.lfs"], root=root)
+
+
+def test_what_is_not_in_the_project_comes_from_elsewhere(write, installed):
+    assert Catalogue.load(["more.lfs"], root=write(other="")).names == ("of_others",)
+
+
+def test_a_folder_of_data_does_not_hide_a_library(write, installed):
+    root = write(lfs="from more.lfs import lf")
+    (root / "more").mkdir()
+    (root / "more" / "rows.csv").write_text("a,b\n")
+    assert Catalogue.load(["lfs"], root=root).names == ("of_others",)
+
+
 def test_projects_do_not_see_each_others_modules(write):
     text = "from pkg import helpers\n@labeling_function()\ndef lf(row):\n    return helpers.N"
     roots = [write(root=f"p{n}", **{"pkg.__init__": "", "pkg.lfs": text, "pkg.helpers": f"N = {n}"}) for n in (0, 1)]
