@@ -104,9 +104,10 @@ def lf_new(
     module: Annotated[str | None, typer.Option("--module", help="One of lfs.modules; the first by default.")] = None,
     json: Json = False,
 ) -> None:
-    """Append a new one to your module, to be filled in."""
+    """Append a new one to your module, to be filled in; the module is made if it is not there yet."""
     from beambell.report.lf_text import new_text
     from beambell.steps.scaffold import new_lf
 
     made = new_lf(open_project(project), name, kind, module)
-    Console(as_json=json).show(made, new_text(made.place, made.name, made.code))
+    text = new_text(made.place, made.name, made.code)
+    Console(as_json=json).show(made, [*(f"made {file}" for file in made.made), *text])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import importlib
+import importlib.util
 import sys
 import threading
 import traceback
@@ -25,6 +26,7 @@ from beambell.labeling.stateful import specs_of
 from beambell.labeling.yaml_files import find_files, read_lfs
 
 _OURS = frozenset({"beambell", "beam_jobs"})
+_EXAMPLE = "labeling_functions"
 _importing = threading.RLock()
 
 
@@ -48,6 +50,8 @@ class Catalogue:
         Labeling functions with distinct names; snorkel's are adopted.
     places
         By name, where they are defined: ``file:line``.
+    may_be_empty
+        There may be none yet.
 
     Attributes
     ----------
@@ -64,9 +68,15 @@ class Catalogue:
         If there is none, or two share a name.
     """
 
-    def __init__(self, lfs: Iterable[LabelingFunction], places: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        lfs: Iterable[LabelingFunction],
+        places: Mapping[str, str] | None = None,
+        *,
+        may_be_empty: bool = False,
+    ) -> None:
         adopted = [adopt(lf) for lf in lfs]
-        if not adopted:
+        if not adopted and not may_be_empty:
             raise CatalogueError("there are no labeling functions", fix="define at least one")
         self._by_name = {lf.name: lf for lf in sorted(adopted, key=lambda lf: lf.name)}
         if len(self._by_name) < len(adopted):
@@ -87,6 +97,7 @@ class Catalogue:
         files: Sequence[str] = (),
         classes: Sequence[str] = (),
         root: Path | None = None,
+        may_be_empty: bool = False,
     ) -> Self:
         """Import modules, read YAML files, and collect the labeling functions in them.
 
@@ -105,6 +116,8 @@ class Catalogue:
             Names of the classes, which those files may use as labels.
         root
             The project's folder, which goes on ``sys.path``; ``None`` imports as usual.
+        may_be_empty
+            There may be no labeling function yet.
 
         Raises
         ------
@@ -115,9 +128,12 @@ class Catalogue:
         with _importing, _fresh_imports(modules, root):
             found = [one for name in modules for one in _collect(_import(name, root), root)]
             found += _read(files, classes, root or Path.cwd())
-            lfs = _unique(found, [*modules, *files])
+            lfs = _unique(found)
+            if not lfs and not may_be_empty:
+                raise _nothing_in([*modules, *files])
             # Here, for a fingerprint follows imports inside functions.
-            return cls([lf for lf, _ in lfs], {lf.name: one.place for lf, one in lfs})
+            places = {lf.name: one.place for lf, one in lfs}
+            return cls([lf for lf, _ in lfs], places, may_be_empty=may_be_empty)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -185,19 +201,22 @@ def _read(patterns: Sequence[str], classes: Sequence[str], root: Path) -> Iterat
         yield from (_Found(lf, name, place) for lf, place in read_lfs(path, name, classes))
 
 
-def _unique(found: Iterable[_Found], homes: Sequence[str]) -> list[tuple[LabelingFunction, _Found]]:
+def _unique(found: Iterable[_Found]) -> list[tuple[LabelingFunction, _Found]]:
     lfs: dict[str, tuple[LabelingFunction, _Found]] = {}
     for lf, one in _distinct(found):
         if lf.name in lfs:
             both = " and ".join(dict.fromkeys([lfs[lf.name][1].home, one.home]))
             raise CatalogueError(f"two labeling functions are named {lf.name!r}, in {both}", fix="rename one of them")
         lfs[lf.name] = lf, one
-    if not lfs:
-        raise CatalogueError(
-            f"there are no labeling functions in {', '.join(homes) or 'no modules'}",
-            fix="define one at the top level of a module listed under lfs: modules in params.yaml",
-        )
     return list(lfs.values())
+
+
+def _nothing_in(homes: Sequence[str]) -> CatalogueError:
+    return CatalogueError(
+        f"there are no labeling functions in {', '.join(homes) or 'no modules'}",
+        fix="define one at the top level of a module listed under lfs: modules in params.yaml; "
+        "`beambell lf new NAME --kind keyword` adds one to fill in",
+    )
 
 
 def _distinct(found: Iterable[_Found]) -> Iterator[tuple[LabelingFunction, _Found]]:
@@ -216,6 +235,13 @@ def _import(name: str, root: Path | None) -> ModuleType:
     try:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name and f"{name}.".startswith(f"{error.name}."):
+            raise CatalogueError(
+                str(error),
+                where=f"lfs: modules: {name}",
+                fix="correct lfs: modules in params.yaml; where the project has no labeling functions yet, "
+                "`beambell lf new NAME --kind keyword` makes the first module of that list",
+            ) from None
         message = error.message if isinstance(error, BeamBellError) else str(error)
         about = f"{error.where}: " if isinstance(error, BeamBellError) and error.where else ""
         fix = error.fix if isinstance(error, BeamBellError) else None
@@ -339,6 +365,17 @@ def _forget(modules: Sequence[str]) -> None:
 
 
 _earlier_roots: set[str] = set()
+
+
+def is_installed(name: str) -> bool:
+    """Whether a module that a project lacks belongs to an installed package; BeamBell's example is none."""
+    top = name.partition(".")[0]
+    spec = importlib.util.find_spec(top)
+    if spec is None:
+        return False
+    folders = [Path(place).parent for place in spec.submodule_search_locations or [spec.origin or ""]]
+    beside_us = top == _EXAMPLE and Path(__file__).parents[2] in folders
+    return not beside_us and not _earlier_roots.intersection(map(str, folders))
 
 
 def _put_first(root: str) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import ast
 import keyword as python
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from beambell.config import Params
-from beambell.errors import BeamBellError, UsageError
+from beambell.errors import UsageError
+from beambell.labeling import Catalogue
+from beambell.labeling.catalogue import is_installed
 from beambell.project import Project
 
 _IMPORTS = {"python": "labeling_function", "batch": "batch_labeling_function"}
@@ -44,6 +48,7 @@ def {name}(table):
     """Say why."""
     return [False] * table.num_rows  # a truth value per row: where it is true, the vote is the label
 '''
+_MODULE = '"""Labeling functions."""\n'
 KINDS = (*_PARAMETERS, *_IMPORTS)
 
 
@@ -57,16 +62,19 @@ class NewLF:
         ``file:line``, relative to the project.
     code
         What was appended.
+    made
+        Files that were not there before, relative to the project.
     """
 
     name: str
     kind: str
     place: str
     code: str
+    made: tuple[str, ...] = ()
 
 
 def new_lf(project: Project, name: str, kind: str, module: str | None = None) -> NewLF:
-    """Append a template to one of the project's modules.
+    """Append a template to one of the project's modules, which is made if it is not there yet.
 
     Parameters
     ----------
@@ -82,33 +90,72 @@ def new_lf(project: Project, name: str, kind: str, module: str | None = None) ->
     UsageError
         If there is one already, or the name, kind or module is impossible. Nothing is written then.
     """
-    _check(project, name, kind)
+    _check(name, kind)
     path = _source_file(project, module)
+    missing = _missing(project, path)
+    with _undone_on_error((path, *missing)):
+        for file in missing:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(_MODULE, encoding="utf-8")
+        _check_free(project, name)
+        code = _append(project, name, kind, path)
+        place = Project(project.path).catalogue.places[name]
+    made = tuple(file.relative_to(project.path).as_posix() for file in missing)
+    return NewLF(name, kind, place, code.strip("\n") + "\n", made)
+
+
+def _append(project: Project, name: str, kind: str, path: Path) -> str:
     before = path.read_text(encoding="utf-8")
     if name in _names(ast.parse(before)):
         raise UsageError(f"{path.name} uses the name {name!r} already", fix="choose another name")
     code = _code(project.params, name, kind, before)
     after = _with_import(before, _IMPORTS.get(kind, kind)).rstrip("\n") + "\n" + code
     path.write_text(after, encoding="utf-8")
+    return code
+
+
+@contextmanager
+def _undone_on_error(files: Sequence[Path]) -> Iterator[None]:
+    """Bring back what files were, and remove those that were not there, if anything goes wrong."""
+    before = {file: file.read_bytes() if file.exists() else None for file in files}
+    folders = [folder for file in files for folder in file.parents if not folder.exists()]
     try:
-        place = Project(project.path).catalogue.places[name]
-    except (BeamBellError, KeyError):
-        path.write_text(before, encoding="utf-8")
+        yield
+    except BaseException:
+        for file, content in before.items():
+            if content is None:
+                file.unlink(missing_ok=True)
+            else:
+                file.write_bytes(content)
+        for folder in sorted(set(folders), reverse=True):
+            _remove_if_empty(folder)
         raise
-    return NewLF(name, kind, place, code.strip("\n") + "\n")
 
 
-def _check(project: Project, name: str, kind: str) -> None:
+def _remove_if_empty(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _check(name: str, kind: str) -> None:
     if kind not in KINDS:
         raise UsageError(f"there is no kind {kind!r}", where="--kind", fix=f"there are: {', '.join(KINDS)}")
     if not (name.isidentifier() and name.isascii()) or name.startswith("_") or python.iskeyword(name):
         raise UsageError(f"{name!r} cannot be a name", fix="use letters, digits and underscores, a letter first")
-    if name in project.catalogue:
-        place = project.catalogue.places.get(name, "the project")
+
+
+def _check_free(project: Project, name: str) -> None:
+    params = project.params
+    known = Catalogue.load(
+        params.lfs.modules, files=params.lfs.files, classes=params.classes, root=project.path, may_be_empty=True
+    )
+    if name in known:
+        place = known.places.get(name, "the project")
         raise UsageError(f"there is a labeling function {name!r} already", where=place, fix="choose another name")
 
 
 def _source_file(project: Project, module: str | None) -> Path:
+    """Return the file of a module, which may not be there yet."""
     modules = project.params.lfs.modules
     if not modules or (module is not None and module not in modules):
         raise UsageError(
@@ -116,13 +163,31 @@ def _source_file(project: Project, module: str | None) -> Path:
             where="--module",
             fix=f"use {' or '.join(modules)}" if modules else "add one to params.yaml",
         )
-    base = project.path.joinpath(*(module or modules[0]).split("."))
-    for path in (base.with_suffix(".py"), base / "__init__.py"):
-        if path.is_file():
-            return path
-    raise UsageError(
-        "this module is not a file of the project", where=module or modules[0], fix="name another with --module"
-    )
+    name = module or modules[0]
+    parts = name.split(".")
+    if not all(part.isidentifier() for part in parts):
+        raise UsageError(
+            f"{name!r} cannot be a module", where="lfs.modules", fix="write its dotted name, such as my_lfs.mails"
+        )
+    base, top = project.path.joinpath(*parts), project.path / parts[0]
+    if not top.exists() and not top.with_suffix(".py").exists() and is_installed(name):
+        raise UsageError(
+            "this module belongs to an installed package, which is not changed from here",
+            where=name,
+            fix="name a module of the project with --module; add one to lfs.modules if there is none",
+        )
+    package = base / "__init__.py"
+    file = base.with_suffix(".py")
+    return package if base.is_dir() and not file.is_file() else file
+
+
+def _missing(project: Project, path: Path) -> tuple[Path, ...]:
+    """Return the files to make if a module is not there: itself, and what makes packages of its folders."""
+    if path.is_file():
+        return ()
+    folders = [folder for folder in path.parents if folder.is_relative_to(project.path) and folder != project.path]
+    inits = [folder / "__init__.py" for folder in reversed(folders)]
+    return tuple(dict.fromkeys([*(init for init in inits if not init.exists()), path]))
 
 
 def _code(params: Params, name: str, kind: str, text: str) -> str:

@@ -1,0 +1,105 @@
+"""The first steps of somebody new, as typed: a project from nothing, and its first labeling function."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from projects import write_params
+
+from beambell import Project
+from beambell.cli import main
+
+
+@pytest.fixture
+def beambell(capsys):
+    """Run a command in this process; gives exit code, stdout and stderr."""
+
+    def beambell(*words):
+        code = 0
+        try:
+            main(words)
+        except SystemExit as exit_:
+            code = exit_.code or 0
+        return code, *capsys.readouterr()
+
+    return beambell
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """Make a project of which there is nothing but its parameters."""
+
+    def bare(*modules):
+        params = {"project": "p", "classes": ["a", "b"], "streams": {"s": {"inputs": ["raw/*.csv"]}}}
+        write_params(tmp_path, {**params, "lfs": {"modules": list(modules)}})
+        return tmp_path
+
+    return bare
+
+
+@pytest.mark.parametrize(
+    ("module", "made"),
+    [
+        ("my_lfs", ["my_lfs.py"]),
+        ("labeling_functions.embedded", ["labeling_functions/__init__.py", "labeling_functions/embedded.py"]),
+        ("teams.one.lfs", ["teams/__init__.py", "teams/one/__init__.py", "teams/one/lfs.py"]),
+    ],
+)
+def test_the_first_labeling_function_makes_its_module(beambell, bare, module, made):
+    folder = bare(module)
+    code, out, err = beambell("lf", "new", "refund", "--kind", "keyword", "--project", str(folder), "--json")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["made"] == made
+    assert json.loads(out)["place"] == f"{made[-1]}:6"
+    assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.py")) == sorted(made)
+    assert Project(folder).catalogue.names == ("refund",)
+    code, out, _ = beambell("lf", "new", "thanks", "--kind", "python", "--project", str(folder))
+    assert (code, "made" in out) == (0, False)
+    assert Project(folder).catalogue.names == ("refund", "thanks")
+
+
+def test_a_folder_that_is_there_becomes_the_package(beambell, bare):
+    folder = bare("lfs.mails")
+    (folder / "lfs").mkdir()
+    assert beambell("lf", "new", "refund", "--kind", "keyword", "--project", str(folder))[0] == 0
+    assert Project(folder).catalogue.places == {"refund": "lfs/mails.py:6"}
+
+
+def test_a_module_without_any_gets_its_first(beambell, bare):
+    folder = bare("my_lfs")
+    (folder / "my_lfs.py").write_text("HAM, B = 0, 1\n")
+    code, out, _ = beambell("lf", "new", "refund", "--kind", "keyword", "--project", str(folder))
+    assert code == 0
+    assert "label=B" in out
+
+
+@pytest.mark.parametrize(
+    ("modules", "name", "message"),
+    [
+        (["pkg.lfs", "nowhere_at_all"], "refund", "No module named 'nowhere_at_all'"),
+        (["pkg.lfs"], "keyword", "uses the name 'keyword' already"),
+        (["pkg..lfs"], "refund", "'pkg..lfs' cannot be a module"),
+        (["snorkel.labeling"], "refund", "belongs to an installed package"),
+    ],
+)
+def test_what_fails_leaves_nothing_behind(beambell, bare, modules, name, message):
+    folder = bare(*modules)
+    if name == "keyword":
+        (folder / "pkg").mkdir()
+        (folder / "pkg" / "lfs.py").write_text("from beambell.labeling import keyword\n")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    code, _, err = beambell("lf", "new", name, "--kind", "keyword", "--project", str(folder))
+    assert code != 0
+    assert message in err
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    assert (folder / "pkg").exists() == (name == "keyword")
+
+
+def test_where_there_is_no_labeling_function_yet_the_way_to_the_first_is_named(beambell, bare):
+    folder = bare("my_lfs")
+    code, _, err = beambell("lf", "list", "--project", str(folder))
+    assert (code, "No module named 'my_lfs'" in err, "beambell lf new NAME" in err) == (1, True, True)
+    (folder / "my_lfs.py").write_text("")
+    code, _, err = beambell("lf", "list", "--project", str(folder))
+    assert (code, "no labeling functions in my_lfs" in err, "beambell lf new NAME" in err) == (1, True, True)
