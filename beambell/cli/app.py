@@ -17,6 +17,7 @@ from beambell.cli.lm import lm_app
 from beambell.cli.models import models_app
 from beambell.cli.options import DryRun, End, Folder, Json, Start, Streams, Until, open_project
 from beambell.cli.stages import COLLECT, STAGES, Stage
+from beambell.cli.start import add_start
 from beambell.cli.state import state_app
 from beambell.cli.upkeep import add_upkeep
 from beambell.errors import BeamBellError, UsageError, storage_errors
@@ -37,6 +38,7 @@ app.add_typer(lf_app, name="lf")
 app.add_typer(lm_app, name="lm")
 app.add_typer(models_app, name="models")
 app.add_typer(state_app, name="state")
+add_start(app)
 add_upkeep(app)
 
 _COLLECT_AFTER = 20_000

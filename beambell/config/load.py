@@ -43,7 +43,7 @@ def _parse(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
         raise ConfigError(
             "there is no params.yaml here",
             where=str(path),
-            fix="name the project's folder with --project DIR, or write one (see docs/operating.md)",
+            fix="name the project's folder with --project DIR, or start a project: beambell init FOLDER",
         ) from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"not valid UTF-8: {error.reason} at byte {error.start}", where=str(path)) from None

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
-from projects import write_params
+import yaml
+from projects import REPOSITORY, write_params
 
 from beambell import Project
 from beambell.cli import main
@@ -103,3 +106,73 @@ def test_where_there_is_no_labeling_function_yet_the_way_to_the_first_is_named(b
     (folder / "my_lfs.py").write_text("")
     code, _, err = beambell("lf", "list", "--project", str(folder))
     assert (code, "no labeling functions in my_lfs" in err, "beambell lf new NAME" in err) == (1, True, True)
+
+
+STARTED = [
+    "params.yaml",
+    "labeling_functions/__init__.py",
+    "labeling_functions/mails.py",
+    "data/raw/mails/2026-01-03.csv",
+]
+
+
+def test_from_nothing_to_labels_and_a_labeling_function_of_ones_own(beambell, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = beambell("init", "shop")
+    assert (code, err) == (0, "")
+    for shown in (*(f"made shop/{file}" for file in STARTED), "cd shop", "beambell run", "beambell lf new"):
+        assert shown in out
+    monkeypatch.chdir(tmp_path / "shop")
+    assert beambell("run")[0] == 0
+    labels = [label for day in (1, 2, 3) for label in Project().labels("mails", f"2026-01-0{day}")["label"]]
+    assert len(labels) == 30
+    assert {0, 1} <= set(labels)
+    assert beambell("lf", "new", "refund", "--kind", "keyword")[0] == 0
+    module = tmp_path / "shop" / "labeling_functions" / "mails.py"
+    module.write_text(module.read_text().replace('["a word", "or a phrase"]', '["refund", "money back"]'))
+    code, out, _ = beambell("lf", "test", "refund", "--json")
+    assert code == 0
+    assert json.loads(out)["rows"] == 30
+    code, out, _ = beambell("run", "--json")
+    assert code == 0
+    outcomes = {outcome["stage"]: outcome for outcome in json.loads(out)["outcomes"]}
+    assert [outcomes[stage]["done"] for stage in ("ingest", "apply", "label")] == [0, 3, 3]
+    assert outcomes["apply"]["figures"]["dead_letters"] == 0
+    assert Project().votes("mails", "2026-01-01")["refund"].max() == 1
+    checked = [sys.executable, "-m", "ruff", "check", "--select=F,E,B,I", "--config", REPOSITORY / "pyproject.toml"]
+    subprocess.run([*checked, module], check=True, capture_output=True)
+
+
+def test_a_project_is_started_here_and_named_after_the_folder(beambell, tmp_path, monkeypatch):
+    for folder, name in (("2026", "2026"), ("No", "no"), ("Größe (neu)", "gr-e-neu"), ("_", "starter")):
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        code, out, _ = beambell("init", "--json")
+        assert code == 0
+        made = json.loads(out)
+        assert (made["project"], made["files"], made["next"][0]) == (name, STARTED, "beambell run")
+        assert Project().params.project == name
+        assert Project().catalogue.names == ("asks", "broken")
+    label_model = yaml.safe_load((REPOSITORY / "params.yaml").read_text())["label_model"]
+    assert Project().params.label_model.model_dump() == label_model
+
+
+@pytest.mark.parametrize("file", STARTED)
+def test_what_is_there_is_not_overwritten(beambell, tmp_path, file):
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("mine")
+    code, _, err = beambell("init", str(tmp_path))
+    assert code == 2
+    assert f"{file} would be overwritten" in err
+    assert [one.read_text() for one in tmp_path.rglob("*") if one.is_file()] == ["mine"]
+    code, _, err = beambell("init", str(path))
+    assert (code, "this is a file" in err) == (2, True)
+
+
+@pytest.mark.parametrize("words", [["demo"], ["status"], ["lf", "list"]])
+def test_without_a_project_the_way_to_one_is_named(beambell, tmp_path, words):
+    code, _, err = beambell(*words, "--project", str(tmp_path))
+    assert code == 2
+    assert "there is no params.yaml here" in err
+    assert "beambell init" in err
