@@ -12,21 +12,25 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, Self
 
 from beambell.errors import BeamBellError, CatalogueError, UsageError
+from beambell.labeling.batch import batch_labeling_function
 from beambell.labeling.core import LabelingFunction
 from beambell.labeling.files import project_root
 from beambell.labeling.fingerprint import fingerprint, source
-from beambell.labeling.python import adopt, is_labeling_function
-from beambell.labeling.stateful import specs_of
-from beambell.labeling.yaml_files import find_files, read_lfs
+from beambell.labeling.python import adopt, is_labeling_function, labeling_function
+from beambell.labeling.stateful import specs_of, stateful_labeling_function
+from beambell.labeling.top_level import TopLevel
+from beambell.labeling.yaml_files import KINDS, find_files, read_lfs
 
 _OURS = frozenset({"beambell", "beam_jobs"})
 _EXAMPLE = "labeling_functions"
+_MAKERS = (*KINDS.values(), labeling_function, batch_labeling_function, stateful_labeling_function)
 _importing = threading.RLock()
 
 
@@ -123,7 +127,7 @@ class Catalogue:
         ------
         CatalogueError
             If an import fails (naming file, line and exception), two labeling functions share a name (naming
-            both modules), or there is none.
+            both places), or there is none.
         """
         with _importing, _fresh_imports(modules, root):
             found = [one for name in modules for one in _collect(_import(name, root), root)]
@@ -164,35 +168,39 @@ class Catalogue:
 
 def _collect(module: ModuleType, root: Path | None) -> Iterator[_Found]:
     file = Path(getattr(module, "__file__", None) or module.__name__)  # a folder is no file
-    lines = _lines_of_names(file)
+    shown, top_level = _shown(file, root), TopLevel(file)
+    for name, first, second in top_level.lost(partial(_makes_lf, module)):
+        if not name.startswith("_"):
+            raise CatalogueError(
+                f"`{name}` is defined twice, at {shown}:{first} and {shown}:{second}: only the second would vote",
+                where=f"{shown}:{second}",
+                fix="rename one of them, or take one out",
+            )
     for variable, value in vars(module).items():
         if variable.startswith("_"):
             continue
         for thing in value if isinstance(value, list | tuple) else (value,):
             if is_labeling_function(thing):
-                line = f":{lines[variable]}" if variable in lines else ""
-                yield _Found(thing, module.__name__, f"{_shown(file, root)}{line}")
+                line = f":{top_level.lines[variable]}" if variable in top_level.lines else ""
+                yield _Found(thing, module.__name__, f"{shown}{line}")
 
 
-def _lines_of_names(file: Path) -> dict[str, int]:
-    """Return for each name in a module the line that defines it (the last one that does)."""
-    try:
-        statements = [node for node in ast.walk(ast.parse(file.read_bytes())) if isinstance(node, ast.stmt)]
-    except (OSError, SyntaxError, ValueError):
-        return {}
-    statements.sort(key=lambda node: node.lineno)
-    return {name: node.lineno for node in statements for name in _names_given(node)}
+def _makes_lf(module: ModuleType, maker: ast.expr) -> bool:
+    """Whether an expression in a module is a constructor or decorator of labeling functions."""
+    if isinstance(maker, ast.Attribute) and maker.attr == "named":
+        return True
+    snorkels = getattr(sys.modules.get("snorkel.labeling.lf.core"), "labeling_function", None)
+    made_by = _value(module, maker)
+    return made_by is not None and any(made_by is known for known in (*_MAKERS, snorkels))
 
 
-def _names_given(node: ast.stmt) -> set[str]:
-    match node:
-        case ast.Assign(targets=targets):
-            return {target.id for target in targets if isinstance(target, ast.Name)}
-        case ast.AnnAssign(target=ast.Name(id=name)) | ast.FunctionDef(name=name):
-            return {name}
-        case ast.ImportFrom(names=names):
-            return {alias.asname or alias.name for alias in names}
-    return set()
+def _value(module: ModuleType, name: ast.expr) -> Any:
+    match name:
+        case ast.Name(id=variable):
+            return vars(module).get(variable)
+        case ast.Attribute(value=owner, attr=attribute):
+            return getattr(_value(module, owner), attribute, None)
+    return None
 
 
 def _read(patterns: Sequence[str], classes: Sequence[str], root: Path) -> Iterator[_Found]:
@@ -205,8 +213,8 @@ def _unique(found: Iterable[_Found]) -> list[tuple[LabelingFunction, _Found]]:
     lfs: dict[str, tuple[LabelingFunction, _Found]] = {}
     for lf, one in _distinct(found):
         if lf.name in lfs:
-            both = " and ".join(dict.fromkeys([lfs[lf.name][1].home, one.home]))
-            raise CatalogueError(f"two labeling functions are named {lf.name!r}, in {both}", fix="rename one of them")
+            both = " and ".join(dict.fromkeys([lfs[lf.name][1].place, one.place]))
+            raise CatalogueError(f"two labeling functions are named {lf.name!r}, at {both}", fix="rename one of them")
         lfs[lf.name] = lf, one
     return list(lfs.values())
 

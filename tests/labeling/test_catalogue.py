@@ -77,10 +77,78 @@ def test_order_of_modules_does_not_matter(write):
 
 def test_two_of_one_name_are_refused(write):
     text = "lf = keyword('same', any_of=['x'], label=1)"
-    with pytest.raises(CatalogueError, match="named 'same', in lfs and more"):
+    with pytest.raises(CatalogueError, match=r"named 'same', at lfs\.py:2 and more\.py:2"):
         Catalogue.load(["lfs", "more"], root=write(lfs=text, more=text))
     with pytest.raises(CatalogueError, match="share a name: k"):
         Catalogue([keyword("k", any_of=["x"], label=1), keyword("k", any_of=["y"], label=1)])
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("@labeling_function()\ndef bad(row):\n    return 1\n" * 2, (3, 6)),
+        ("import beambell.labeling as b\n" + "@b.batch_labeling_function\ndef bad(t):\n    return []\n" * 2, (4, 7)),
+        ("bad = keyword('bad', any_of=['x'], label=1)\n" * 2, (2, 3)),
+        ("bad = keyword('one', any_of=['x'], label=1)\nbad: object = regex('two', pattern='x', label=0)", (2, 3)),
+        ("_a = regex('a', pattern='x', label=0)\n" + "bad = (~_a).named('bad', label=1)\n" * 2, (3, 4)),
+        ("import snorkel.labeling as s\n" + "@s.labeling_function()\ndef bad(x):\n    return 1\n" * 2, (4, 7)),
+        ("bad = keyword('b', any_of=['x'], label=1)\n@labeling_function()\ndef bad(row):\n    return 1", (2, 4)),
+    ],
+)
+def test_one_that_another_of_its_name_would_replace_is_refused(write, text, lines):
+    pytest.importorskip("snorkel.labeling")
+    with pytest.raises(CatalogueError) as caught:
+        Catalogue.load(["lfs"], root=write(lfs=text))
+    first, second = lines
+    assert f"`bad` is defined twice, at lfs.py:{first} and lfs.py:{second}" in caught.value.message
+    assert (caught.value.where, caught.value.fix) == (f"lfs.py:{second}", "rename one of them, or take one out")
+
+
+def test_a_name_that_is_given_again_on_purpose_is_fine(write):
+    root = write(
+        lfs="""
+        import re
+
+        x = keyword("x", any_of=["x"], label=1)
+        x = x.named("y", label=0)
+
+        LFS = []
+        lf = regex("r0", pattern="0", label=0)
+        LFS.append(lf)
+        lf = regex("r1", pattern="1", label=0)
+        LFS.append(lf)
+
+        words = re.compile("a")
+        words = re.compile("b")
+
+        if words.pattern == "b":
+            either = keyword("either", any_of=["x"], label=1)
+        else:
+            either = keyword("or", any_of=["x"], label=1)
+
+        for n in range(2):
+            each = keyword(f"each_{n}", any_of=["x"], label=1)
+
+        def plain(row):
+            return x
+
+        plain = labeling_function()(plain)
+
+        gone = keyword("gone", any_of=["x"], label=1)
+        del gone
+        gone = keyword("come_back", any_of=["x"], label=1)
+        _part = keyword("part", any_of=["x"], label=1)
+        _part = keyword("part", any_of=["y"], label=1)
+
+        @labeling_function()
+        def local(row):
+            either = 1
+            return either
+        """
+    )
+    catalogue = Catalogue.load(["lfs"], root=root)
+    assert catalogue.names == ("come_back", "each_1", "either", "local", "plain", "r0", "r1", "y")
+    assert catalogue.places["either"] == "lfs.py:20"
 
 
 def test_none_at_all_is_refused(write):

@@ -140,7 +140,7 @@ def test_modules_and_files_share_one_space_of_names(tmp_path):
     (tmp_path / "some_lfs.py").write_text(
         "from beambell.labeling import length\n\nx = length('b', max=3, label=0)\n\nlf = length('a', max=3, label=0)\n"
     )
-    with pytest.raises(CatalogueError, match=r"named 'a', in some_lfs and lfs\.yaml"):
+    with pytest.raises(CatalogueError, match=r"named 'a', at some_lfs\.py:5 and lfs\.yaml:1"):
         Catalogue.load(["some_lfs"], files=["lfs.yaml"], classes=CLASSES, root=tmp_path)
     (tmp_path / "lfs.yaml").write_text(GOOD.replace("a,", "c,"))
     catalogue = Catalogue.load(["some_lfs"], files=["lfs.yaml"], classes=CLASSES, root=tmp_path)
