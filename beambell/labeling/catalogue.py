@@ -20,6 +20,7 @@ from typing import Any, Self
 
 from beambell.errors import BeamBellError, CatalogueError, UsageError
 from beambell.labeling.batch import batch_labeling_function
+from beambell.labeling.conditions import Condition
 from beambell.labeling.core import LabelingFunction
 from beambell.labeling.files import project_root
 from beambell.labeling.fingerprint import fingerprint, source
@@ -179,10 +180,22 @@ def _collect(module: ModuleType, root: Path | None) -> Iterator[_Found]:
     for variable, value in vars(module).items():
         if variable.startswith("_"):
             continue
+        place = f"{shown}:{top_level.lines[variable]}" if variable in top_level.lines else shown
         for thing in value if isinstance(value, list | tuple) else (value,):
             if is_labeling_function(thing):
-                line = f":{top_level.lines[variable]}" if variable in top_level.lines else ""
-                yield _Found(thing, module.__name__, f"{shown}{line}")
+                yield _Found(thing, module.__name__, place)
+            elif isinstance(thing, Condition) and variable in top_level.unused:
+                raise _without_a_name(variable, value, place)
+
+
+def _without_a_name(variable: str, value: object, place: str) -> CatalogueError:
+    whose = "is" if isinstance(value, Condition) else "holds"
+    return CatalogueError(
+        f"`{variable}` {whose} a condition without a name: it would never vote, and nothing else here uses it",
+        where=place,
+        fix=f'call .named("{variable}", label=...) on it, or, if it is a part of others, '
+        f"start the variable with an underscore: _{variable}",
+    )
 
 
 def _makes_lf(module: ModuleType, maker: ast.expr) -> bool:

@@ -19,12 +19,16 @@ class TopLevel:
     ----------
     lines
         For each name the line that defines it (the last one that does).
+    unused
+        Names that are defined here, not imported, and that nothing in the module uses.
     """
 
     def __init__(self, file: Path) -> None:
         self._body = _statements(file)
         statements = sorted(_same_scope(self._body), key=lambda node: node.lineno)
         self.lines = {name: node.lineno for node in statements for name in _names_given(node)}
+        imports = (node for node in statements if isinstance(node, ast.ImportFrom))
+        self.unused = set(self.lines).difference(*map(_names_given, imports), *map(_names_used, self._body))
 
     def lost(self, makes_lf: Callable[[ast.expr], bool]) -> Iterator[tuple[str, int, int]]:
         """Find labeling functions that another one of the same name replaces before anything uses them.

@@ -151,6 +151,19 @@ def test_a_name_that_is_given_again_on_purpose_is_fine(write):
     assert catalogue.places["either"] == "lfs.py:20"
 
 
+def test_a_condition_without_a_name_is_refused(write):
+    parts = "ok = keyword('ok', any_of=['x'], label=1)\n_a = keyword('a', any_of=['y'], label=1)\n"
+    for text, message in (("pushy = ok & ~_a", "`pushy` is a"), ("pushy = [ok, ok | _a]", "`pushy` holds a")):
+        with pytest.raises(CatalogueError, match=f"{message} condition without a name") as caught:
+            Catalogue.load(["lfs"], root=write(lfs=parts + text))
+        assert caught.value.where == "lfs.py:4"
+        assert 'call .named("pushy", label=...)' in (caught.value.fix or "")
+        assert "underscore: _pushy" in (caught.value.fix or "")
+    both = "_unused = ok | _a\npart = ok & ~_a\npushy = part.named('pushy', label=1)\n"
+    root = write(lfs=parts + both + "from helpers import not_ok", helpers=parts + "not_ok = ~ok")
+    assert Catalogue.load(["lfs"], root=root).names == ("ok", "pushy")
+
+
 def test_none_at_all_is_refused(write):
     with pytest.raises(CatalogueError, match="no labeling functions in lfs"):
         Catalogue.load(["lfs"], root=write(lfs="x = 1"))
