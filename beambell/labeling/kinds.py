@@ -335,8 +335,9 @@ class Lexicon(Textual):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._set("weights", tuple(sorted((word, self._weight(word, weight)) for word, weight in self.weights)))
-        self._set("threshold", self._weight("threshold", self.threshold))
+        weights = ((word, self._finite(f"weights: {word!r}", weight)) for word, weight in self._words())
+        self._set("weights", tuple(sorted(weights)))
+        self._set("threshold", self._finite("threshold", self.threshold))
         if not self.weights or not all(word.strip() for word, _ in self.weights):
             self.fail("weights must hold at least one word, and none of them empty")
         words = Counter(word.lower() if self.ignore_case else word for word, _ in self.weights)
@@ -371,16 +372,16 @@ class Lexicon(Textual):
     def _search(self, word: str) -> Predicate:
         return _words_regex((word,), whole_words=True, ignore_case=self.ignore_case).search
 
-    def _weight(self, word: Any, weight: Any) -> float:
-        if not isinstance(word, str):
-            self.fail(f"words must be strings, not {word!r}")
-        try:
-            finite = not isinstance(weight, bool) and math.isfinite(weight)
-        except (TypeError, OverflowError):
-            finite = False
-        if not finite:
-            self.fail(f"{word!r} must be a finite number, not {weight!r:.50}")
-        return float(weight)
+    def _words(self) -> Iterator[tuple[str, Any]]:
+        for word, weight in self.weights:
+            if not isinstance(word, str):
+                self.fail(f"weights: words must be strings, not {word!r}")
+            yield word, weight
+
+    def _finite(self, what: str, number: Any) -> float:
+        if not _is_finite(number):
+            self.fail(f"{what} must be a finite number, not {number!r:.50}", fix="write one such as 2 or -0.5")
+        return float(number)
 
 
 def keyword(
@@ -639,7 +640,10 @@ def _normalise_pattern(lf: Regex | Count, parameter: str) -> None:
     try:
         re.compile(pattern, flags)
     except (re.error, ValueError, TypeError, OverflowError, RecursionError) as error:
-        lf.fail(f"{pattern!r} is not a regular expression: {error}")
+        lf.fail(
+            f"{parameter}: {pattern!r} is not a regular expression: {error}",
+            fix=r"correct it; a character that stands for itself needs a backslash, such as \( or \*",
+        )
     lf._set(parameter, pattern)
     lf._set("flags", int(flags) & ~int(re.UNICODE))  # every text pattern has it
 
@@ -701,10 +705,23 @@ def _lines_of(name: str, file: str | Path) -> list[tuple[int, str]]:
 
 def _weights_of(name: str, file: str | Path) -> Iterator[tuple[str, float]]:
     for number, line in _lines_of(name, file):
-        word, separator, weight = line.rpartition("\t" if "\t" in line else ",")
+        word, separator, text = line.rpartition("\t" if "\t" in line else ",")
         try:
-            yield word.strip(), float(weight)
+            weight = float(text) if separator else None
         except ValueError:
-            separator = ""
-        if not separator:
-            raise _error(name, f"{line!r} is not a word, a tab and a weight", place=f"{file}:{number}")
+            weight = None
+        if weight is None or not _is_finite(weight):
+            raise _error(
+                name,
+                f"{line!r} is not a word, a tab and a finite weight",
+                place=f"{file}:{number}",
+                fix="write a number such as 2 or -0.5 after the tab",
+            )
+        yield word.strip(), weight
+
+
+def _is_finite(number: Any) -> bool:
+    try:
+        return not isinstance(number, bool) and math.isfinite(number)
+    except (TypeError, OverflowError):
+        return False

@@ -153,9 +153,9 @@ class _Entry:
         except BeamBellError as error:
             if isinstance(error, CatalogueError):
                 raise
-            raise self.error(
-                error.message, at=_mentioned(error.message, self._lines), fix=error.fix or _QUOTES
-            ) from error
+            advice = _quotes(error.message) if isinstance(self._name, str) else _QUOTES
+            at = _mentioned(error.message, self._lines)
+            raise self.error(error.message, at=at, fix=error.fix or advice) from error
         except TypeError as error:
             raise self.error(f"a value is of a wrong type: {error}", fix=_QUOTES) from error
         return lf
@@ -231,7 +231,18 @@ class _Entry:
         return CatalogueError(message, where=where + about, fix=fix)
 
 
+_SINGLE_QUOTES = r"write it in single quotes, such as '\d+': in double quotes, a backslash means something to YAML"
 _QUOTES = "where words are wanted, write yes, no, numbers and dates in quotes: YAML takes them for something else"
+
+
+_NO_WORD = re.compile(r", not (?:(?P<never_a_number>True|False|datetime\..*)|[-+.\w]+)$")
+
+
+def _quotes(message: str) -> str | None:
+    """Return the advice to write quotes, where a message tells of something else in a word's place."""
+    found = _NO_WORD.search(message)
+    advised = found and (found["never_a_number"] or "strings" in message or "number" not in message)
+    return _QUOTES if advised else None
 
 
 def _keys(kind: str) -> tuple[list[str], list[str]]:
@@ -262,7 +273,9 @@ def _parsed(path: Path, name: str) -> tuple[yaml.SafeLoader, yaml.Node | None]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{name}:{mark.line + 1}" if mark else name
-        raise CatalogueError(f"not valid YAML: {getattr(error, 'problem', None) or error}", where=where) from None
+        problem = str(getattr(error, "problem", None) or error)
+        fix = _SINGLE_QUOTES if "escape character" in problem else None
+        raise CatalogueError(f"not valid YAML: {problem}", where=where, fix=fix) from None
 
 
 def _line(node: yaml.Node) -> int:

@@ -229,7 +229,7 @@ def test_labels_may_be_enums_and_patterns_compiled():
         (lambda: lookup("v", field="a", file="nowhere.txt", label=0), "nowhere.txt: there is no such file"),
         (lambda: lexicon("x", weights={"a": math.nan}, threshold=1, label=0), "finite number, not nan"),
         (lambda: lexicon("x", weights={"a": 10**400}, threshold=1, label=0), "finite number"),
-        (lambda: lexicon("x", weights={"a": 1}, threshold=math.inf, label=0), "'threshold' must be a finite"),
+        (lambda: lexicon("x", weights={"a": 1}, threshold=math.inf, label=0), "threshold must be a finite"),
         (lambda: lexicon("x", weights={"a": 1, "A": 2}, threshold=1, label=0), "two weights for one word: a"),
         (lambda: lexicon("x", weights=["a"], threshold=1, label=0), "map words to numbers"),
         (lambda: lexicon("x", weights={}, threshold=1, label=0), "at least one word"),
@@ -262,6 +262,12 @@ def test_files(tmp_path, monkeypatch):
     (tmp_path / "bad.tsv").write_text("good\t1\nbad\n", "utf-8")
     with pytest.raises(LabelingFunctionError, match=r"bad\.tsv:2: 'bad' is not a word"):
         lexicon("x", file="bad.tsv", threshold=1, label=1)
+    for number in ("nan", "inf", "1e999", "two"):
+        (tmp_path / "bad.tsv").write_text(f"good\t1\nbad\t{number}\n", "utf-8")
+        with pytest.raises(
+            LabelingFunctionError, match=r"bad\.tsv:2: 'bad\\t.* is not a word, a tab and a finite weight\n.*such as 2"
+        ):
+            lexicon("x", file="bad.tsv", threshold=1, label=1)
     (tmp_path / "latin.txt").write_bytes(b"ok\ncaf\xe9\n")
     with pytest.raises(LabelingFunctionError, match=r"latin\.txt:2: is not UTF-8"):
         lookup("v", field="text", file="latin.txt", label=1)

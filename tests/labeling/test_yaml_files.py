@@ -67,6 +67,7 @@ def test_every_kind_has_the_fingerprint_of_its_python_form(load, tmp_path):
     assert (catalogue.places["refund"], catalogue.places["url"]) == ("lfs.yaml:3", "lfs.yaml:9")
 
 
+LEXICON = "- kind: lexicon\n  name: a\n  label: 1\n"
 GOOD = "- {kind: length, name: a, max: 3, label: other}\n"
 
 
@@ -81,7 +82,19 @@ GOOD = "- {kind: length, name: a, max: 3, label: other}\n"
         ("- kind: length\n  name: a\n  max: 3\n  label: no", "lfs.yaml:4,", "not False", "quotes"),
         ("- kind: length\n  name: a\n  max: 3\n  label: 3", "lfs.yaml:4,", "class 3", "complaint"),
         ("- kind: keyword\n  name: a\n  any_of: [ja, yes]\n  label: 1", "lfs.yaml:3,", "not True", "quotes"),
-        ("- kind: regex\n  name: a\n  pattern: '('\n  label: 1", "lfs.yaml:1,", "not a regular expression", None),
+        (
+            "- kind: regex\n  name: a\n  pattern: '('\n  label: 1",
+            "lfs.yaml:3,",
+            "not a regular expression",
+            "backslash",
+        ),
+        ("- kind: count\n  name: a\n  of: '(a'\n  min: 1\n  label: 1", "lfs.yaml:3,", "not a regular", "backslash"),
+        ("- kind: regex\n  name: a\n  pattern: 5\n  label: 1", "lfs.yaml:3,", "not 5", "quotes"),
+        ('- kind: regex\n  name: a\n  pattern: "\\d+"\n  label: 1', "lfs.yaml:3", "escape character", r"'\d+'"),
+        ("- {kind: regex, name: yes, pattern: a, label: 1}", "lfs.yaml:1", "name must be letters", "quotes"),
+        (LEXICON + "  weights: {good: .nan}\n  threshold: 1", "lfs.yaml:4,", "'good' must be a finite", "2 or -0.5"),
+        (LEXICON + "  weights: {no: 1}\n  threshold: 1", "lfs.yaml:4,", "strings, not False", "quotes"),
+        (LEXICON + "  weights: {good: 1}\n  threshold: .inf", "lfs.yaml:5,", "threshold must be", "2 or -0.5"),
         ("- kind: regex\n  name: a\n  pattern: a\n  flags: [IGNORE]\n  label: 1", "lfs.yaml:4,", "'IGNORE'", "IGNORE"),
         ("- kind: length\n  name: a\n  max: 3\n  max: 4\n  label: 1", "lfs.yaml:4", "'max' is given twice", "keep one"),
         (GOOD + "\n" + GOOD, "lfs.yaml:3,", "second one of this name; the first is at lfs.yaml:1", "rename"),
@@ -104,6 +117,7 @@ def test_errors_name_file_line_and_key(load, text, where, message, fix):
     assert message in caught.value.message
     assert (caught.value.where or "").startswith(where or "")
     assert (fix or "") in (caught.value.fix or "")
+    assert ("quotes" in (caught.value.fix or "")) == (fix in ("quotes", r"'\d+'"))
 
 
 def test_yaml_anchors_can_be_shared(load):
