@@ -37,10 +37,9 @@ _importing = threading.RLock()
 
 @dataclass(frozen=True)
 class _Found:
-    """A labeling function, the module or file it is in, and its place there."""
+    """A labeling function, and its place: ``file:line``."""
 
     thing: Any
-    home: str
     place: str
 
 
@@ -183,7 +182,7 @@ def _collect(module: ModuleType, root: Path | None) -> Iterator[_Found]:
         place = f"{shown}:{top_level.lines[variable]}" if variable in top_level.lines else shown
         for thing in value if isinstance(value, list | tuple) else (value,):
             if is_labeling_function(thing):
-                yield _Found(thing, module.__name__, place)
+                yield _Found(thing, place)
             elif isinstance(thing, Condition) and variable in top_level.unused:
                 raise _without_a_name(variable, value, place)
 
@@ -219,7 +218,7 @@ def _value(module: ModuleType, name: ast.expr) -> Any:
 def _read(patterns: Sequence[str], classes: Sequence[str], root: Path) -> Iterator[_Found]:
     for path in find_files(patterns, root):
         name = _shown(path.absolute(), root)
-        yield from (_Found(lf, name, place) for lf, place in read_lfs(path, name, classes))
+        yield from (_Found(lf, place) for lf, place in read_lfs(path, name, classes))
 
 
 def _unique(found: Iterable[_Found]) -> list[tuple[LabelingFunction, _Found]]:
@@ -249,7 +248,7 @@ def _distinct(found: Iterable[_Found]) -> Iterator[tuple[LabelingFunction, _Foun
             try:
                 yield adopt(one.thing), one
             except BeamBellError as error:
-                raise CatalogueError(f"{error.where}: {error.message}", where=one.home, fix=error.fix) from error
+                raise _at(error, one.place) from error
 
 
 def _import(name: str, root: Path | None) -> ModuleType:
@@ -263,14 +262,20 @@ def _import(name: str, root: Path | None) -> ModuleType:
                 fix="correct lfs: modules in params.yaml; where the project has no labeling functions yet, "
                 "`beambell lf new NAME --kind keyword` makes the first module of that list",
             ) from None
-        message = error.message if isinstance(error, BeamBellError) else str(error)
-        about = f"{error.where}: " if isinstance(error, BeamBellError) and error.where else ""
-        fix = error.fix if isinstance(error, BeamBellError) else None
+        place = _place(error, name, root)
+        if isinstance(error, BeamBellError):
+            raise _at(error, place) from error
         raise CatalogueError(
-            f"importing {name} failed: {about}{type(error).__name__}: {message}",
-            where=_place(error, name, root),
-            fix=fix or "correct the module, or take it off lfs: modules in params.yaml",
+            f"importing {name} failed: {type(error).__name__}: {error}",
+            where=place,
+            fix="correct the module, or take it off lfs: modules in params.yaml",
         ) from error
+
+
+def _at(error: BeamBellError, place: str) -> CatalogueError:
+    """Say where in the user's code one of our own errors comes from."""
+    where = f"{place}, {error.where}" if error.where else place
+    return CatalogueError(error.message, where=where, fix=error.fix, details=error.details)
 
 
 def _place(error: BaseException, name: str, root: Path | None) -> str:

@@ -178,7 +178,6 @@ def test_none_at_all_is_refused(write):
         ("def f(:\n", "lfs.py:2", "SyntaxError"),
         ("x = 1\nimport nowhere_at_all\n", "lfs.py:3", "ModuleNotFoundError: No module named 'nowhere_at_all'"),
         ("import sys\nsys.exit(3)\n", "lfs.py:3", "SystemExit: 3"),
-        ("r = regex('bad', pattern='(', label=0)\n", "lfs.py:2", "labeling function 'bad': LabelingFunctionError"),
     ],
 )
 def test_an_import_that_fails_names_file_and_line(write, text, place, message):
@@ -188,6 +187,24 @@ def test_an_import_that_fails_names_file_and_line(write, text, place, message):
     assert caught.value.where == place
     assert message in caught.value.message
     assert caught.value.fix
+
+
+def test_what_we_refuse_ourselves_is_said_as_it_is_with_its_place(write):
+    helpers = "def make(word):\n    return regex('bad',\n        pattern=word,\n        label=0)\n"
+    root = write(lfs="from helpers import make\n\nbad = make('(a')\n", helpers=helpers)
+    with pytest.raises(CatalogueError) as caught:
+        Catalogue.load(["lfs"], root=root)
+    assert caught.value.where == "helpers.py:3, labeling function 'bad'"
+    assert caught.value.message.startswith("pattern: '(a' is not a regular expression")
+    assert "needs a backslash" in (caught.value.fix or "")
+
+
+def test_an_object_that_cannot_be_adopted_has_its_place(write):
+    pytest.importorskip("snorkel")
+    text = "from snorkel.labeling import LabelingFunction\n\nbad = LabelingFunction('a-b', lambda x: 1)"
+    with pytest.raises(CatalogueError, match="the name must be letters") as caught:
+        Catalogue.load(["lfs"], root=write(lfs=text))
+    assert caught.value.where == "lfs.py:4, labeling function 'a-b'"
 
 
 def test_a_module_that_does_not_exist(write):
