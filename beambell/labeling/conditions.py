@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from beambell.errors import LabelingFunctionError
 from beambell.labeling.core import ABSTAIN, About, LabelingFunction, OnError, Votes
+from beambell.labeling.python import is_labeling_function
 from beambell.labeling.row import Columns, Row
 
 Mask = npt.NDArray[np.bool_]
@@ -59,10 +61,16 @@ class Condition(ABC):
         return Combination(name, condition=_bare(self), label=label, **options)
 
     def __and__(self, other: object) -> Condition:
-        return AllOf((_bare(self), _bare(other))) if isinstance(other, Condition) else NotImplemented
+        return AllOf((_bare(self), _bare(other))) if isinstance(other, Condition) else _refused(other)
 
     def __or__(self, other: object) -> Condition:
-        return AnyOf((_bare(self), _bare(other))) if isinstance(other, Condition) else NotImplemented
+        return AnyOf((_bare(self), _bare(other))) if isinstance(other, Condition) else _refused(other)
+
+    def __rand__(self, other: object) -> Any:
+        return _refused(other)  # of two conditions, Python asks the left one
+
+    def __ror__(self, other: object) -> Any:
+        return _refused(other)
 
     def __invert__(self) -> Condition:
         return Not(_bare(self))
@@ -236,6 +244,23 @@ def spell(condition: Condition) -> Iterator[LabelingFunction | str]:
             yield ")"
         case LabelingFunction():
             yield condition
+
+
+def _refused(operand: Any) -> Any:
+    """Return what tells Python that this cannot be combined with a condition; of a labeling function, say why.
+
+    Raises
+    ------
+    LabelingFunctionError
+        If it is a labeling function.
+    """
+    if not is_labeling_function(operand):
+        return NotImplemented
+    raise LabelingFunctionError(
+        "only declarative labeling functions, and combinations of them, can be combined with &, | and ~",
+        where=f"labeling function {operand.name!r}",
+        fix="write it as a keyword, regex, count, length, numeric, lookup or lexicon, or write all of it in Python",
+    )
 
 
 def _bare(condition: Condition) -> Condition:

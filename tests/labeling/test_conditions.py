@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import pickle
 
 import numpy as np
@@ -11,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beambell.errors import LabelingFunctionError
-from beambell.labeling import Catalogue, evaluate, fingerprint, keyword, length, numeric, regex, source
+from beambell.labeling import (
+    Catalogue,
+    evaluate,
+    fingerprint,
+    keyword,
+    labeling_function,
+    length,
+    numeric,
+    regex,
+    source,
+)
 from beambell.labeling.conditions import AllOf, AnyOf, Condition, Not
 from beambell.labeling.kinds import Declarative
 
@@ -135,3 +146,15 @@ def test_names_with_an_underscore_and_bare_conditions_are_not_collected(tmp_path
         "both = condition.named('both', label=1)\n"
     )
     assert Catalogue.load(["some_lfs"], root=tmp_path).names == ("active", "both")
+
+
+def test_code_is_no_operand_and_the_message_says_so():
+    snorkels = pytest.importorskip("snorkel.labeling")
+    ok = keyword("ok", any_of=["x"], label=1)
+    ours = labeling_function("code")(lambda row: 1)
+    for code in (ours, snorkels.LabelingFunction("code", lambda row: 1)):
+        for left, right in ((ok, code), (~ok, code), (code, ok)):
+            for combine in (operator.and_, operator.or_):
+                with pytest.raises(LabelingFunctionError, match="only declarative") as caught:
+                    combine(left, right)
+                assert caught.value.where == "labeling function 'code'"
