@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
@@ -102,17 +103,38 @@ def _explain(error: ValidationError, path: Path, lines: dict[tuple[str, ...], in
         key = ".".join(place) or "params"
         at = f" (line {line})" if line else ""
         if detail["type"] == "extra_forbidden":
-            near = get_close_matches(place[-1], _known_keys(place[:-1]), n=1)
             problems.append(f"unknown key {key}{at}")
-            fixes.append(f"did you mean {near[0]!r}?" if near else f"remove {key}")
+            fixes.append(_instead_of(place))
         elif detail["type"] == "missing":
             problems.append(f"{key} is missing")
             fixes.append(f"add {key}")
         else:
             value = "" if isinstance(detail["input"], dict) else f", not {detail['input']!r}"
-            problems.append(f"{key}{at}: {detail['msg'].removeprefix('Value error, ')}{value}")
+            message = _MESSAGES.get(detail["type"], detail["msg"].removeprefix("Value error, "))
+            problems.append(f"{key}{at}: {message}{value}")
+            if detail["type"] == "tuple_type" and isinstance(detail["input"], str):
+                fixes.append(f"write {place[-1]}: [{json.dumps(detail['input'], ensure_ascii=False)}]")
     where = f"{path}:{first_line}" if first_line else str(path)
     return ConfigError("; ".join(problems), where=where, fix="; ".join(fixes) or None)
+
+
+_MESSAGES = {
+    "tuple_type": "should be a list",
+    "dict_type": "should be a section, with keys below it",
+    "model_type": "should be a section, with keys below it",
+}
+"""What pydantic calls by names of Python and of our classes."""
+
+
+def _instead_of(place: tuple[str, ...]) -> str:
+    """Say what may stand instead of an unknown key: a similar one, the same elsewhere, or any that is known there."""
+    key, known = place[-1], _known_keys(place[:-1])
+    if near := get_close_matches(key, known, n=1):
+        return f"did you mean {near[0]!r}?"
+    sections = [section for section in Params.model_fields if key in _known_keys((section,)) and section != place[0]]
+    elsewhere = ["a stream" if section == "streams" else section for section in sections]
+    moved = f"write it under {' or '.join(elsewhere)}, or " if elsewhere else ""
+    return f"{moved}take it out; known here are {', '.join(known)}"
 
 
 def _known_keys(place: tuple[str, ...]) -> list[str]:

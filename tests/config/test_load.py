@@ -42,6 +42,17 @@ def test_defaults_fill_what_is_not_said(tmp_path):
     [
         (GOOD + "    grian: day\n", 7, ["unknown key streams.comments.grian", "did you mean 'grain'?"]),
         (GOOD + "label_modle: {}\n", 7, ["unknown key label_modle", "did you mean 'label_model'?"]),
+        (
+            GOOD + "    gold: gold.csv\n",
+            7,
+            ["streams.comments.gold", "write it under evaluation", "known here", "grain, id"],
+        ),
+        (GOOD + "text: body\n", 7, ["write it under a stream", "known here are beam, classes"]),
+        (GOOD + "xyzzy: 1\n", 7, ["what to do: take it out; known here are beam, classes"]),
+        (GOOD + "evaluation: {gold: gold.csv}\n", 7, ["should be a list, not 'gold.csv'", 'write gold: ["gold.csv"]']),
+        (GOOD + "evaluation: {gold: 5}\n", 7, ["evaluation.gold (line 7): should be a list, not 5"]),
+        (GOOD + "    fields: [a]\n", 7, ["fields (line 7): should be a section, with keys below it"]),
+        (GOOD + "evaluation: gold.csv\n", 7, ["evaluation (line 7): should be a section, with keys below it"]),
         (GOOD + "beam: {workers: many}\n", 7, ["beam.workers", "valid integer", "'many'"]),
         (GOOD + "gate: {min_coverage: 1.5}\n", 7, ["gate.min_coverage", "less than or equal to 1"]),
         (GOOD + "  ../evil:\n    inputs: [a]\n", 7, ["'../evil' must match"]),
@@ -65,6 +76,7 @@ def test_a_wrong_file_is_named_with_line_and_key(tmp_path, text, line, words):
     assert (f"params.yaml:{line}" if line else "params.yaml") in message
     for word in words:
         assert word in message
+    assert "tuple" not in message
     assert caught.value.exit_code == ExitCode.USAGE
 
 
