@@ -10,7 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import partial
 from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
@@ -108,7 +108,7 @@ class Catalogue:
         Counted are objects at the top level of a module, and in lists and tuples there, unless the variable's name
         starts with an underscore. With a root, the modules (and whatever they import from it) are read anew from
         its files, whatever was imported before under the same names, and relative file names of labeling functions
-        start there.
+        start there. What modules print meanwhile goes to stderr.
 
         Parameters
         ----------
@@ -129,7 +129,8 @@ class Catalogue:
             If an import fails (naming file, line and exception), two labeling functions share a name (naming
             both places), or there is none.
         """
-        with _importing, _fresh_imports(modules, root):
+        # What a module prints while it is imported must not get into a command's result, which may be JSON.
+        with _importing, _fresh_imports(modules, root), redirect_stdout(sys.stderr):
             found = [one for name in modules for one in _collect(_import(name, root), root)]
             found += _read(files, classes, root or Path.cwd())
             lfs = _unique(found)

@@ -62,6 +62,14 @@ def test_what_people_read(lf, words, shown):
     json.loads(out)
 
 
+def test_what_a_module_prints_is_not_in_the_result(lf, folder):
+    path = folder / MODULE
+    path.write_text(path.read_text() + "\nprint('loading words')\n")
+    code, out, err = lf("list", "--json")
+    assert (code, err) == (0, "loading words\n")
+    assert json.loads(out)
+
+
 def test_text_from_data_is_not_markup(lf, folder):
     path = folder / MODULE
     path.write_text(
