@@ -186,8 +186,14 @@ def summary(project: Folder = Path(), json: Json = False) -> None:
 
 
 def _generate(console: Console, project: Project, until: str | None = None) -> dict[str, int]:
+    from beambell.embedded import STREAMS as GENERATED
     from beambell.embedded import generate
 
+    if missing := sorted(set(GENERATED) - set(project.params.streams)):
+        raise UsageError(
+            f"params.yaml names no stream {missing[0]!r}, so nobody would read what is generated",
+            fix="go on with your own files: beambell run. The generated streams are for a clone of BeamBell itself",
+        )
     params = project.params.embedded
     days = params.days if until is None else _days_until(until)
     with project.writing(), console.working("generate"):

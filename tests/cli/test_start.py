@@ -176,3 +176,12 @@ def test_without_a_project_the_way_to_one_is_named(beambell, tmp_path, words):
     assert code == 2
     assert "there is no params.yaml here" in err
     assert "beambell init" in err
+
+
+def test_the_demo_s_streams_are_not_generated_where_nobody_reads_them(beambell, tmp_path):
+    beambell("init", str(tmp_path))
+    for command in ("demo", "generate"):
+        code, _, err = beambell(command, "--project", str(tmp_path))
+        assert code == 2
+        assert "names no stream 'comments'" in err
+    assert [path.name for path in (tmp_path / "data" / "raw").iterdir()] == ["mails"]
