@@ -17,9 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from beambell.errors import LabelingFunctionError
 from beambell.labeling.core import ABSTAIN, About, LabelingFunction, OnError, Votes
-from beambell.labeling.python import is_labeling_function
+from beambell.labeling.python import adopt, is_labeling_function, refuse_to_combine
 from beambell.labeling.row import Columns, Row
 
 Mask = npt.NDArray[np.bool_]
@@ -254,13 +253,9 @@ def _refused(operand: Any) -> Any:
     LabelingFunctionError
         If it is a labeling function.
     """
-    if not is_labeling_function(operand):
-        return NotImplemented
-    raise LabelingFunctionError(
-        "only declarative labeling functions, and combinations of them, can be combined with &, | and ~",
-        where=f"labeling function {operand.name!r}",
-        fix="write it as a keyword, regex, count, length, numeric, lookup or lexicon, or write all of it in Python",
-    )
+    if is_labeling_function(operand):
+        refuse_to_combine(adopt(operand))
+    return NotImplemented
 
 
 def _bare(condition: Condition) -> Condition:

@@ -227,7 +227,8 @@ class LabelingFunction(ABC):
         try:
             number = operator.index(label)
         except TypeError:
-            self.fail(f"label must be the number of a class, not {label!r}")
+            fix = "classes are numbered from 0 on, as `classes` in params.yaml lists them"
+            self.fail(f"label must be the number of a class, not {label!r}", fix=fix)
         if not 0 <= number < MAX_CLASSES:
             self.fail(f"label {number} is not a class: classes are 0..{MAX_CLASSES - 1}")
         return number

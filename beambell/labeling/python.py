@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Unpack, overload
+from typing import Any, NoReturn, Unpack, overload
 
 import numpy as np
 
@@ -33,6 +33,14 @@ def ordinary(error: BaseException) -> Exception:
     if isinstance(error, Exception):
         return error
     return RuntimeError(f"{type(error).__name__}: {error}").with_traceback(error.__traceback__)
+
+
+def refuse_to_combine(lf: LabelingFunction) -> NoReturn:
+    """Say that code has no part in combinations: nobody knows where it would not vote, and where it cannot."""
+    lf.fail(
+        "only declarative labeling functions, and combinations of them, can be combined with &, | and ~",
+        fix="write it as a keyword, regex, count, length, numeric, lookup or lexicon, or write all of it in Python",
+    )
 
 
 class Scripted(LabelingFunction):
@@ -72,6 +80,14 @@ class Scripted(LabelingFunction):
             votes += [ABSTAIN] * (columns.n_rows - position)
             return self._given_up(np.fromiter(votes, np.int8, len(votes)), position, stop, on_error)
         return np.fromiter(votes, np.int8, len(votes))
+
+    def __and__(self, other: object) -> NoReturn:
+        refuse_to_combine(self)
+
+    __or__ = __rand__ = __ror__ = __and__
+
+    def __invert__(self) -> NoReturn:
+        refuse_to_combine(self)
 
     def _inputs(self, columns: Columns) -> Sequence[Any]:
         """What the code is called with, row by row."""

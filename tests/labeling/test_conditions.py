@@ -152,8 +152,10 @@ def test_code_is_no_operand_and_the_message_says_so():
     snorkels = pytest.importorskip("snorkel.labeling")
     ok = keyword("ok", any_of=["x"], label=1)
     ours = labeling_function("code")(lambda row: 1)
+    with pytest.raises(LabelingFunctionError, match="'code': only declarative"):
+        operator.invert(ours)
     for code in (ours, snorkels.LabelingFunction("code", lambda row: 1)):
-        for left, right in ((ok, code), (~ok, code), (code, ok)):
+        for left, right in ((ok, code), (~ok, code), (code, ok), (ours, code)):
             for combine in (operator.and_, operator.or_):
                 with pytest.raises(LabelingFunctionError, match="only declarative") as caught:
                     combine(left, right)
