@@ -5,22 +5,21 @@ from __future__ import annotations
 import difflib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from time import perf_counter
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
 from beambell.errors import UsageError
-from beambell.labeling import ABSTAIN, LabelingFunction, evaluate
+from beambell.labeling import ABSTAIN, LabelingFunction
 from beambell.labeling.evaluate import Evaluation
 from beambell.model.evaluation import wilson_interval
 from beambell.project import Project
 from beambell.report.feedback_views import LFPrecision, ReviewedRows
+from beambell.report.lf_voting import Voter
 from beambell.report.sample import Part, draw, excerpt, spread
-from beambell.state.past import with_pasts
 from beambell.store import Layout, Partition, Selection
 
 Votes = npt.NDArray[np.int8]
@@ -96,7 +95,7 @@ class Trial:
     errors, messages
         Rows it failed on, and how often with which message.
     seconds_per_row
-        Measured here and now.
+        Measured here and now: of what `beambell apply` runs, compiled where it can be.
     examples
         Rows it voted on, conflicts first.
     feedback
@@ -181,16 +180,14 @@ def try_lf(project: Project, name: str, selection: Selection, size: int = SAMPLE
             fix=f"use {' or '.join(lf.streams or ())}",
         )
     parts = draw(project, Selection(streams, selection.start, selection.end), size)
-    found = _Findings(project, name)
+    found, voter = _Findings(project, name), Voter(project)
+    voter.warm_up(lf, parts[0])
     for part in parts:
-        start = perf_counter()
-        result = _evaluate(project, [lf], part)
-        found.seconds += perf_counter() - start
-        found.add(part, result, gold(part) if gold else None)
-    return replace(found.trial(), feedback=_on_reviewed_rows(project, lf, selection))
+        found.add(part, voter.vote([lf], part), gold(part) if gold else None)
+    return replace(found.trial(), feedback=_on_reviewed_rows(project, voter, lf, selection))
 
 
-def _on_reviewed_rows(project: Project, lf: LabelingFunction, selection: Selection) -> LFPrecision | None:
+def _on_reviewed_rows(project: Project, voter: Voter, lf: LabelingFunction, selection: Selection) -> LFPrecision | None:
     """Let it vote on the rows that people reviewed, wherever they are, and compare."""
     manifest = project.store.read(Layout.FEEDBACK)
     if manifest is None:
@@ -205,7 +202,7 @@ def _on_reviewed_rows(project: Project, lf: LabelingFunction, selection: Selecti
         rows = project.rows(partition.stream, partition.dt, "arrow")
         rows = rows.filter(pc.is_in(rows["id"], value_set=ids))
         at = pc.index_in(rows["id"], value_set=ids).to_numpy()
-        votes[start + at] = _evaluate(project, [lf], Part(partition, rows, None)).votes[:, 0]
+        votes[start + at] = voter.vote([lf], Part(partition, rows, None)).votes[:, 0]
     return reviewed.precision(lf.name, votes)
 
 
@@ -230,29 +227,17 @@ def diff_lfs(project: Project, name: str | None, selection: Selection, size: int
         names &= {name}
         if not names:
             names = {catalogue[name].name}  # raises, with names that are close
-    comparisons = {each: _Comparison(project, each) for each in sorted(names)}
+    comparisons, voter = {each: _Comparison(project, each) for each in sorted(names)}, Voter(project)
     for part in parts:
         stored = part.stored.fingerprints if part.stored else {}
         changed = [each for each in comparisons if stored.get(each) != catalogue.fingerprints.get(each)]
         lfs = [catalogue[each] for each in changed if each in catalogue]
-        result = _evaluate(project, lfs, part)
+        result = voter.vote(lfs, part)
         after = {lf.name: result.votes[:, j] for j, lf in enumerate(lfs)}
         for each in changed:
             comparisons[each].add(part, after.get(each))
     changes = [comparison.change() for comparison in comparisons.values()]
     return [change for change in changes if name is not None or change.change != "unchanged"]
-
-
-def _evaluate(project: Project, lfs: Iterable[LabelingFunction], part: Part) -> Evaluation:
-    lfs = tuple(lfs)
-    return evaluate(
-        lfs,
-        with_pasts(project.store, project.params, lfs, part.partition, part.rows),
-        cardinality=project.params.cardinality,
-        stream=part.partition.stream,
-        fingerprints=project.catalogue.fingerprints,
-        time_limit_s=project.params.lfs.time_limit_s,
-    )
 
 
 class _Speaker:
@@ -301,6 +286,7 @@ class _Findings:
         against = both & (theirs != mine[:, None])
         self.rows += len(mine)
         self.partitions += 1
+        self.seconds += result.seconds[self.name]
         self.votes.update(mine[voted].tolist())
         self.overlaps.update(dict(zip(names, both.sum(axis=0).tolist(), strict=True)))
         self.conflicts.update(dict(zip(names, against.sum(axis=0).tolist(), strict=True)))

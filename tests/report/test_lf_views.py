@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import numpy as np
@@ -11,10 +12,12 @@ from projects import change_params, run_stages, small_project
 from beambell import Project
 from beambell.errors import ArtefactError, UsageError
 from beambell.labeling.analysis import analyse
+from beambell.labeling.kinds import Regex
 from beambell.model.evaluation import wilson_interval
 from beambell.report.lf_trial import diff_lfs, try_lf
 from beambell.report.lf_views import lf_stats, show_lf
 from beambell.report.sample import draw, excerpt
+from beambell.report.views import list_lfs
 from beambell.steps.evaluate import gold_of
 from beambell.store import Selection
 
@@ -149,6 +152,23 @@ def test_a_trial_on_all_rows_is_what_was_stored(project):
     assert len(view.examples) == 10
     assert sum(bool(one.against) for one in view.examples) == 5
     assert all(one.text == excerpt(texts[one.partition, one.id]) for one in view.examples)
+
+
+def test_what_is_tried_and_compared_is_what_apply_runs(edit, monkeypatch):
+    edited = edit("short = length(", "rates = regex('rates', pattern=r'(\\w+\\s*)+%', label=SPAM)\nshort = length(")
+    assert {view.name: view.how for view in list_lfs(edited)}["rates"] == "scan"
+    texts = [text for part in draw(edited, ALL, 500) for text in part.rows["text"].to_pylist()]
+    expected = sum(re.search(r"\w\s*%", text or "") is not None for text in texts)
+
+    def searched(*_args, **_options):
+        raise AssertionError("re takes seconds for a text, and apply does not use it here")
+
+    monkeypatch.setattr(Regex, "apply", searched)
+    view = try_lf(edited, "rates", ALL, 500)
+    assert sum(view.votes.values()) == expected > 0
+    assert 0 < view.seconds_per_row < 0.01
+    (change,) = diff_lfs(edited, "rates", ALL, 500)
+    assert (change.change, change.changed) == ("added", expected)
 
 
 def test_a_trial_of_a_function_that_fails_or_never_votes(project, edit):
