@@ -16,6 +16,10 @@ import ctypes
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
+
+TOO_SLOW: Final = "stopped: it took longer than lfs.time_limit_s in params.yaml allows for one batch of rows"
+"""What is recorded of rows on which the time was up."""
 
 
 class Stopped(BaseException):
@@ -65,5 +69,4 @@ class _Watch:
 
 def too_slow(stop: Stopped) -> TimeoutError:
     """Return what is recorded: an ordinary exception that knows where the code was."""
-    error = TimeoutError("stopped: it took longer than lfs.time_limit_s in params.yaml allows for one batch of rows")
-    return error.with_traceback(stop.__traceback__)
+    return TimeoutError(TOO_SLOW).with_traceback(stop.__traceback__)

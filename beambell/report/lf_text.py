@@ -85,7 +85,11 @@ def trial_text(view: Trial) -> Iterator[RenderableType]:
         good = view.feedback.precision
         interval = f"{good.share:.1%} ({good.low:.1%} to {good.high:.1%})"
         yield f"  feedback   {interval}: {good.right:,.0f} right of {good.rows:,} votes on rows that people reviewed"
-    yield f"  time       {1e6 * view.seconds_per_row:,.1f} µs per row"
+    if view.stopped:
+        yield f"  time       [red]{_plain(str(view.stopped))}[/]"
+        yield from _after_a_stop(view)
+    else:
+        yield f"  time       {1e6 * view.seconds_per_row:,.1f} µs per row"
     yield f"  errors     {view.errors:,}"
     for message, rows in list(view.messages.items())[:MESSAGES_SHOWN]:
         yield f"             [red]{rows:,} rows[/]: {_plain(message)}"
@@ -98,6 +102,12 @@ def trial_text(view: Trial) -> Iterator[RenderableType]:
         yield _examples("examples", view.examples)
 
 
+def _after_a_stop(view: Trial) -> Iterator[str]:
+    if view.untried:
+        yield f"             the other {view.untried:,} partitions were not tried"
+    yield "             see that it ends on every row; if it is only slow, try fewer rows: --sample 100"
+
+
 def changes_text(views: Sequence[Change]) -> Iterator[RenderableType]:
     """Render what became of labeling functions since they were applied."""
     if not views:
@@ -105,6 +115,9 @@ def changes_text(views: Sequence[Change]) -> Iterator[RenderableType]:
     for view in views:
         if view.change == "unchanged":
             yield f"[bold]{view.name}[/] is what was applied, or was not applied to these rows"
+            continue
+        if view.change == "not compared":
+            yield f"[bold]{view.name}[/] [red]cannot be compared[/]: {_plain(view.why)}"
             continue
         yield f"[bold]{view.name}[/] {view.change}: {view.changed:,} of {view.rows:,} rows get another vote"
         if view.source_diff:

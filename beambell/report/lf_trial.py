@@ -18,7 +18,7 @@ from beambell.labeling.evaluate import Evaluation
 from beambell.model.evaluation import wilson_interval
 from beambell.project import Project
 from beambell.report.feedback_views import LFPrecision, ReviewedRows
-from beambell.report.lf_voting import Voter
+from beambell.report.lf_voting import TRIAL_S, Stop, Voter, ran_out_of_time
 from beambell.report.sample import Part, draw, excerpt, spread
 from beambell.store import Layout, Partition, Selection
 
@@ -93,13 +93,15 @@ class Trial:
     precision
         Against gold labels; ``None`` where it voted on no row that has one.
     errors, messages
-        Rows it failed on, and how often with which message.
+        Rows it failed on, and how often with which message (none where its time was up: see ``stopped``).
     seconds_per_row
         Measured here and now: of what `beambell apply` runs, compiled where it can be.
     examples
         Rows it voted on, conflicts first.
     feedback
         Its precision on all rows that people reviewed, in the sample or not; ``None`` if there are none.
+    stopped, untried
+        Where it was when its time was up, if it was, and the partitions of the sample that it was not given then.
     """
 
     name: str
@@ -116,6 +118,8 @@ class Trial:
     seconds_per_row: float
     examples: tuple[Example, ...]
     feedback: LFPrecision | None = None
+    stopped: Stop | None = None
+    untried: int = 0
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ class Change:
     Attributes
     ----------
     change
-        ``edited``, ``added``, ``removed`` or ``unchanged``.
+        ``edited``, ``added``, ``removed``, ``unchanged`` or ``not compared``.
     before, after
         Fingerprints; the newest of those applied, and today's.
     rows, changed
@@ -143,6 +147,8 @@ class Change:
         Every pair of votes that occurs, equal ones included.
     source_diff
         What changed in its source, as a unified diff.
+    why
+        Why it was not compared.
     """
 
     name: str
@@ -154,6 +160,7 @@ class Change:
     moves: tuple[Move, ...]
     examples: tuple[Example, ...]
     source_diff: str
+    why: str = ""
 
 
 def try_lf(project: Project, name: str, selection: Selection, size: int = SAMPLE, *, gold: Gold | None = None) -> Trial:
@@ -180,15 +187,18 @@ def try_lf(project: Project, name: str, selection: Selection, size: int = SAMPLE
             fix=f"use {' or '.join(lf.streams or ())}",
         )
     parts = draw(project, Selection(streams, selection.start, selection.end), size)
-    found, voter = _Findings(project, name), Voter(project)
+    found, voter = _Findings(project, name), Voter(project, most_s=TRIAL_S)
     voter.warm_up(lf, parts[0])
     for part in parts:
         found.add(part, voter.vote([lf], part), gold(part) if gold else None)
-    return replace(found.trial(), feedback=_on_reviewed_rows(project, voter, lf, selection))
+        if name in voter.stops:
+            return replace(found.trial(), stopped=voter.stops[name], untried=len(parts) - found.partitions)
+    feedback = _on_reviewed_rows(project, voter, lf, selection)
+    return replace(found.trial(), feedback=feedback, stopped=voter.stops.get(name))
 
 
 def _on_reviewed_rows(project: Project, voter: Voter, lf: LabelingFunction, selection: Selection) -> LFPrecision | None:
-    """Let it vote on the rows that people reviewed, wherever they are, and compare."""
+    """Let it vote on the rows that people reviewed, wherever they are, and compare; unless its time is up."""
     manifest = project.store.read(Layout.FEEDBACK)
     if manifest is None:
         return None
@@ -203,6 +213,8 @@ def _on_reviewed_rows(project: Project, voter: Voter, lf: LabelingFunction, sele
         rows = rows.filter(pc.is_in(rows["id"], value_set=ids))
         at = pc.index_in(rows["id"], value_set=ids).to_numpy()
         votes[start + at] = voter.vote([lf], Part(partition, rows, None)).votes[:, 0]
+        if lf.name in voter.stops:
+            return None
     return reviewed.precision(lf.name, votes)
 
 
@@ -231,12 +243,14 @@ def diff_lfs(project: Project, name: str | None, selection: Selection, size: int
     for part in parts:
         stored = part.stored.fingerprints if part.stored else {}
         changed = [each for each in comparisons if stored.get(each) != catalogue.fingerprints.get(each)]
-        lfs = [catalogue[each] for each in changed if each in catalogue]
+        lfs = [catalogue[each] for each in changed if each in catalogue and each not in voter.stops]
         result = voter.vote(lfs, part)
         after = {lf.name: result.votes[:, j] for j, lf in enumerate(lfs)}
         for each in changed:
-            comparisons[each].add(part, after.get(each))
-    changes = [comparison.change() for comparison in comparisons.values()]
+            comparisons[each].meet(part)
+            if each not in voter.stops:
+                comparisons[each].add(part, after.get(each))
+    changes = [comparisons[each].change(str(voter.stops.get(each, ""))) for each in comparisons]
     return [change for change in changes if name is not None or change.change != "unchanged"]
 
 
@@ -269,6 +283,7 @@ class _Findings:
     conflicting: int = 0
     right: int = 0
     judged: int = 0
+    errors: int = 0
     votes: Counter[int] = field(default_factory=Counter)
     overlaps: Counter[str] = field(default_factory=Counter)
     conflicts: Counter[str] = field(default_factory=Counter)
@@ -292,7 +307,9 @@ class _Findings:
         self.conflicts.update(dict(zip(names, against.sum(axis=0).tolist(), strict=True)))
         self.overlapping += int(both.any(axis=1).sum())
         self.conflicting += int(against.any(axis=1).sum())
-        self.messages.update(f"{letter.error}: {excerpt(letter.message)}" for letter in result.dead_letters)
+        self.errors += len(result.dead_letters)
+        told = [letter for letter in result.dead_letters if not ran_out_of_time(letter)]
+        self.messages.update(f"{letter.error}: {excerpt(letter.message)}" for letter in told)
         if gold is not None:
             known = voted & (gold >= 0)
             self.judged += int(known.sum())
@@ -339,7 +356,7 @@ class _Findings:
             conflicts=self.conflicting / self.rows,
             neighbours=tuple(sorted(met, key=lambda one: (-one.conflicts, -one.overlaps, one.name))),
             precision=Precision(self.right, self.judged, self.right / self.judged, low, high) if self.judged else None,
-            errors=sum(self.messages.values()),
+            errors=self.errors,
             messages=dict(self.messages.most_common()),
             seconds_per_row=self.seconds / self.rows,
             examples=(*disputed, *clear),
@@ -357,11 +374,15 @@ class _Comparison:
         self._moves: Counter[tuple[int, int]] = Counter()
         self._examples: list[Example] = []
 
+    def meet(self, part: Part) -> None:
+        """See which version was applied to a part."""
+        if part.stored is not None:
+            self._before = part.stored.fingerprints.get(self._name, self._before)
+
     def add(self, part: Part, after: Votes | None) -> None:
         """Compare one part; ``after`` is ``None`` where the labeling function is gone."""
         if part.stored is None:
             return
-        self._before = part.stored.fingerprints.get(self._name, self._before)
         old = part.stored.of(self._name)
         new = np.full(len(old), ABSTAIN, np.int8) if after is None else after
         self._rows += len(old)
@@ -372,7 +393,21 @@ class _Comparison:
             before, vote = speak.vote(int(old[position])), speak.vote(int(new[position]))
             self._examples.append(Example(partition=partition, id=row_id, text=text, before=before, vote=vote))
 
-    def change(self) -> Change:
+    def change(self, unknown: str) -> Change:
+        """Sum up; ``unknown`` says why it cannot be compared, if it cannot."""
+        if unknown:
+            return Change(
+                name=self._name,
+                change="not compared",
+                before=self._before,
+                after=self._project.catalogue.fingerprints.get(self._name),
+                rows=0,
+                changed=0,
+                moves=(),
+                examples=(),
+                source_diff=self._source_diff(),
+                why=unknown,
+            )
         speak, after = _Speaker(self._project), self._project.catalogue.fingerprints.get(self._name)
         chosen = [self._examples[i] for i in spread(len(self._examples), EXAMPLES)]
         return Change(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 
 import numpy as np
@@ -14,6 +15,7 @@ from beambell.errors import ArtefactError, UsageError
 from beambell.labeling.analysis import analyse
 from beambell.labeling.kinds import Regex
 from beambell.model.evaluation import wilson_interval
+from beambell.report import lf_trial
 from beambell.report.lf_trial import diff_lfs, try_lf
 from beambell.report.lf_views import lf_stats, show_lf
 from beambell.report.sample import draw, excerpt
@@ -169,6 +171,66 @@ def test_what_is_tried_and_compared_is_what_apply_runs(edit, monkeypatch):
     assert 0 < view.seconds_per_row < 0.01
     (change,) = diff_lfs(edited, "rates", ALL, 500)
     assert (change.change, change.changed) == ("added", expected)
+
+
+HANGS = """
+from beambell.labeling import labeling_function
+
+@labeling_function(label=1)
+def hangs(row):
+    while row.id != "nothing":
+        pass
+
+@labeling_function(label=1)
+def shouts(row):
+    return row.text.isupper()
+"""
+
+
+def test_what_hangs_waits_for_its_time_limit_once(folder, monkeypatch):
+    monkeypatch.setattr(lf_trial, "TRIAL_S", 0.3)
+    (folder / "hanging.py").write_text(HANGS)
+    modules = ["labeling_functions.embedded", "hanging"]
+    change_params(folder, lfs={"modules": modules, "time_limit_s": 0.4})
+    try:
+        project, start = Project(folder), time.monotonic()
+        first, *others = draw(project, ALL, 40)
+        view = try_lf(project, "hangs", ALL, 40)
+        assert (view.rows, view.errors, view.partitions, view.untried) == (first.rows.num_rows,) * 2 + (1, len(others))
+        assert (view.votes, view.messages) == ({}, {})
+        assert view.stopped.place in ("hanging.py:6", "hanging.py:7")
+        assert (view.stopped.partition, view.stopped.id) == (str(first.partition), first.rows["id"][0].as_py())
+        assert str(view.stopped).startswith(
+            "stopped after 0.3 s (the most that a trial allows; lfs.time_limit_s is 0.4"
+        )
+        changes = {change.name: change for change in diff_lfs(project, None, ALL, 40)}
+        assert changes["hangs"].change == "not compared"
+        assert changes["hangs"].why.startswith("stopped after 0.4 s (lfs.time_limit_s) at hanging.py:")
+        assert (changes["shouts"].change, changes["shouts"].rows) == ("added", 40)
+        assert time.monotonic() - start < 0.3 + 0.4 + 0.5
+    finally:
+        change_params(folder, lfs={"modules": modules[:1], "time_limit_s": 60})
+
+
+def test_loading_a_file_is_not_part_of_the_trial(edit, folder, monkeypatch):
+    monkeypatch.setattr(lf_trial, "TRIAL_S", 0.2)
+    (folder / "words.txt").write_text("free")
+    slow = """
+import time
+from beambell.labeling import Resource
+
+def _read(path):
+    time.sleep(0.4)
+    return path.read_text()
+
+@labeling_function(label=SPAM, resources={"word": Resource("words.txt", load=_read)})
+def slow_to_load(row, word):
+    return word in row.text
+
+short = length("""
+    view = try_lf(edit("short = length(", slow), "slow_to_load", ALL, 40)
+    assert (view.stopped, view.errors) == (None, 0)
+    assert view.seconds_per_row < 0.2 / 40
 
 
 def test_a_trial_of_a_function_that_fails_or_never_votes(project, edit):
