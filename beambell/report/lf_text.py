@@ -74,7 +74,7 @@ def trial_text(view: Trial) -> Iterator[RenderableType]:
     votes = ", ".join(f"{rows:,} {name}" for name, rows in view.votes.items()) or "none"
     yield f"[bold]{view.name}[/] on {view.rows:,} rows of {view.partitions} partitions"
     yield f"  votes      {votes} ({view.coverage:.1%} of the rows)"
-    yield f"  others     vote, too, on {view.overlaps:.1%} of the rows, and for another class on {view.conflicts:.1%}"
+    yield f"  others     {_others(view)}"
     if view.precision:
         p = view.precision
         interval = f"{p.share:.1%} ({p.low:.1%} to {p.high:.1%})"
@@ -100,6 +100,13 @@ def trial_text(view: Trial) -> Iterator[RenderableType]:
         yield table
     if view.examples:
         yield _examples("examples", view.examples)
+
+
+def _others(view: Trial) -> str:
+    if view.overlaps is None or view.conflicts is None:
+        return "not known yet: none are applied to these rows (`beambell apply`)"
+    rows = "the rows" if view.applied == view.rows else f"the {view.applied:,} rows they are applied to"
+    return f"vote, too, on {view.overlaps:.1%} of {rows}, and for another class on {view.conflicts:.1%}"
 
 
 def _after_a_stop(view: Trial) -> Iterator[str]:

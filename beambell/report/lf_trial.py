@@ -86,8 +86,11 @@ class Trial:
         Of the sample.
     votes
         Per class.
-    coverage, overlaps, conflicts
-        Shares of rows with a vote of it; with another vote, too; with another vote for another class.
+    coverage
+        Share of rows with a vote of it.
+    applied, overlaps, conflicts
+        Rows for which votes of the others are stored, and of these the shares with another vote, too, and with
+        another vote for another class; ``None`` where there are no such rows.
     neighbours
         The labeling functions it meets, most conflicts first.
     precision
@@ -109,8 +112,9 @@ class Trial:
     partitions: int
     votes: dict[str, int]
     coverage: float
-    overlaps: float
-    conflicts: float
+    applied: int
+    overlaps: float | None
+    conflicts: float | None
     neighbours: tuple[Neighbour, ...]
     precision: Precision | None
     errors: int
@@ -283,6 +287,7 @@ class _Findings:
     conflicting: int = 0
     right: int = 0
     judged: int = 0
+    applied: int = 0
     errors: int = 0
     votes: Counter[int] = field(default_factory=Counter)
     overlaps: Counter[str] = field(default_factory=Counter)
@@ -301,6 +306,7 @@ class _Findings:
         against = both & (theirs != mine[:, None])
         self.rows += len(mine)
         self.partitions += 1
+        self.applied += len(mine) if part.stored else 0
         self.seconds += result.seconds[self.name]
         self.votes.update(mine[voted].tolist())
         self.overlaps.update(dict(zip(names, both.sum(axis=0).tolist(), strict=True)))
@@ -352,8 +358,9 @@ class _Findings:
             partitions=self.partitions,
             votes={classes[y]: rows for y, rows in sorted(self.votes.items())},
             coverage=voted / self.rows,
-            overlaps=self.overlapping / self.rows,
-            conflicts=self.conflicting / self.rows,
+            applied=self.applied,
+            overlaps=self.overlapping / self.applied if self.applied else None,
+            conflicts=self.conflicting / self.applied if self.applied else None,
             neighbours=tuple(sorted(met, key=lambda one: (-one.conflicts, -one.overlaps, one.name))),
             precision=Precision(self.right, self.judged, self.right / self.judged, low, high) if self.judged else None,
             errors=self.errors,

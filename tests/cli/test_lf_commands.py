@@ -23,18 +23,23 @@ def folder(tmp_path_factory):
     return made
 
 
+def run(capsys, folder, *words):
+    """Run ``beambell lf WORDS`` in this process; gives exit code, stdout and stderr."""
+    code = 0
+    try:
+        main(["lf", *words, "--project", str(folder)])
+    except SystemExit as exit_:
+        code = exit_.code or 0
+    return code, *capsys.readouterr()
+
+
 @pytest.fixture
 def lf(folder, capsys):
     """Run ``beambell lf WORDS`` in this process; gives exit code, stdout and stderr. Edits are undone afterwards."""
     before = {path: path.read_text() for path in (folder / MODULE, folder / "params.yaml")}
 
     def lf(*words):
-        try:
-            main(["lf", *words, "--project", str(folder)])
-        except SystemExit as exit_:
-            code = exit_.code or 0
-        out, err = capsys.readouterr()
-        return code, out, err
+        return run(capsys, folder, *words)
 
     yield lf
     for path, text in before.items():
@@ -144,6 +149,27 @@ def test_a_module_of_ones_own(lf, folder):
         .startswith('"""Mine."""\n\nfrom beambell.labeling import regex\n\n\ngreeting = ')
     )
     assert "label=1" in (folder / "mine.py").read_text()
+
+
+@pytest.fixture(scope="module")
+def unapplied(tmp_path_factory):
+    """A project with two days of rows, and votes on none of them."""
+    made = small_project(tmp_path_factory.mktemp("unapplied"), days=2)
+    run_stages(made, "ingest")
+    return made
+
+
+def test_what_was_not_applied_yet_is_not_known(unapplied, capsys):
+    code, out, _ = run(capsys, unapplied, "test", "hype")
+    assert (code, "others     not known yet: none are applied to these rows (`beambell apply`)" in out) == (0, True)
+    view = json.loads(run(capsys, unapplied, "test", "hype", "--json")[1])
+    assert (view["applied"], view["overlaps"], view["conflicts"], view["neighbours"]) == (0, None, None, [])
+    run_stages(unapplied, "apply", end="2026-01-01")
+    view = json.loads(run(capsys, unapplied, "test", "hype", "--json")[1])
+    assert 0 < view["applied"] < view["rows"]
+    first_day = json.loads(run(capsys, unapplied, "test", "hype", "--json", "--to", "2026-01-01")[1])
+    assert (view["overlaps"], view["conflicts"]) == (first_day["overlaps"], first_day["conflicts"])
+    assert f"of the {view['applied']} rows they are applied to" in run(capsys, unapplied, "test", "hype")[1]
 
 
 def test_new_needs_a_python_module(lf, folder):
