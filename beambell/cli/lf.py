@@ -9,6 +9,7 @@ import typer
 
 from beambell.cli.console import Console
 from beambell.cli.options import End, Folder, Json, Sample, Start, Streams, open_project
+from beambell.errors import ExitCode
 
 lf_app = typer.Typer(help="Write labeling functions, try them, and see what they do.", no_args_is_help=True)
 
@@ -92,6 +93,8 @@ def lf_diff(
     opened = open_project(project)
     views = diff_lfs(opened, name, opened.select(stream, start, end), sample)
     Console(as_json=json).show(views, changes_text(views))
+    if views and all(view.change == "not compared" for view in views):
+        raise typer.Exit(ExitCode.FAILED)
 
 
 @lf_app.command("new")

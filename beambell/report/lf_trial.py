@@ -223,7 +223,7 @@ def _on_reviewed_rows(project: Project, voter: Voter, lf: LabelingFunction, sele
 
 
 def diff_lfs(project: Project, name: str | None, selection: Selection, size: int = SAMPLE) -> list[Change]:
-    """Compare today's labeling functions with the votes that are stored, on a sample.
+    """Compare today's labeling functions with the votes that are stored, on a sample; what cannot be comes last.
 
     Parameters
     ----------
@@ -244,18 +244,23 @@ def diff_lfs(project: Project, name: str | None, selection: Selection, size: int
         if not names:
             names = {catalogue[name].name}  # raises, with names that are close
     comparisons, voter = {each: _Comparison(project, each) for each in sorted(names)}, Voter(project)
+    unknown: dict[str, str] = {}  # by name, why it cannot be compared
     for part in parts:
         stored = part.stored.fingerprints if part.stored else {}
         changed = [each for each in comparisons if stored.get(each) != catalogue.fingerprints.get(each)]
-        lfs = [catalogue[each] for each in changed if each in catalogue and each not in voter.stops]
+        lfs = [catalogue[each] for each in changed if each in catalogue and each not in unknown]
+        unknown |= {lf.name: lack for lf in lfs if (lack := voter.lacks_past(lf, part))}
+        lfs = [lf for lf in lfs if lf.name not in unknown]
         result = voter.vote(lfs, part)
+        unknown |= {each: str(stop) for each, stop in voter.stops.items()}
         after = {lf.name: result.votes[:, j] for j, lf in enumerate(lfs)}
         for each in changed:
             comparisons[each].meet(part)
-            if each not in voter.stops:
+            if each not in unknown:
                 comparisons[each].add(part, after.get(each))
-    changes = [comparisons[each].change(str(voter.stops.get(each, ""))) for each in comparisons]
-    return [change for change in changes if name is not None or change.change != "unchanged"]
+    changes = [comparisons[each].change(unknown.get(each, "")) for each in comparisons]
+    changes = [change for change in changes if name is not None or change.change != "unchanged"]
+    return sorted(changes, key=lambda change: change.change == "not compared")
 
 
 class _Speaker:

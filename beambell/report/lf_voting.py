@@ -11,6 +11,7 @@ from typing import Final
 
 import numpy as np
 
+from beambell.errors import ArtefactError
 from beambell.labeling import LabelingFunction, Resource, compile_lfs, patterns
 from beambell.labeling.compiler import CompiledLFs
 from beambell.labeling.evaluate import DeadLetter, Evaluation
@@ -80,7 +81,13 @@ class Voter:
         self._compilations: dict[tuple[str, ...], CompiledLFs] = {}
 
     def vote(self, lfs: Sequence[LabelingFunction], part: Part) -> Evaluation:
-        """Let labeling functions vote on the rows of a part; the time that each took is without compiling it."""
+        """Let labeling functions vote on the rows of a part; the time that each took is without compiling it.
+
+        Raises
+        ------
+        ArtefactError
+            If the past that one votes by is not up to date.
+        """
         params, partition = self._project.params, part.partition
         if not lfs:
             return Evaluation(np.empty((part.rows.num_rows, 0), np.int8), (), {})
@@ -96,6 +103,14 @@ class Voter:
                 self.stops[letter.lf] = self._stop(letter, part)
         votes = patterns.unpack(result.patterns, len(lfs), params.cardinality)
         return Evaluation(votes, result.dead_letters, result.n_errors, result.seconds)
+
+    def lacks_past(self, lf: LabelingFunction, part: Part) -> str:
+        """Say what the past that a labeling function votes by lacks here, and what to do; nothing if it is there."""
+        try:
+            with_pasts(self._project.store, self._project.params, [lf], part.partition, part.rows.slice(0, 0))
+        except ArtefactError as error:
+            return f"{error.message}; {error.fix}" if error.fix else error.message
+        return ""
 
     def warm_up(self, lf: LabelingFunction, part: Part) -> None:
         """Do what is done once per process, so that it counts neither as time per row nor against the limit."""

@@ -215,14 +215,20 @@ def with_pasts(
     Raises
     ------
     ArtefactError
-        If an aggregate is not up to date.
+        If an aggregate is not up to date; it names the labeling function.
     """
     voting = [lf for lf in lfs if isinstance(lf, StatefulFunction) and lf.votes_on(partition.stream)]
     opened = open_aggregates(store, params, voting)
     for lf in voting:
         tables = opened[lf.spec.id]
-        past = tables.read(tables.past_of(partition, lf.window_days))
-        rows = lf.with_past(rows, past, partition.stream)
+        past = tables.past_of(partition, lf.window_days)
+        if past.parts and tables.source_digest(past) is None:
+            raise ArtefactError(
+                "the aggregate of earlier rows that it votes by is not up to date",
+                where=f"labeling function {lf.name!r}",
+                fix="run `beambell aggregate`",
+            )
+        rows = lf.with_past(rows, tables.read(past), partition.stream)
     return rows
 
 

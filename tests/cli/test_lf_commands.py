@@ -172,6 +172,45 @@ def test_what_was_not_applied_yet_is_not_known(unapplied, capsys):
     assert f"of the {view['applied']} rows they are applied to" in run(capsys, unapplied, "test", "hype")[1]
 
 
+REMEMBERS = """
+from beambell.labeling import keyword, labeling_function, stateful_labeling_function
+from beambell.labeling.aggregates import count
+
+@stateful_labeling_function(key="author", aggregate=count(), label=1, streams=("comments",))
+def often(row, past):
+    return past >= 1
+"""
+
+
+def test_one_whose_past_is_not_there_yet_is_named_and_the_others_are_compared(tmp_path, capsys):
+    folder = small_project(tmp_path / "project", days=2)
+    run_stages(folder, "ingest", "apply")
+    (folder / "remembering.py").write_text(REMEMBERS)
+    change_params(folder, lfs={"modules": ["labeling_functions.embedded", "remembering"]})
+    code, _, err = run(capsys, folder, "test", "often")
+    assert code == 1
+    assert "labeling function 'often': the aggregate of earlier rows that it votes by is not up to date" in err
+    assert "run `beambell aggregate`" in err
+    code, out, _ = run(capsys, folder, "diff")
+    assert code == 1
+    assert "often cannot be compared: the aggregate of earlier rows that it votes by is not up to date" in out
+    with (folder / "remembering.py").open("a") as file:
+        file.write('\nbrief = keyword("brief", any_of=["free"], label=1)\n')
+    code, out, _ = run(capsys, folder, "diff")
+    assert code == 0
+    assert -1 < out.index("brief added: ") < out.index("often cannot be compared")
+    code, out, _ = run(capsys, folder, "diff", "--json")
+    assert code == 0
+    assert [(view["name"], view["change"]) for view in json.loads(out)] == [
+        ("brief", "added"),
+        ("often", "not compared"),
+    ]
+    assert json.loads(out)[1]["why"].endswith("is not up to date; run `beambell aggregate`")
+    run_stages(folder, "aggregate")
+    assert run(capsys, folder, "test", "often")[0] == 0
+    assert {view["change"] for view in json.loads(run(capsys, folder, "diff", "--json")[1])} == {"added"}
+
+
 def test_new_needs_a_python_module(lf, folder):
     (folder / "lfs.yaml").write_text("- {kind: length, name: brief, max: 5, label: ham}\n")
     change_params(folder, lfs={"modules": [], "files": ["lfs.yaml"]})
