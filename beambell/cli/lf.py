@@ -68,12 +68,16 @@ def lf_test(
 ) -> None:
     """Try one on stored rows, before it is applied: votes, conflicts, precision, examples, speed."""
     from beambell.report.lf_text import trial_text
-    from beambell.report.lf_trial import try_lf
+    from beambell.report.lf_trial import failure_of, try_lf
     from beambell.steps.evaluate import gold_of
 
     opened = open_project(project)
     view = try_lf(opened, name, opened.select(stream, start, end), sample, gold=gold_of(opened))
-    Console(as_json=json).show(view, trial_text(view))
+    failure = failure_of(view)
+    if not (json and failure):  # which has all of the view as its details
+        Console(as_json=json).show(view, trial_text(view))
+    if failure:
+        raise failure
 
 
 @lf_app.command("diff")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from textwrap import indent
 from typing import TYPE_CHECKING
 
 from beambell.report.lf_trial import NO_VOTE, Change, Example, Trial
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 NEIGHBOURS_SHOWN = 8
 MESSAGES_SHOWN = 5
+INDENT = " " * 13
 
 
 def detail_text(view: LFDetail) -> Iterator[RenderableType]:
@@ -87,12 +89,15 @@ def trial_text(view: Trial) -> Iterator[RenderableType]:
         yield f"  feedback   {interval}: {good.right:,.0f} right of {good.rows:,} votes on rows that people reviewed"
     if view.stopped:
         yield f"  time       [red]{_plain(str(view.stopped))}[/]"
-        yield from _after_a_stop(view)
+        if view.untried:
+            yield f"{INDENT}the other {view.untried:,} partitions were not tried"
     else:
         yield f"  time       {1e6 * view.seconds_per_row:,.1f} µs per row"
     yield f"  errors     {view.errors:,}"
     for message, rows in list(view.messages.items())[:MESSAGES_SHOWN]:
-        yield f"             [red]{rows:,} rows[/]: {_plain(message)}"
+        yield f"{INDENT}[red]{rows:,} rows[/]: {_plain(indent(message, INDENT).lstrip())}"
+    if len(view.messages) > MESSAGES_SHOWN:
+        yield f"{INDENT}and {len(view.messages) - MESSAGES_SHOWN:,} more messages (see --json)"
     if view.neighbours:
         table = make_table("others on the same rows", "name", "both vote", "conflicts")
         for one in view.neighbours[:NEIGHBOURS_SHOWN]:
@@ -107,12 +112,6 @@ def _others(view: Trial) -> str:
         return "not known yet: none are applied to these rows (`beambell apply`)"
     rows = "the rows" if view.applied == view.rows else f"the {view.applied:,} rows they are applied to"
     return f"vote, too, on {view.overlaps:.1%} of {rows}, and for another class on {view.conflicts:.1%}"
-
-
-def _after_a_stop(view: Trial) -> Iterator[str]:
-    if view.untried:
-        yield f"             the other {view.untried:,} partitions were not tried"
-    yield "             see that it ends on every row; if it is only slow, try fewer rows: --sample 100"
 
 
 def changes_text(views: Sequence[Change]) -> Iterator[RenderableType]:

@@ -6,20 +6,20 @@ import difflib
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
-from beambell.errors import UsageError
+from beambell.errors import LabelingFunctionError, UsageError
 from beambell.labeling import ABSTAIN, LabelingFunction
 from beambell.labeling.evaluate import Evaluation
 from beambell.model.evaluation import wilson_interval
 from beambell.project import Project
 from beambell.report.feedback_views import LFPrecision, ReviewedRows
 from beambell.report.lf_voting import TRIAL_S, Stop, Voter, ran_out_of_time
-from beambell.report.sample import Part, draw, excerpt, spread
+from beambell.report.sample import Part, draw, excerpt, harmless, spread
 from beambell.store import Layout, Partition, Selection
 
 Votes = npt.NDArray[np.int8]
@@ -201,6 +201,23 @@ def try_lf(project: Project, name: str, selection: Selection, size: int = SAMPLE
     return replace(found.trial(), feedback=feedback, stopped=voter.stops.get(name))
 
 
+def failure_of(trial: Trial) -> LabelingFunctionError | None:
+    """Say that a trial failed as a whole: its time was up, or there was an error on every row."""
+    where, details = f"labeling function {trial.name!r}", asdict(trial)
+    if trial.stopped:
+        fix = "see that it ends on every row; if it is only slow, try fewer rows (`--sample 100`)"
+        return LabelingFunctionError(str(trial.stopped), where=where, fix=fix, details=details)
+    if trial.errors < trial.rows:
+        return None
+    first = next(iter(trial.messages)).partition("\n")[0]
+    return LabelingFunctionError(
+        f"it failed on each of the {trial.rows:,} rows it was tried on: {first}",
+        where=where,
+        fix="mend it, then try it again",
+        details=details,
+    )
+
+
 def _on_reviewed_rows(project: Project, voter: Voter, lf: LabelingFunction, selection: Selection) -> LFPrecision | None:
     """Let it vote on the rows that people reviewed, wherever they are, and compare; unless its time is up."""
     manifest = project.store.read(Layout.FEEDBACK)
@@ -320,7 +337,7 @@ class _Findings:
         self.conflicting += int(against.any(axis=1).sum())
         self.errors += len(result.dead_letters)
         told = [letter for letter in result.dead_letters if not ran_out_of_time(letter)]
-        self.messages.update(f"{letter.error}: {excerpt(letter.message)}" for letter in told)
+        self.messages.update(f"{letter.error}: {harmless(letter.message)}" for letter in told)
         if gold is not None:
             known = voted & (gold >= 0)
             self.judged += int(known.sum())

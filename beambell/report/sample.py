@@ -93,8 +93,17 @@ def draw(project: Project, selection: Selection, size: int) -> list[Part]:
 
 def excerpt(text: object, width: int = 100) -> str:
     """Shorten a text to one line that is safe to print: what cannot be seen is escaped."""
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text)[: width + 1])
+    line = _visible(str(text)[: width + 1])
     return line if len(line) <= width else line[: width - 3] + "..."
+
+
+def harmless(text: str) -> str:
+    """Return a whole text, its lines as they are, that is safe to print: what else cannot be seen is escaped."""
+    return "\n".join(map(_visible, text.split("\n")))
+
+
+def _visible(line: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
 def spread(n: int, most: int) -> Positions:

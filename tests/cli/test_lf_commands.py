@@ -83,9 +83,53 @@ def test_text_from_data_is_not_markup(lf, folder):
         )
     )
     code, out, _ = lf("test", "on_topic", "--sample", "20")
-    assert code == 0
+    assert code == 1
     assert "returned '[bold]' (str)" in out
     assert "+    return row.text[:0] + '[bold]'" in lf("diff", "on_topic", "--sample", "20")[1]
+
+
+FORGETS = """
+from beambell.labeling import ABSTAIN, labeling_function
+
+@labeling_function()
+def forgets(row):
+    {body}
+"""
+
+
+def test_errors_are_told_whole(lf, folder):
+    module = folder / "forgetful.py"
+    module.write_text(FORGETS.format(body="return None"))
+    change_params(folder, lfs={"modules": ["labeling_functions.embedded", "forgetful"]})
+    code, out, err = lf("test", "forgets", "--sample", "50")
+    told = "labeling function 'forgets': returned None (NoneType), which is not the number of a class"
+    fix = "what to do: return a class, or ABSTAIN where the function has nothing to say"
+    assert f"50 rows: LabelingFunctionError: {told}\n{' ' * 15}{fix}\n" in out
+    assert code == 1
+    assert f"it failed on each of the 50 rows it was tried on: LabelingFunctionError: {told}" in err
+    code, out, _ = lf("test", "forgets", "--sample", "50", "--json")
+    failure = json.loads(out)
+    assert (code, failure["kind"], failure["where"]) == (
+        1,
+        "LabelingFunctionError",
+        "labeling function 'forgets'",
+    )
+    assert failure["details"]["messages"] == {f"LabelingFunctionError: {told}\n  {fix}": 50}
+    module.write_text(FORGETS.format(body="return None if len(row.text) % 2 else ABSTAIN"))
+    assert lf("test", "forgets", "--sample", "50")[0] == 0
+    module.write_text(FORGETS.format(body="raise KeyError(row.id)"))
+    code, out, _ = lf("test", "forgets", "--sample", "50")
+    assert "and 45 more messages (see --json)" in out
+
+
+def test_a_trial_that_is_stopped_exits_with_1(lf, folder):
+    (folder / "forgetful.py").write_text(FORGETS.format(body="while row: pass"))
+    change_params(folder, lfs={"modules": ["labeling_functions.embedded", "forgetful"], "time_limit_s": 0.2})
+    code, out, err = lf("test", "forgets", "--sample", "50")
+    assert code == 1
+    assert "time       stopped after 0.2 s (lfs.time_limit_s) at forgetful.py:6, in row " in out
+    assert "the other 1 partitions were not tried" in out
+    assert "stopped after 0.2 s (lfs.time_limit_s) at forgetful.py:6" in err
 
 
 @pytest.mark.parametrize(
