@@ -165,7 +165,7 @@ def lf_checks(thresholds: Thresholds) -> tuple[Check, ...]:
             "error_rate",
             "the share of rows on which it raised",
             "critical",
-            "read the tracebacks among the partition's dead letters, repair the function, "
+            "see the errors and where they came from with `beambell lf show NAME`, repair the function, "
             "then run `beambell apply` again",
             high=thresholds.max_lf_errors,
         ),

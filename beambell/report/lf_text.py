@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from textwrap import indent
 from typing import TYPE_CHECKING
 
+from beambell.report.lf_errors import LFError
 from beambell.report.lf_trial import NO_VOTE, Change, Example, Trial
 from beambell.report.lf_views import LFDetail, LFStats
 from beambell.report.text import make_table
@@ -40,6 +41,21 @@ def detail_text(view: LFDetail) -> Iterator[RenderableType]:
             yield f"  {name:<12}{_plain(fact)}"
     yield ""
     yield _plain(view.source.rstrip("\n"))
+    if view.failures:
+        yield ""
+        yield "[bold]errors in the votes that are stored[/]"
+    for one in view.failures:
+        yield from _failure(one, view.fingerprint)
+    if view.more_failures:
+        yield f"  and {view.more_failures:,} more"
+
+
+def _failure(one: LFError, fingerprint: str) -> Iterator[str]:
+    version = "" if one.fingerprint == fingerprint else f" (by the earlier version {one.fingerprint[:16]})"
+    yield f"  [red]{one.rows:,} rows[/], such as {_plain(one.id)} of {one.partition}{version}"
+    yield _plain(indent(f"{one.error}: {one.message}", "    "))
+    if one.traceback:
+        yield _plain(indent(one.traceback, "      "))
 
 
 def _did(view: LFDetail) -> str:

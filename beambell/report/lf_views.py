@@ -1,15 +1,20 @@
-"""What a labeling function is and did, from manifests and pattern counts; no rows are read."""
+"""What a labeling function is and did, from manifests, pattern counts and dead letters; no rows are read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from beambell.errors import ArtefactError
 from beambell.labeling.analysis import LFAnalysis
 from beambell.project import Project
+from beambell.report.lf_errors import LFError, errors_of
 from beambell.state import PatternCounts
 from beambell.store import Layout, Manifest, Partition, Selection
+
+FAILURES: Final = 5
+"""Distinct errors that are shown of a labeling function."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,9 @@ class LFDetail:
         What it did, as it is now: partitions it was applied to, their rows, its votes and failures.
     earlier
         Fingerprints of other versions that were applied once.
+    failures, more_failures
+        Its distinct errors in the votes that are stored, of this version or of an earlier one, newest first, and how
+        many there are beside these.
     """
 
     name: str
@@ -49,6 +57,8 @@ class LFDetail:
     votes: int
     errors: int
     earlier: tuple[str, ...]
+    failures: tuple[LFError, ...]
+    more_failures: int
 
 
 @dataclass(frozen=True)
@@ -131,6 +141,7 @@ def show_lf(project: Project, name: str) -> LFDetail:
         for entry in manifest.facts["lfs"]
         if (entry["name"], entry["fingerprint"]) == (name, fingerprint)
     ]
+    failures = errors_of(project, name)
     records = [file.partition(".")[0] for file in project.store.files.list(f"{Layout.LFS}/{name}")]
     return LFDetail(
         name=name,
@@ -150,6 +161,8 @@ def show_lf(project: Project, name: str) -> LFDetail:
         votes=sum(entry["votes"] for _, entry in applied),
         errors=sum(entry["errors"] for _, entry in applied),
         earlier=tuple(record for record in records if not fingerprint.startswith(record)),
+        failures=failures[:FAILURES],
+        more_failures=len(failures[FAILURES:]),
     )
 
 

@@ -255,6 +255,52 @@ def test_one_whose_past_is_not_there_yet_is_named_and_the_others_are_compared(tm
     assert {view["change"] for view in json.loads(run(capsys, folder, "diff", "--json")[1])} == {"added"}
 
 
+FAILS = """
+from beambell.labeling import ABSTAIN, labeling_function
+
+@labeling_function(streams=("comments",))
+def fails(row):
+    if row.id[0] in "01":
+        raise KeyError(row.id)
+    if row.id[0] in "23":
+        return "[spam]"
+    if row.id[0] in "4567":
+        return int(row.id[:1])
+    return ABSTAIN
+"""
+
+
+def test_show_lists_what_went_wrong(tmp_path, capsys):
+    folder = small_project(tmp_path / "project", days=2)
+    (folder / "failing.py").write_text(FAILS)
+    change_params(folder, lfs={"modules": ["failing"]})
+    stages = run_stages(folder, "ingest", "apply")
+    assert any(warning.endswith("(see `beambell lf show fails`)") for warning in stages["apply"].warnings)
+    project = Project(folder)
+    days = [project.dead_letters("comments", f"2026-01-0{day}") for day in (1, 2)]
+    failed = sum(len(day) for day in days)
+    view = json.loads(run(capsys, folder, "show", "fails", "--json")[1])
+    assert view["errors"] == failed
+    assert (len(view["failures"]), view["more_failures"]) == (5, 1)
+    by_message = {one["message"]: one for one in view["failures"]}
+    assert len(by_message) == 5
+    (key_error,) = (one for one in view["failures"] if one["error"] == "KeyError")  # each with the id of its row
+    assert key_error["rows"] == sum((day["error"] == "KeyError").sum() for day in days)
+    newest = days[1][days[1]["error"] == "KeyError"]
+    assert key_error["partition"] == "comments/2026-01-02"
+    assert key_error["id"] in set(newest["id"])
+    assert "failing.py:7 in fails\n    raise KeyError(row.id)" in key_error["traceback"]
+    (text,) = (one for message, one in by_message.items() if "returned '[spam]' (str)" in message)
+    assert text["rows"] == sum(day["message"].str.contains("[spam]", regex=False).sum() for day in days)
+    out = run(capsys, folder, "show", "fails")[1]
+    assert f"  {text['rows']} rows, such as {text['id']} of comments/2026-01-02\n    LabelingFunctionError: " in out
+    assert "returned '[spam]' (str), which is not the number of a class\n      what to do: return a class" in out
+    assert "      failing.py:7 in fails\n          raise KeyError(row.id)" in out
+    assert "and 1 more" in out
+    (folder / "failing.py").write_text(FAILS.replace("KeyError", "ValueError"))
+    assert f"(by the earlier version {view['fingerprint'][:16]})" in run(capsys, folder, "show", "fails")[1]
+
+
 def test_new_needs_a_python_module(lf, folder):
     (folder / "lfs.yaml").write_text("- {kind: length, name: brief, max: 5, label: ham}\n")
     change_params(folder, lfs={"modules": [], "files": ["lfs.yaml"]})
