@@ -86,7 +86,7 @@ def test_lists_are_json(project):
     assert all(len(lf["fingerprint"]) == 64 and lf["coverage"] is not None for lf in lfs)
     ways = {lf["name"]: (lf["how"], lf["why"]) for lf in lfs}
     assert ways["moderator"] == ("hash", "")
-    assert ways["on_topic"] == ("python", "it is Python code, run row by row")
+    assert ways["on_topic"] == ("python", "by row")
     assert json.loads(beambell("models", "list", "--json", "--project", str(project)).stdout) == []
     assert "labeling functions" in beambell("lf", "list", "--project", str(project)).stdout
     summary = json.loads(beambell("summary", "--json", "--project", str(project)).stdout)

@@ -255,6 +255,13 @@ def test_one_whose_past_is_not_there_yet_is_named_and_the_others_are_compared(tm
     assert {view["change"] for view in json.loads(run(capsys, folder, "diff", "--json")[1])} == {"added"}
 
 
+def test_list_says_how_python_is_called(lf):
+    lf("new", "by_batches", "--kind", "batch")
+    out = lf("list")[1]
+    assert "python (by batch)" in next(line for line in out.splitlines() if line.startswith(" by_batches "))
+    assert "python (by row)" in next(line for line in out.splitlines() if line.startswith(" on_topic "))
+
+
 FAILS = """
 from beambell.labeling import ABSTAIN, labeling_function
 

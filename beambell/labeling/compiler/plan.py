@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from beambell.labeling.batch import BatchFunction
 from beambell.labeling.compiler.alphabet import FILL, Alphabet, Spelling, spell
 from beambell.labeling.compiler.charsets import ANY, CharSet, category
 from beambell.labeling.compiler.counting import Counted, Range, Within, counters
@@ -81,8 +82,8 @@ class Plan:
     how
         ``"scan"`` (in the automaton of its column), ``"scan, then automaton"``, ``"own scan"``, ``"scan, then re"``,
         ``"count"``, ``"hash"``, ``"vector"``, ``"logic"`` (of what its operands find); or by the plain evaluation:
-        ``"re"`` (Python searches every text), ``"python"`` (its own code for every row), ``"plain"`` (whatever its
-        kind does).
+        ``"re"`` (Python searches every text), ``"python"`` (its own code, by row or by batch), ``"plain"`` (whatever
+        its kind does).
     why
         In words for its author; empty where there is nothing to add.
     """
@@ -136,7 +137,7 @@ class Planner:
         elif type(lf) is Combination:
             self._combinations[output] = lf, tuple(map(self._operand, lf.leaves))
         elif isinstance(lf, Scripted):
-            self._plans[output] = Plan(lf.name, "python", "it is Python code, run row by row")
+            self._plans[output] = Plan(lf.name, "python", "by batch" if isinstance(lf, BatchFunction) else "by row")
         else:
             self._plans[output] = Plan(lf.name, "plain", f"the compiler does not know the kind {lf.kind!r}")
         return output
