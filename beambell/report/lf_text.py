@@ -134,9 +134,13 @@ def changes_text(views: Sequence[Change]) -> Iterator[RenderableType]:
     """Render what became of labeling functions since they were applied."""
     if not views:
         yield "nothing changed since the labeling functions were applied"
+    if unapplied := [view.name for view in views if view.change == "not applied"]:
+        what = f"[bold]{unapplied[0]}[/] was" if len(unapplied) == 1 else "the labeling functions were"
+        yield f"{what} not applied to these rows yet: run `beambell apply`"
+        return
     for view in views:
         if view.change == "unchanged":
-            yield f"[bold]{view.name}[/] is what was applied, or was not applied to these rows"
+            yield f"[bold]{view.name}[/] is what was applied"
             continue
         if view.change == "not compared":
             yield f"[bold]{view.name}[/] [red]cannot be compared[/]: {_plain(view.why)}"

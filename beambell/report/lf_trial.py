@@ -142,7 +142,8 @@ class Change:
     Attributes
     ----------
     change
-        ``edited``, ``added``, ``removed``, ``unchanged`` or ``not compared``.
+        ``edited``, ``added``, ``removed``, ``unchanged``, ``not applied`` (nothing was, to these rows) or ``not
+        compared``.
     before, after
         Fingerprints; the newest of those applied, and today's.
     rows, changed
@@ -263,6 +264,8 @@ def diff_lfs(project: Project, name: str | None, selection: Selection, size: int
     comparisons, voter = {each: _Comparison(project, each) for each in sorted(names)}, Voter(project)
     unknown: dict[str, str] = {}  # by name, why it cannot be compared
     for part in parts:
+        for comparison in comparisons.values():
+            comparison.meet(part)
         stored = part.stored.fingerprints if part.stored else {}
         changed = [each for each in comparisons if stored.get(each) != catalogue.fingerprints.get(each)]
         lfs = [catalogue[each] for each in changed if each in catalogue and each not in unknown]
@@ -272,7 +275,6 @@ def diff_lfs(project: Project, name: str | None, selection: Selection, size: int
         unknown |= {each: str(stop) for each, stop in voter.stops.items()}
         after = {lf.name: result.votes[:, j] for j, lf in enumerate(lfs)}
         for each in changed:
-            comparisons[each].meet(part)
             if each not in unknown:
                 comparisons[each].add(part, after.get(each))
     changes = [comparisons[each].change(unknown.get(each, "")) for each in comparisons]
@@ -399,6 +401,7 @@ class _Comparison:
         self._project = project
         self._name = name
         self._rows = 0
+        self._applied = False
         self._before: str | None = None
         self._moves: Counter[tuple[int, int]] = Counter()
         self._examples: list[Example] = []
@@ -406,6 +409,7 @@ class _Comparison:
     def meet(self, part: Part) -> None:
         """See which version was applied to a part."""
         if part.stored is not None:
+            self._applied = True
             self._before = part.stored.fingerprints.get(self._name, self._before)
 
     def add(self, part: Part, after: Votes | None) -> None:
@@ -455,7 +459,7 @@ class _Comparison:
 
     def _kind(self, after: str | None) -> str:
         if not self._rows:
-            return "unchanged"
+            return "unchanged" if self._applied else "not applied"
         if after is None:
             return "removed"
         return "edited" if self._before else "added"

@@ -208,7 +208,13 @@ def test_what_was_not_applied_yet_is_not_known(unapplied, capsys):
     assert (code, "others     not known yet: none are applied to these rows (`beambell apply`)" in out) == (0, True)
     view = json.loads(run(capsys, unapplied, "test", "hype", "--json")[1])
     assert (view["applied"], view["overlaps"], view["conflicts"], view["neighbours"]) == (0, None, None, [])
+    code, out, _ = run(capsys, unapplied, "diff", "hype")
+    assert (code, out) == (0, "hype was not applied to these rows yet: run `beambell apply`\n")
+    assert json.loads(run(capsys, unapplied, "diff", "hype", "--json")[1])[0]["change"] == "not applied"
+    out = run(capsys, unapplied, "diff")[1]
+    assert out == "the labeling functions were not applied to these rows yet: run `beambell apply`\n"
     run_stages(unapplied, "apply", end="2026-01-01")
+    assert run(capsys, unapplied, "diff", "hype")[1] == "hype is what was applied\n"
     view = json.loads(run(capsys, unapplied, "test", "hype", "--json")[1])
     assert 0 < view["applied"] < view["rows"]
     first_day = json.loads(run(capsys, unapplied, "test", "hype", "--json", "--to", "2026-01-01")[1])
