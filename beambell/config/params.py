@@ -270,8 +270,9 @@ class EvaluationParams(Section):
     Attributes
     ----------
     gold
-        Globs of Parquet files with gold labels: a ``label`` column (-1 unknown), and either ``stream`` with
-        ``id`` (or ``file`` and ``line``) of ingested rows, or a ``text`` column with rows of their own.
+        Globs of files with gold labels (Parquet, CSV, JSON lines): a ``label`` column (a class's name or number, -1
+        unknown), and either ``stream`` with ``id`` (or ``file`` and ``line``) of ingested rows, or a ``text`` column
+        with rows of their own.
     holdout
         Share of ids, chosen by hash, that is never trained on. Gold labels count only there; rows of their
         own count wholly.

@@ -12,18 +12,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import fsspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from beambell.errors import InputError
 from beambell.label_model import MajorityVote
 from beambell.labeling import patterns as packed
 from beambell.model import EndModel, Evaluation, evaluate
 from beambell.project import Project
+from beambell.steps.gold import NO_GOLD, read_gold_file
 from beambell.steps.outside import FileDigests, glob_files
 from beambell.steps.stage import Outcome, Plan, Task, staleness
 from beambell.steps.train import Sources, find_sources, held_out, labelled_rows, load_model, probabilities_of
@@ -31,7 +29,6 @@ from beambell.store import Layout, Manifest, Partition, Selection, canonical_jso
 from beambell.store.tables import read_table, write_table
 
 STAGE = "evaluate"
-NO_GOLD = -1
 
 
 @dataclass
@@ -164,33 +161,10 @@ def read_gold(project: Project) -> Iterator[pa.Table]:
     Raises
     ------
     InputError
-        If a file is not Parquet, or has not the columns and classes that gold labels have.
+        If a file is damaged, or has not the columns and classes that gold labels have.
     """
-    cardinality = project.params.cardinality
     for name, (url, _) in gold_files(project).items():
-        try:
-            with fsspec.open(url, "rb") as file:
-                table = pq.read_table(file)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(f"not a whole Parquet file ({error})", where=name) from None
-        columns = set(table.column_names)
-        if "label" not in columns or not (
-            "text" in columns or {"stream", "id"} <= columns or {"file", "line"} <= columns
-        ):
-            raise InputError(
-                f"gold labels have columns {', '.join(table.column_names)}",
-                where=name,
-                fix="give label with text, or label with stream and id, or label with file and line",
-            )
-        label = table["label"].cast(pa.int64())
-        bounds = pc.min_max(label).as_py()
-        if table.num_rows and not (bounds["min"] >= NO_GOLD and bounds["max"] < cardinality):
-            raise InputError(
-                f"gold labels run from {bounds['min']} to {bounds['max']}",
-                where=name,
-                fix=f"use 0 to {cardinality - 1}, the order of classes in params.yaml, and -1 for unknown",
-            )
-        yield table.filter(pc.greater(label, NO_GOLD))
+        yield read_gold_file(url, name, project.params.classes)
 
 
 def _score_own_rows(gold: pa.Table, model: EndModel, scored: Scored) -> None:

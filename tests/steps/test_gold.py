@@ -1,0 +1,119 @@
+"""Gold labels as people have them: names of classes or numbers, in Parquet, CSV or JSON lines."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from projects import change_params, run_stages, small_project
+
+from beambell import Project
+from beambell.errors import InputError
+from beambell.report.sample import draw
+from beambell.steps.evaluate import gold_of
+from beambell.steps.gold import read_gold_file
+from beambell.store import Selection
+
+CLASSES = ("other", "billing")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = small_project(tmp_path_factory.mktemp("gold"), days=1)
+    run_stages(made, "ingest")
+    return made
+
+
+def found(folder):
+    project = Project(folder)
+    find = gold_of(project)
+    return np.concatenate([find(part) for part in draw(project, Selection(), 10**9)])
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("suffix", ["parquet", "csv", "tsv", "csv.gz", "jsonl", "ndjson.gz"])
+def test_gold_is_the_same_in_every_format(folder, suffix, named):
+    expected = found(folder)
+    assert {0, 1} <= set(expected.tolist())
+    gold = pd.read_parquet(folder / "data" / "gold" / "gold.parquet")[["file", "line", "label"]]
+    if named:
+        gold["label"] = gold["label"].map({0: "ham", 1: "spam"}).astype("category")
+    path = folder / f"gold.{suffix}"
+    if suffix == "parquet":
+        gold.to_parquet(path)
+    elif "json" in suffix:
+        gold.to_json(path, orient="records", lines=True)
+    else:
+        gold.to_csv(path, index=False, sep="\t" if suffix == "tsv" else ",")
+    change_params(folder, evaluation={"gold": [path.name]})
+    try:
+        assert (found(folder) == expected).all()
+    finally:
+        change_params(folder, evaluation={"gold": ["data/gold/*.parquet"]})
+        path.unlink()
+
+
+def read(path, data):
+    path.write_bytes(data if isinstance(data, bytes) else data.encode())
+    return read_gold_file(str(path), path.name, CLASSES).to_pydict()
+
+
+def test_ids_stay_as_they_are_written_and_what_is_unknown_is_left_out(tmp_path):
+    data = 'stream,id,label\na,007,billing\na,2026-01-02,0\na,x,\na,y,-1\na,"new\nline",1\n'
+    expected = {"stream": ["a"] * 3, "id": ["007", "2026-01-02", "new\nline"], "label": [1, 0, 1]}
+    assert read(tmp_path / "gold.csv", data) == expected
+    assert read(tmp_path / "bom.csv", b"\xef\xbb\xbf" + data.encode()) == expected
+    rows = [("007", "billing"), ("2026-01-02", 0), ("x", None), ("y", -1), ("new\nline", 1.0)]
+    lines = "\n".join(json.dumps({"stream": "a", "id": id_, "label": label}) for id_, label in rows)
+    assert read(tmp_path / "gold.jsonl", lines) == expected
+    assert read(tmp_path / "own.jsonl", '{"text": "2026-01-02", "label": "other"}') == {
+        "text": ["2026-01-02"],
+        "label": [0],
+    }
+
+
+def test_nothing_but_unknown_labels_is_no_error(tmp_path):
+    pq.write_table(pa.table({"text": ["a"], "label": pa.array([None], pa.int64())}), tmp_path / "gold.parquet")
+    assert read_gold_file(str(tmp_path / "gold.parquet"), "gold.parquet", CLASSES).num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        (
+            "a.csv",
+            "text,label\nx,bills\n",
+            r"a.csv: gold labels are 'bills', which are no classes\n.*\(other, billing\)",
+        ),
+        ("a.csv", "text,label\nx,7\n", "a.csv: gold labels run from 7 to 7\n.*other, billing"),
+        ("a.csv", "text,label\nx,1,2\n", "a.csv: not a whole CSV file"),
+        ("a.csv", "", "a.csv: not a whole CSV file"),
+        ("a.csv", "text;label\nx;1\n", "a.csv: gold labels have columns text;label"),
+        ("a.csv", b"text,label\n\xff\xfe,1\n", "a.csv: not a whole CSV file"),
+        ("a.csv.gz", gzip.compress(b"text,label\nx,1\n" * 50, mtime=0)[:-12], "a.csv.gz: not a whole CSV file"),
+        ("a.jsonl", '{"text": "x", "label": 1}\n{"text": ', "a.jsonl:2: not JSON"),
+        ("a.jsonl", "[1]", "a.jsonl:1: not a JSON object"),
+        ("a.jsonl", b'{"text": "\xff", "label": 1}', "a.jsonl: not a whole JSON file"),
+        ("a.jsonl", '{"text": "x", "label": true}', "a.jsonl: gold labels are 'true'"),
+        ("a.parquet", "text,label\nx,1\n", "a.parquet: not a whole Parquet file"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path, name, data, message):
+    with pytest.raises(InputError, match=message):
+        read(tmp_path / name, data)
+
+
+def test_parquet_with_labels_of_another_type(tmp_path):
+    table = pa.table({"text": ["a"], "label": pa.array([[1]])})
+    pq.write_table(table, tmp_path / "gold.parquet")
+    with pytest.raises(InputError, match="gold labels are of the type list"):
+        read_gold_file(str(tmp_path / "gold.parquet"), "gold.parquet", CLASSES)
+    table = pa.table({"text": pa.array([["a"]]), "label": [1]})
+    pq.write_table(table, tmp_path / "gold.parquet")
+    with pytest.raises(InputError, match="a column text of the type list"):
+        read_gold_file(str(tmp_path / "gold.parquet"), "gold.parquet", CLASSES)
