@@ -52,7 +52,7 @@ class Stop:
         """Say it in one line."""
         whose = "lfs.time_limit_s"
         if self.seconds < self.time_limit_s:
-            whose = f"the most that a trial allows; lfs.time_limit_s is {self.time_limit_s:g} s"
+            whose = f"the most that `lf test` allows; lfs.time_limit_s is {self.time_limit_s:g} s"
         place = f" at {self.place}" if self.place else ""
         return f"stopped after {self.seconds:g} s ({whose}){place}, in row {self.id[:16]} of {self.partition}"
 

@@ -201,7 +201,7 @@ def test_what_hangs_waits_for_its_time_limit_once(folder, monkeypatch):
         assert view.stopped.place in ("hanging.py:6", "hanging.py:7")
         assert (view.stopped.partition, view.stopped.id) == (str(first.partition), first.rows["id"][0].as_py())
         assert str(view.stopped).startswith(
-            "stopped after 0.3 s (the most that a trial allows; lfs.time_limit_s is 0.4"
+            "stopped after 0.3 s (the most that `lf test` allows; lfs.time_limit_s is 0.4"
         )
         changes = {change.name: change for change in diff_lfs(project, None, ALL, 40)}
         assert changes["hangs"].change == "not compared"
