@@ -103,7 +103,7 @@ def test_errors_are_told_whole(lf, folder):
     change_params(folder, lfs={"modules": ["labeling_functions.embedded", "forgetful"]})
     code, out, err = lf("test", "forgets", "--sample", "50")
     told = "labeling function 'forgets': returned None (NoneType), which is not the number of a class"
-    fix = "what to do: return a class, or ABSTAIN where the function has nothing to say"
+    fix = "what to do: return a class, or ABSTAIN where it has nothing to say"
     assert f"50 rows: LabelingFunctionError: {told}\n{' ' * 15}{fix}\n" in out
     assert code == 1
     assert f"it failed on each of the 50 rows it was tried on: LabelingFunctionError: {told}" in err
