@@ -101,8 +101,10 @@ def test_what_was_killed_starts_again_and_stops_whole(home: Path) -> None:
     assert "dead: scheduler" in second["said"]
     assert not left_over(first)
 
-    for pid, _ in second["processes"].values():
-        os.kill(pid, signal.SIGKILL)
+    killed = [psutil.Process(pid) for pid, _ in second["processes"].values()]
+    for process in killed:
+        process.kill()
+    psutil.wait_procs(killed, timeout=10)  # a process of many threads takes a while to be gone
     assert left_over(second)  # the scheduler's workers do not notice
     assert "what killed services had left" in services(home, "stop").stdout
     assert not left_over(second)
