@@ -55,7 +55,7 @@ def find_files(patterns: Sequence[str], root: Path) -> list[Path]:
             raise CatalogueError(
                 f"no file fits {pattern!r}",
                 where="lfs.files in params.yaml",
-                fix="write a pattern relative to the project, such as labeling_functions/*.yaml",
+                fix="make such a file, or take the pattern off lfs: files; patterns are relative to the project",
             )
         found.update(files)
     return sorted(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -69,16 +69,27 @@ def run(project: Project, selection: Selection) -> Outcome:
     }
     if failed:
         raise _refusal(failed, {**details, "refused": [str(partition) for partition in failed]})
-    warnings = Counter(failure.message for verdict in verdicts.values() for failure in verdict.failures)
+    where: dict[str, list[Partition]] = {}
+    for partition, verdict in verdicts.items():
+        for failure in verdict.failures:
+            where.setdefault(failure.message, []).append(partition)
     spoken = tuple(
-        message if n == 1 else f"{message} (and so in {n - 1} more partitions)" for message, n in warnings.items()
+        f"{some[0]}: {message}" + (f" (and so in {len(some) - 1} more partitions)" if some[1:] else "")
+        for message, some in where.items()
     )
-    figures = {"passed": len(verdicts), "warnings": sum(warnings.values())}
+    figures = {"passed": len(verdicts), "warnings": sum(map(len, where.values()))}
     return Outcome(STAGE, len(stale), len(cases) - len(stale), figures, spoken, details)
 
 
 def find_cases(project: Project, selection: Selection) -> list[Case]:
-    """Gather the partitions that have up-to-date candidates, and deliveries that gave nothing."""
+    """Gather the partitions that have up-to-date candidates, and deliveries that gave nothing.
+
+    Of streams that ``params.yaml`` names: nobody labels the others any more, as today's classes may need.
+    """
+
+    def wanted(partition: Partition) -> bool:
+        return partition in selection and partition.stream in project.params.streams
+
     votes = project.store.partitions(Layout.VOTES)
     rows = project.store.partitions(Layout.PARTITIONS)
     quarantined, empty = _quarantined(project)
@@ -86,14 +97,14 @@ def find_cases(project: Project, selection: Selection) -> list[Case]:
     cases = []
     for partition, candidate in project.store.partitions(Layout.CANDIDATES).items():
         vote, row = votes.get(partition), rows.get(partition)
-        if partition not in selection or not vote or not row:
+        if not wanted(partition) or not vote or not row:
             continue
         if candidate.inputs["votes"] == vote.files["votes"].sha256:
             cases.append(_case(project, candidate, vote, row, quarantined[partition], gate))
     cases += [
         _empty_case(partition, quarantined[partition], gate)
         for partition in sorted(empty - rows.keys())
-        if partition in selection
+        if wanted(partition)
     ]
     return cases
 

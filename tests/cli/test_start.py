@@ -8,7 +8,7 @@ import sys
 
 import pytest
 import yaml
-from projects import REPOSITORY, write_params
+from projects import REPOSITORY, change_params, write_params
 
 from beambell import Project
 from beambell.cli import main
@@ -60,6 +60,15 @@ def test_the_first_labeling_function_makes_its_module(beambell, bare, module, ma
     code, out, _ = beambell("lf", "new", "thanks", "--kind", "python", "--project", str(folder))
     assert (code, "made" in out) == (0, False)
     assert Project(folder).catalogue.names == ("refund", "thanks")
+
+
+def test_a_glob_that_fits_no_file_is_told_and_nothing_is_made(beambell, bare):
+    folder = bare("labeling_functions.mine")
+    change_params(folder, lfs={"files": ["labeling_functions/*.yaml"]})
+    code, _, err = beambell("lf", "new", "refund", "--kind", "keyword", "--project", str(folder))
+    assert code == 1
+    assert "make such a file, or take the pattern off lfs: files" in err
+    assert not (folder / "labeling_functions").exists()
 
 
 def test_a_folder_that_is_there_becomes_the_package(beambell, bare):

@@ -14,6 +14,7 @@ from beambell import Project
 from beambell.cli.stages import STAGES
 from beambell.errors import BeamBellError, CatalogueError, GateError, LabelingFunctionError, UsageError
 from beambell.steps.ingest import balance
+from beambell.steps.validate import find_cases
 from beambell.store import Layout
 from beambell.store.tables import read_table
 
@@ -269,3 +270,15 @@ def test_a_mistake_in_a_labeling_function_is_told_before_anything_runs(folder, l
 def test_labeling_functions_may_name_streams_of_other_projects(folder):
     (folder / "my_lfs.py").write_text(LFS.replace("label=0", 'label=0, streams=("mails", "elsewhere")'))
     assert Project(folder).catalogue.names == ("free", "short")
+
+
+def test_a_stream_that_was_taken_out_is_not_judged_any_more(folder):
+    ingest(folder, "2026-01-02.csv", HEADER + GOOD)
+    run_stages(folder, "apply", "merge", "fit", "label")
+    project = Project(folder)
+    assert [str(case.partition) for case in find_cases(project, project.select())] == ["mails/2026-01-02"]
+    streams = {"letters": {**PARAMS["streams"]["mails"], "inputs": ["letters/{dt}.*"]}}
+    write_params(folder, {**PARAMS, "streams": streams, "classes": ["ham", "spam", "praise"]})
+    project = Project(folder)
+    assert find_cases(project, project.select()) == []
+    assert run_stages(folder, "label", "validate")["validate"].done == 0
