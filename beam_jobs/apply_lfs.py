@@ -38,7 +38,7 @@ from beambell.steps.apply import (
     record_sources,
     votes_schema,
 )
-from beambell.steps.stage import Outcome
+from beambell.steps.stage import Outcome, some_of
 from beambell.store import Layout, Partition, Selection
 from beambell.store.tables import iter_tables, read_rows, read_staged, row_groups, write_tables
 
@@ -323,10 +323,8 @@ def _side_by_side(*parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
 def _outcome(
     project: Project, work: list[VotesWork], current: int, metrics: Mapping[str, Mapping[str, int]]
 ) -> Outcome:
-    def published(item: VotesWork) -> dict[str, Any]:
-        return dict(project.store.require(Layout.of(Layout.VOTES, item.partition), "run apply again").facts)
-
-    facts = list(project.store.files.each(published, work))
+    folders = [Layout.of(Layout.VOTES, item.partition) for item in work]
+    facts = [manifest.facts for manifest in project.store.require_each(folders, "run apply again")]
     figures: dict[str, Any] = {
         name: sum(fact[name] for fact in facts) for name in ("rows", "covered", "conflicts", "dead_letters")
     }
@@ -354,8 +352,7 @@ def _who_voted(work: Iterable[VotesWork]) -> str:
     ran = sorted({name for item in work for name in _names_that_ran(item)})
     if len(ran) == len(there):
         return f"all {len(there)} LFs"
-    more = f" and {len(ran) - 3} more" if len(ran) > 3 else ""
-    return f"{', '.join(ran[:3])}{more} of {len(there)} LFs" if ran else f"none of {len(there)} LFs"
+    return f"{some_of(ran) or 'none'} of {len(there)} LFs"
 
 
 def _searched_by_re(project: Project, work: Iterable[VotesWork]) -> list[str]:

@@ -137,8 +137,9 @@ def _by_partition(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
 
 def _outcome(project: Project, work: IngestWork) -> Outcome:
     warnings: list[str] = []
-    for file in work.files:
-        facts = project.store.require(Layout.delivery(file.stream, file.name), "run ingest again").facts
+    folders = [Layout.delivery(file.stream, file.name) for file in work.files]
+    for file, manifest in zip(work.files, project.store.require_each(folders, "run ingest again"), strict=True):
+        facts = manifest.facts
         warnings += [f"{file.name}: {problem}" for problem in facts["problems"]]
         if facts["quarantined"]:
             codes = ", ".join(f"{count} {code}" for code, count in facts["codes"].items())

@@ -27,7 +27,7 @@ from beambell.steps.label import (
     read_answers,
 )
 from beambell.steps.stage import Outcome
-from beambell.store import Layout, Manifest, Selection
+from beambell.store import Layout, Selection
 from beambell.store.tables import read_rows
 
 Item = tuple[LabelWork, int, int, int]
@@ -100,11 +100,8 @@ class PublishCandidate(LabellingFn):
 
 def _outcome(project: Project, work: list[LabelWork], current: int) -> Outcome:
     figures: Counter[str] = Counter()
-
-    def published(item: LabelWork) -> Manifest:
-        return project.store.require(Layout.of(Layout.CANDIDATES, item.partition), "run label again")
-
-    for manifest in project.store.files.each(published, work):
+    folders = [Layout.of(Layout.CANDIDATES, item.partition) for item in work]
+    for manifest in project.store.require_each(folders, "run label again"):
         facts = manifest.facts
         figures.update({"rows": facts["rows"], "unlabelled": facts["unlabelled"], **facts["label_counts"]})
     return Outcome(STAGE, len(work), current, dict(figures))

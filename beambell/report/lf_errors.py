@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
@@ -50,7 +50,7 @@ class _Found:
     partition: Partition
     letter: Letter
     traceback: str
-    rows: int = field(default=0)
+    rows: int = 0
 
 
 def errors_of(project: Project, name: str) -> tuple[LFError, ...]:

@@ -21,7 +21,7 @@ from beambell.project import Project
 from beambell.records import row_schema
 from beambell.state import PatternCounts
 from beambell.steps.past import Pasts, input_name, past_changes
-from beambell.steps.stage import Plan, Task
+from beambell.steps.stage import Plan, Task, some_of
 from beambell.store import FileRef, Layout, Manifest, Partition, Selection, canonical_json, digest
 from beambell.store.tables import read_table, write_table
 
@@ -182,8 +182,7 @@ def _lf_changes(before: dict[str, str], lfs: tuple[LFRef, ...]) -> str:
     spoken = []
     for change, names in changes.items():
         if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            spoken.append(f"{', '.join(sorted(names)[:3])}{more} {change}")
+            spoken.append(f"{some_of(sorted(names))} {change}")
     return LFS_CHANGED + "; ".join(spoken) if spoken else ""
 
 

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from beambell.errors import InputError
 from beambell.records.text import split_suffix
+from beambell.steps.stage import some_of
 
 NO_GOLD: Final = -1
 
@@ -155,9 +156,8 @@ def _from_words(label: pa.ChunkedArray, classes: Sequence[str], name: str) -> pa
     numbers = [_number(word, classes) for word in words]
     wrong = [word for word, number in zip(words, numbers, strict=True) if number is None]
     if wrong:
-        more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
-        said = ", ".join(f"{word[:50]!r}" for word in wrong[:3])
-        raise InputError(f"gold labels are {said}{more}, which are no classes", where=name, fix=_fix(classes))
+        said = some_of([f"{word[:50]!r}" for word in wrong])
+        raise InputError(f"gold labels are {said}, which are no classes", where=name, fix=_fix(classes))
     at = pc.index_in(label, value_set=pa.array(words, label.type))
     return pc.take(pa.array(numbers, pa.int64()), at)
 

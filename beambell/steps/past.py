@@ -11,6 +11,7 @@ from beambell.project import Project
 from beambell.state.aggregates import content_digest
 from beambell.state.past import open_aggregates
 from beambell.steps import answers
+from beambell.steps.stage import some_of
 from beambell.store import Partition, digest
 from beambell.store.remembered import Remembered
 from beambell.store.tables import stage_table
@@ -122,6 +123,5 @@ def past_changes(before: Mapping[str, Any], now: Mapping[str, str]) -> str:
             if before.get(name, digest) != digest and (digest == UNKNOWN) == (verb == "may change")
         ]
         if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            spoken.append(f"past of {', '.join(sorted(names)[:3])}{more} {verb}")
+            spoken.append(f"past of {some_of(sorted(names))} {verb}")
     return "; ".join(spoken)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +85,12 @@ class Outcome:
             "warnings": list(self.warnings),
             "details": self.details,
         }
+
+
+def some_of(words: Sequence[str], most: int = 3) -> str:
+    """Spell a list for people: the first few, and how many more there are."""
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return f"{', '.join(words[:most])}{more}"
 
 
 def staleness(manifest: Manifest | None, inputs: dict[str, str], names: dict[str, str] | None = None) -> str | None:

@@ -174,6 +174,10 @@ class Store:
             raise ArtefactError("nothing is published here yet", where=self.files.path(folder), fix=fix)
         return manifest
 
+    def require_each(self, folders: Iterable[str], fix: str) -> Iterator[Manifest]:
+        """Read the manifests of folders that have to be there, in order; see `require`."""
+        return self.files.each(lambda folder: self.require(folder, fix), folders)
+
     def partitions(self, kind: str) -> dict[Partition, Manifest]:
         """All published artefacts of a kind, by partition, in order."""
         found = {Partition.from_folder(folder): manifest for folder, manifest in self.under(kind).items()}
