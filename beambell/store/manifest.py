@@ -240,6 +240,13 @@ class Store:
         self.files.write(f"{folder}/{FILE_NAME}", data)
         return manifest
 
+    def withdraw(self, folder: str) -> None:
+        """Take an artefact back: from now on nothing is published there.
+
+        The manifest goes, as it is the commit. The files it named stay for whoever is reading them, and are garbage.
+        """
+        self.files.remove(f"{folder}/{FILE_NAME}")
+
     def past(self, folder: str, manifest_id: str) -> Manifest | None:
         """Read a manifest that was published with history, by its id."""
         name = f"{folder}/{HISTORY}/{manifest_id}.json"

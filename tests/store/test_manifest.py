@@ -51,6 +51,18 @@ def test_partitions_are_found_in_order(store):
     assert store.partitions("labels") == {}
 
 
+def test_what_is_withdrawn_is_not_published_any_more_and_may_be_again(store):
+    ref = write_table(store, "votes", "votes", TABLE)
+    manifest = store.publish("votes", Manifest("votes", {"votes": ref}))
+    for _ in range(2):
+        store.withdraw("votes")
+        assert store.read("votes") is None
+        assert store.under("votes") == {}
+    assert read_table(store, "votes", ref).equals(TABLE), "a reader that has just read the manifest"
+    store.publish("votes", manifest)
+    assert store.under("votes") == {"votes": manifest}
+
+
 def test_history_keeps_what_was_replaced(store):
     old = store.publish("state", Manifest("state", facts={"rows": 1}), keep_history=True)
     store.publish("state", Manifest("state", facts={"rows": 2}), keep_history=True)
