@@ -6,7 +6,7 @@ import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Any
+from typing import Any, ClassVar
 
 
 class ExitCode(IntEnum):
@@ -30,10 +30,12 @@ class BeamBellError(Exception):
     fix
         What the reader can do now.
     details
-        What only machines read (``--json``).
+        What only machines read (``--json``); of a stage that did a part also its ``done``, ``current`` and ``figures``.
     """
 
-    exit_code = ExitCode.FAILED
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
+    partial: ClassVar[bool] = False
+    """Whether all else was done, so that what comes next can go on with it."""
 
     def __init__(
         self,
@@ -127,10 +129,17 @@ class LockedError(BeamBellError):
     """Another process is writing to this project."""
 
 
+class PartError(BeamBellError):
+    """A part of a stage's work failed; all the rest of it is done."""
+
+    partial = True
+
+
 class GateError(BeamBellError):
     """The quality gate said no; the last good labels stay published."""
 
     exit_code = ExitCode.GATE
+    partial = True
 
 
 _NO_ROOM = (

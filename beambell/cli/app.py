@@ -16,6 +16,7 @@ from beambell.cli.lf import lf_app
 from beambell.cli.lm import lm_app
 from beambell.cli.models import models_app
 from beambell.cli.options import DryRun, End, Folder, Json, Start, Streams, Until, open_project
+from beambell.cli.running import run_in_order, worst
 from beambell.cli.stages import COLLECT, STAGES, Stage
 from beambell.cli.start import add_start
 from beambell.cli.state import state_app
@@ -90,7 +91,7 @@ def run(
     json: Json = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Run every stage that has something to do, in order."""
+    """Run every stage that has something to do, in order; what the gate refuses is left out, and told at the end."""
     _run_stages(STAGES, project, stream, start, end, as_json=json, dry_run=dry_run)
 
 
@@ -133,16 +134,25 @@ def _show_plans(console: Console, stages: Sequence[Stage], project: Project, sel
 
 
 def _do(console: Console, stages: Sequence[Stage], project: Project, selection: Selection) -> None:
-    outcomes = []
+    """Run stages; exit with the code of the worst that happened, when all is done that could be."""
+    ended = []
     with project.writing():
-        for stage in stages:
-            with console.working(stage.name):
-                outcome = stage.run(project, selection)
-            outcomes.append(outcome)
-            console.outcome(outcome)
+        for one in run_in_order(stages, project, selection, console.working):
+            ended.append(one)
+            console.ended(one)
+    error = worst(ended)
+    if error and len(ended) == 1:
+        raise error
     if console.as_json:
-        documents = [outcome.to_dict() for outcome in outcomes]
-        console.json(documents[0] if len(documents) == 1 else {"outcomes": documents})
+        documents = [one.to_dict() for one in ended]
+        console.json(
+            documents[0] if len(documents) == 1 else {**(error.to_dict() if error else {}), "outcomes": documents}
+        )
+    for one in ended:
+        if one.error:
+            console.complain(one.error)
+    if error:
+        sys.exit(error.exit_code)
 
 
 # -- the embedded data set ---------------------------------------------------------------------------------------

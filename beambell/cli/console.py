@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.console import RenderableType
 
+    from beambell.cli.running import Ended
     from beambell.steps.stage import Outcome, Plan
 
 REASONS_SHOWN = 5
@@ -82,9 +83,20 @@ class Console:
             processors=[structlog.processors.TimeStamper("iso"), structlog.processors.LogfmtRenderer()],
         ).msg(event, **facts)
 
+    def ended(self, ended: Ended) -> None:
+        """Report how a stage of a run ended; its error is for the end."""
+        if ended.error is None and ended.ran:
+            self.outcome(ended.outcome)
+        elif not self.as_json:
+            did = f"{ended.outcome.done} done, {ended.outcome.current} up to date" if ended.ran else ""
+            figures = _figures(ended.outcome)
+            self.out.print(
+                f"[bold]{ended.outcome.stage:<9}[/] [red]{ended.end}[/]"
+                + "".join(f", {part}" for part in (did, figures) if part)
+            )
+
     def outcome(self, outcome: Outcome) -> None:
         """Report what a stage did."""
-        figures = ", ".join(f"{name} {_number(value)}" for name, value in outcome.figures.items())
         if sys.stderr.isatty() or not self.as_json:
             for warning in outcome.warnings[:WARNINGS_SHOWN]:
                 self.err.print(f"[yellow]warning:[/] {_plain(warning)}")
@@ -92,7 +104,9 @@ class Console:
                 self.err.print(f"[yellow]warning:[/] and {len(outcome.warnings) - WARNINGS_SHOWN} more (see --json)")
         if not self.as_json:
             done = f"{outcome.done} done" if outcome.done else "nothing to do"
-            self.out.print(f"[bold]{outcome.stage:<9}[/] {done}, {outcome.current} up to date. {_plain(figures)}")
+            self.out.print(
+                f"[bold]{outcome.stage:<9}[/] {done}, {outcome.current} up to date. {_plain(_figures(outcome))}"
+            )
 
     def plan(self, plan: Plan) -> None:
         """Report what a stage would do, and why."""
@@ -105,6 +119,14 @@ class Console:
         for reason in dict.fromkeys(task.reason for task in plan.waiting):
             keys = [task.key for task in plan.waiting if task.reason == reason]
             self.out.print(f"            {len(keys)} wait: {_plain(reason)}: {_plain(', '.join(keys))}")
+        if plan.refused:
+            self.out.print(
+                f"            [red]{len(plan.refused)} refused[/] by the gate, and left out of what follows:"
+            )
+        for refusal in plan.refused[:REASONS_SHOWN]:
+            self.out.print(f"            {_plain(refusal.key)}: {_plain(refusal.reason)} (judged {refusal.judged})")
+        if len(plan.refused) > REASONS_SHOWN:
+            self.out.print(f"            and {len(plan.refused) - REASONS_SHOWN} more (see --json)")
 
     def finding(self, severity: str, where: str, what: str, fix: str) -> None:
         """Report something that is not as it should be."""
@@ -115,11 +137,17 @@ class Console:
         """Report why the command failed."""
         if self.as_json:
             self.json(error.to_dict())
+        self.complain(error)
+
+    def complain(self, error: BeamBellError) -> None:
+        """Tell people of an error."""
         self.err.print(f"[red]error:[/] {_plain(str(error))}")
 
 
 def plan_to_dict(plan: Plan) -> dict[str, Any]:
     """As plain JSON values."""
+    from dataclasses import asdict
+
     tasks, waiting = ([{"key": t.key, "reason": t.reason} for t in some] for some in (plan.tasks, plan.waiting))
     return {
         "stage": plan.stage,
@@ -127,7 +155,12 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
         "current": plan.current,
         "waiting": waiting,
         "figures": plan.figures,
+        "refused": [asdict(refusal) for refusal in plan.refused],
     }
+
+
+def _figures(outcome: Outcome) -> str:
+    return ", ".join(f"{name} {_number(value)}" for name, value in outcome.figures.items())
 
 
 def _number(value: Any) -> str:

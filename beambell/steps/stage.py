@@ -26,6 +26,25 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """One unit of work that was judged, and is refused until something changes.
+
+    Attributes
+    ----------
+    key
+        What it is about: a partition.
+    reason
+        The figures that are beyond their bounds, for people.
+    judged
+        When, as ``2026-01-03T07:15:00Z``, by the clock of where the verdict lies.
+    """
+
+    key: str
+    reason: str
+    judged: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a stage would do now.
 
@@ -41,6 +60,8 @@ class Plan:
         Units that are behind, and cannot be worked on before another stage has.
     figures
         Flat figures for machines that decide by them.
+    refused
+        Units, up to date, that the gate refuses.
     """
 
     stage: str
@@ -48,6 +69,7 @@ class Plan:
     current: int = 0
     waiting: tuple[Task, ...] = ()
     figures: dict[str, Any] = field(default_factory=dict)
+    refused: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from beambell.errors import GateError
 from beambell.project import Project
 from beambell.quality import Judgement, LFSummary, PartitionSummary, Thresholds, Verdict, gate_fingerprint, judge
-from beambell.steps.stage import Outcome, Plan, Task, staleness
+from beambell.steps.stage import Outcome, Plan, Refusal, Task, staleness
 from beambell.store import Layout, Manifest, Partition, Selection, canonical_json
+from beambell.store.manifest import FILE_NAME
 
 STAGE = "validate"
 
@@ -43,7 +45,9 @@ def plan(project: Project, selection: Selection) -> Plan:
     """Say which partitions would be judged, and why."""
     cases = find_cases(project, selection)
     stale = _stale(project, cases)
-    return Plan(STAGE, tuple(Task(str(case.partition), reason) for case, reason in stale), len(cases) - len(stale))
+    tasks = tuple(Task(str(case.partition), reason) for case, reason in stale)
+    known = {case.partition for case in cases} - {case.partition for case, _ in stale}
+    return Plan(STAGE, tasks, len(known), refused=_refusals(project, known))
 
 
 def run(project: Project, selection: Selection) -> Outcome:
@@ -68,7 +72,13 @@ def run(project: Project, selection: Selection) -> Outcome:
         "newest": max((p.dt for p, verdict in verdicts.items() if verdict.passed), default=None),
     }
     if failed:
-        raise _refusal(failed, {**details, "refused": [str(partition) for partition in failed]})
+        part = {
+            "done": len(stale),
+            "current": len(cases) - len(stale),
+            "figures": {"passed": len(verdicts) - len(failed), "refused": len(failed)},
+        }
+        refusals = {str(partition): verdict.to_dict()["failures"] for partition, verdict in failed.items()}
+        raise _refusal(failed, {**details, **part, "refused": list(refusals), "failures": refusals})
     where: dict[str, list[Partition]] = {}
     for partition, verdict in verdicts.items():
         for failure in verdict.failures:
@@ -79,6 +89,28 @@ def run(project: Project, selection: Selection) -> Outcome:
     )
     figures = {"passed": len(verdicts), "warnings": sum(map(len, where.values()))}
     return Outcome(STAGE, len(stale), len(cases) - len(stale), figures, spoken, details)
+
+
+def _refusals(project: Project, known: set[Partition]) -> tuple[Refusal, ...]:
+    """Which of some partitions are refused, by which figures, and since when."""
+    judged = project.store.partitions(Layout.VERDICTS)
+    failed = {partition: Verdict.from_dict(judged[partition].facts) for partition in sorted(known)}
+    failed = {partition: verdict for partition, verdict in failed.items() if not verdict.passed}
+    if not failed:
+        return ()
+    entries = project.store.files.walk(Layout.VERDICTS)
+    return tuple(
+        Refusal(
+            str(partition),
+            "; ".join(failure.message for failure in verdict.failures if failure.severity == "critical"),
+            _moment(entries[f"{Layout.of(Layout.VERDICTS, partition)}/{FILE_NAME}"].modified),
+        )
+        for partition, verdict in failed.items()
+    )
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def find_cases(project: Project, selection: Selection) -> list[Case]:

@@ -129,7 +129,8 @@ def test_the_gate_exits_with_3_and_the_last_good_labels_stay(project):
     assert "must be at least 0.999" in answer.stderr
     assert "what to do" in answer.stderr
     assert Project(project).store.partitions(Layout.LABELS) == labels
-    assert Project(project).store.read(Layout.END_MODEL) is None
+    model = Project(project).store.read(Layout.END_MODEL)
+    assert model.facts["labels"] == {str(partition): manifest.id for partition, manifest in labels.items()}
 
 
 def test_a_job_is_a_process_of_its_own(project):

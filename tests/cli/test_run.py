@@ -1,0 +1,177 @@
+"""`beambell run`: what one partition or one stage could not do stops nobody else, and is told at the end."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from projects import change_params, tree_bytes
+
+from beambell import Project
+from beambell.cli import app as commands
+from beambell.cli import main
+from beambell.cli.stages import STAGES
+from beambell.errors import GateError, PartError, StorageError, TrainingError
+from beambell.steps.stage import Outcome
+from beambell.steps.starter import start
+from beambell.store import Layout
+
+REFUSED = "mails/2026-01-02"
+"""The one of the starter's three partitions in which fewer than 75 % of the rows have a vote."""
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    """The starter project with candidate labels, not judged yet; not to be changed."""
+    folder = tmp_path_factory.mktemp("run") / "p"
+    start(folder)
+    for stage in STAGES[:7]:
+        stage.run(Project(folder), Project(folder).select())
+    return folder
+
+
+@pytest.fixture
+def project(labelled, tmp_path):
+    return shutil.copytree(labelled, tmp_path / "p")
+
+
+@pytest.fixture
+def beambell(project, capsys):
+    def call(*words):
+        code = 0
+        try:
+            main([*words, "--project", str(project)])
+        except SystemExit as stop:
+            code = stop.code
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+def learnt(folder):
+    model = Project(folder).store.read(Layout.END_MODEL)
+    return sorted(model.facts["labels"]) if model else []
+
+
+def test_a_run_goes_on_with_what_the_gate_lets_pass(project, beambell):
+    change_params(project, gate={"min_coverage": 0.75})
+    code, out, err = beambell("run")
+    assert code == 3
+    assert REFUSED in err
+    assert "0.7; it must be at least 0.75" in err
+    assert learnt(project) == ["mails/2026-01-01", "mails/2026-01-03"]
+    assert any(line.startswith("register") and "complaints@v1" in line for line in out.splitlines())
+
+    before = tree_bytes(project / "data")
+    assert beambell("run")[0] == 3
+    assert tree_bytes(project / "data") == before
+
+    code, out, _ = beambell("run", "--json")
+    document = json.loads(out)
+    assert (code, document["kind"], document["details"]["refused"]) == (3, "GateError", [REFUSED])
+    ends = {outcome["stage"]: outcome["ended"] for outcome in document["outcomes"]}
+    assert ends == {stage.name: "refused" if stage.name == "validate" else "done" for stage in STAGES}
+    (failure,) = document["details"]["failures"][REFUSED]
+    assert (failure["figure"], failure["threshold"]) == (0.7, 0.75)
+
+
+def test_status_names_what_is_refused_and_plans_what_a_run_does(project, beambell):
+    change_params(project, gate={"min_coverage": 0.75})
+    beambell("validate")
+    code, out, _ = beambell("status", "--json")
+    plans = {plan["stage"]: plan for plan in json.loads(out)["plans"]}
+    (refused,) = plans["validate"]["refused"]
+    assert (code, refused["key"], plans["validate"]["tasks"]) == (0, REFUSED, [])
+    assert "0.75" in refused["reason"]
+    assert refused["judged"].endswith("Z")
+    shown = beambell("status")[1]
+    assert REFUSED in shown
+    assert refused["judged"] in shown
+    would = {stage for stage, plan in plans.items() if plan["tasks"]}
+    document = json.loads(beambell("run", "--json")[1])
+    assert {outcome["stage"] for outcome in document["outcomes"] if outcome["done"]} >= would == {"train"}
+
+
+def test_labels_published_earlier_are_learnt_where_newer_ones_are_refused(project, beambell):
+    assert beambell("validate")[0] == 0
+    change_params(project, gate={"min_coverage": 0.75})
+    assert beambell("run")[0] == 3
+    assert REFUSED in learnt(project)
+    change_params(project, gate={"min_coverage": 0.1})
+    assert beambell("run")[0] == 0
+    assert json.loads(beambell("status", "--json")[1])["plans"][7]["refused"] == []
+
+
+def test_all_refused_is_no_error_of_the_stages_after_the_gate(project, beambell):
+    change_params(project, gate={"min_coverage": 0.99})
+    code, _, err = beambell("run")
+    assert code == 3
+    assert "refuses 3 of the partitions" in err
+    assert learnt(project) == []
+    assert beambell("run", "--from", "2026-01-03", "--to", "2026-01-03")[0] == 3
+
+
+def stages_that_raise(errors):
+    """Stages that do nothing, but for those that raise."""
+
+    class Fake:
+        def __init__(self, name):
+            self.name = name
+
+        def run(self, project, selection):
+            if self.name in errors:
+                raise errors[self.name]
+            return Outcome(self.name, 1)
+
+    return tuple(Fake(stage.name) for stage in STAGES)
+
+
+PART = {"done": 2, "current": 1, "figures": {"rows": 20}}
+
+
+@pytest.mark.parametrize(
+    ("errors", "code", "ended"),
+    [
+        ({"validate": GateError("no")}, 3, {"validate": "refused"}),
+        ({"ingest": PartError("a stream has no file", details=PART)}, 1, {"ingest": "failed"}),
+        (
+            {"ingest": PartError("x"), "validate": GateError("no"), "apply": PartError("y")},
+            1,
+            {"ingest": "failed", "apply": "failed", "validate": "refused"},
+        ),
+        (
+            {"validate": GateError("no"), "train": TrainingError("nothing left")},
+            1,
+            {"validate": "refused", "train": "failed"} | dict.fromkeys(("evaluate", "register", "promote"), "not run"),
+        ),
+        ({"merge": OSError(28, "No space left")}, 1, {"merge": "failed"} | {s.name: "not run" for s in STAGES[4:]}),
+        ({"ingest": StorageError("full")}, 1, {"ingest": "failed"} | {s.name: "not run" for s in STAGES[1:]}),
+    ],
+    ids=lambda value: "+".join(value) if isinstance(value, dict) else None,
+)
+def test_a_stage_that_fails_wholly_stops_what_comes_after_it_and_one_that_fails_in_part_nobody(
+    project, beambell, monkeypatch, errors, code, ended
+):
+    monkeypatch.setattr(commands, "STAGES", stages_that_raise(errors))
+    got, out, err = beambell("run", "--json")
+    document = json.loads(out)
+    assert got == code
+    assert {o["stage"]: o["ended"] for o in document["outcomes"] if o["ended"] != "done"} == ended
+    assert len(document["outcomes"]) == len(STAGES)
+    for error in errors.values():
+        assert getattr(error, "message", "the disk is full") in err
+    assert beambell("run")[0] == code
+
+
+def test_what_a_stage_did_before_it_failed_in_part_is_told(beambell, monkeypatch):
+    monkeypatch.setattr(commands, "STAGES", stages_that_raise({"ingest": PartError("a file is gone", details=PART)}))
+    first = json.loads(beambell("run", "--json")[1])["outcomes"][0]
+    assert (first["done"], first["current"], first["figures"], first["error"]["error"]) == (
+        2,
+        1,
+        {"rows": 20},
+        "a file is gone",
+    )
+    assert "rows 20" in beambell("run")[1]
