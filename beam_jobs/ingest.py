@@ -76,7 +76,9 @@ class ReadRecords(ProjectFn):
         quarantined: list[pa.Table] = []
         records = 0
         with fsspec.open(file.url, "rb") as source:
-            batches = read_records(source, name=file.name, stream=stream, delivery=file.delivery)
+            batches = read_records(
+                source, name=file.name, stream=stream, stream_name=file.stream, delivery=file.delivery
+            )
             for number, batch in enumerate(batches):
                 records += batch.n_records
                 quarantined.append(batch.quarantined)

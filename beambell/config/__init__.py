@@ -6,19 +6,20 @@ from beambell.config.params import (
     EmbeddedParams,
     EvaluationParams,
     FeedbackParams,
-    FieldType,
     GateParams,
-    Grain,
     LabelModelParams,
     LabelParams,
     LFParams,
     ModelParams,
     Params,
-    StreamParams,
 )
+from beambell.config.section import NAME_PATTERN
+from beambell.config.streams import CsvParams, FieldType, Grain, StreamParams
 
 __all__ = [
+    "NAME_PATTERN",
     "BeamParams",
+    "CsvParams",
     "EmbeddedParams",
     "EvaluationParams",
     "FeedbackParams",

@@ -2,86 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-Grain = Literal["hour", "day", "month"]
-FieldType = Literal["string", "int", "float", "bool"]
-
-NAME_PATTERN = r"[a-z0-9][a-z0-9_-]{0,63}"
-RESERVED_COLUMNS = frozenset({"id", "ts", "dt", "stream", "label", "entropy"})
-
-
-def _valid_name(name: str) -> str:
-    if not re.fullmatch(NAME_PATTERN, name):
-        raise ValueError(f"{name!r} must match {NAME_PATTERN}: it becomes a folder's name")
-    return name
-
-
-Name = Annotated[str, AfterValidator(_valid_name)]
-Share = Annotated[float, Field(ge=0.0, le=1.0)]
-
-
-class Section(BaseModel):
-    """A part of ``params.yaml``; a key nobody knows is an error, not a silence."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class StreamParams(Section):
-    """One stream of records: where its files arrive and what its columns mean.
-
-    Attributes
-    ----------
-    inputs
-        Globs relative to the project (or fsspec URLs). ``{dt}`` in a pattern is the day of delivery.
-        Files are ordered by path; of two records with one id, the later in that order wins.
-    grain
-        Length of a partition in event time: ``hour``, ``day`` or ``month``, in UTC.
-    first
-        First expected partition; records before it are quarantined as misdated.
-    id
-        Column of the record's id; ``None`` gives each record the hash of its content.
-    text, time
-        Columns of the text and of the event time (ISO 8601; epoch seconds or milliseconds when numeric).
-    fields
-        Further columns to keep, with their types.
-    undated
-        What becomes of records without a time: ``quarantine``, ``delivery`` (the ``{dt}`` of their file), or
-        a fixed partition such as ``2015-01``. Unparsable times are quarantined always.
-    encoding, delimiter
-        Of text formats.
-    max_text_chars
-        Longer texts are quarantined.
-    """
-
-    inputs: tuple[str, ...] = Field(min_length=1)
-    grain: Grain = "day"
-    first: str | None = None
-    id: str | None = None
-    text: str = "text"
-    time: str = "ts"
-    fields: dict[str, FieldType] = {}
-    undated: str = "quarantine"
-    encoding: str = "utf-8"
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
-    max_text_chars: int = Field(default=100_000, gt=0)
-
-    @model_validator(mode="after")
-    def _columns_are_distinct(self) -> StreamParams:
-        # Every column keeps its configured name beside id, ts and provenance, so none may shadow those.
-        for column in (self.text, *self.fields):
-            if column in RESERVED_COLUMNS or column.startswith("_"):
-                raise ValueError(f"column {column!r} is reserved; rename it upstream or leave it out")
-        if self.text in self.fields:
-            raise ValueError(f"column {self.text!r} is the text and must not be listed in fields again")
-        if self.undated == "delivery" and not all("{dt}" in pattern for pattern in self.inputs):
-            raise ValueError("undated: delivery needs {dt} in every pattern of inputs")
-        return self
+from beambell.config.section import Name, Section, Share
+from beambell.config.streams import StreamParams
 
 
 class LFParams(Section):
@@ -207,7 +135,7 @@ class LabelModelParams(Section):
     """Which label model, and its options (see ``beambell.label_model``)."""
 
     kind: str = "dawid_skene"
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field(default={})
 
 
 class LabelParams(Section):

@@ -13,7 +13,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from beambell.config.params import NAME_PATTERN
+from beambell.config import NAME_PATTERN
 from beambell.errors import UsageError
 from beambell.records.cells import ID, KINDS, Kind, convert
 from beambell.records.chunk import Cells, Chunk, Faults

@@ -25,6 +25,7 @@ from beambell.feedback.events import EVENTS_SCHEMA
 from beambell.feedback.tasks import HOW_PICKED, TASKS_SCHEMA, iter_tasks
 from beambell.records.chunk import Cells, Chunk, Faults, Wanted
 from beambell.records.delimited import read_delimited
+from beambell.records.dialect import Asked
 from beambell.records.jsonl import read_jsonl
 from beambell.records.text import LineReader, record_limit, split_suffix
 
@@ -127,7 +128,9 @@ def read_events(source: BinaryIO, *, name: str, file_format: str | None = None) 
     if file_format == "jsonl":
         chunks = read_jsonl(lines, wanted=wanted, batch_rows=_BATCH_LINES)
     else:
-        chunks = map(_unguarded, read_delimited(lines, wanted=wanted, delimiter=",", batch_rows=_BATCH_LINES))
+        chunks = map(
+            _unguarded, read_delimited(lines, wanted=wanted, asked=Asked(spelling="--{}"), batch_rows=_BATCH_LINES)
+        )
     answered = [_answered(chunk) for chunk in chunks]
     return RawEvents(tuple(chunk for chunk, _ in answered), sum(unanswered for _, unanswered in answered))
 

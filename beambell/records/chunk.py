@@ -114,10 +114,21 @@ def missing_column(name: str, present: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The columns of a file that has a header: which are wanted, where they are, what is wrong with them."""
+    """The columns of a file that has a header: which are wanted, where they are, what is wrong with them.
+
+    Attributes
+    ----------
+    names
+        All columns.
+    wanted
+        Those that are read.
+    hint
+        What may be wrong, if wanted ones are not there.
+    """
 
     names: tuple[str, ...]
     wanted: Wanted
+    hint: str = ""
 
     @property
     def positions(self) -> dict[str, int]:
@@ -133,13 +144,20 @@ class Header:
                 )
         for name in self.wanted.required:
             if name not in self.names:
-                return Code.MISSING_COLUMN, missing_column(name, self.names)
+                return Code.MISSING_COLUMN, self._missing(name)
         return None
 
     def remarks(self) -> list[Reject]:
         """Say which further columns are null throughout, because the file lacks them."""
-        return [
-            Reject(None, Code.MISSING_COLUMN, f"null in every row of this file: {missing_column(name, self.names)}")
+        remarks = [
+            Reject(None, Code.MISSING_COLUMN, f"null in every row of this file: {self._missing(name)}")
             for name in self.wanted.optional
             if name not in self.names
         ]
+        if self.hint and not self.wanted.required:
+            remarks.append(Reject(None, Code.MISSING_COLUMN, self.hint))
+        return remarks
+
+    def _missing(self, name: str) -> str:
+        message = missing_column(name, self.names)
+        return f"{message} ({self.hint})" if self.hint else message

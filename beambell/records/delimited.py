@@ -1,4 +1,4 @@
-"""CSV and TSV, as Python's csv module reads them, except that a stray quote cannot eat the lines after it.
+"""CSV and TSV of any dialect, record by record; a stray quote cannot eat the lines after it.
 
 To the csv module a quote that is never closed makes one record of all that follows. Here a record of several
 lines must be well-formed, as wide as the header, not longer than any record may be, and have no line inside it
@@ -9,24 +9,26 @@ are read one by one, and from its last line on (where a quote ended it) reading 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import pyarrow as pa
 
 from beambell.records.chunk import Cells, Chunk, Faults, Header, Wanted
+from beambell.records.dialect import Asked, Broken, Dialect, RecordReader, open_delimited, shown
 from beambell.records.schema import EXCERPT_CHARS, Code, Reject
 from beambell.records.text import LineReader
 from beambell.records.times import is_time
 
-# The csv module's own bound, 131072, is shorter than texts may be; ours is on whole records, in LineReader.
-csv.field_size_limit(2**31 - 1)
-
 _SHORT_REACH: Final = 256  # lines read anew after a recovery, doubled while all goes well
-_OPEN_QUOTE: Final = (
-    "a quote is opened here that no fitting record closes; double the quotes inside texts, and quote the whole text"
-)
+_SAMPLE_LINES: Final = 10_000
+_SAMPLE_CHARS: Final = 2**20
+_BROKEN: Final = {
+    Broken.OPEN: (Code.OPEN_QUOTE, "a quote is opened here that no fitting record closes"),
+    Broken.STRAY: (Code.STRAY_QUOTE, "a text goes on after the quote that closes it"),
+}
+_BACKSLASH: Final = "\\"
 
 
 @dataclass(slots=True)
@@ -56,7 +58,8 @@ class _Records:
 class _Splitter:
     """Splits windows of lines into records of one width."""
 
-    delimiter: str
+    dialect: Dialect
+    asked: Asked
     width: int
     time_at: int | None
     limit: int
@@ -67,7 +70,7 @@ class _Splitter:
         reach = len(window)
         while found.used < len(window):
             stop = min(found.used + reach, len(window))
-            reader = csv.reader(window[found.used : stop], delimiter=self.delimiter, strict=True)
+            reader = self.dialect.records(window[found.used : stop])
             base = found.used
             if self._read(reader, window, found):
                 reach *= 2
@@ -83,13 +86,13 @@ class _Splitter:
             reach = _SHORT_REACH
         return found
 
-    def _read(self, reader: Iterator[list[str]], window: list[str], found: _Records) -> bool:
+    def _read(self, reader: RecordReader, window: list[str], found: _Records) -> bool:
         """Take records while they can be trusted; tell whether that was to the window's end."""
         base = start = found.used
         cells, starts, ends, width = found.cells, found.starts, found.ends, self.width
         try:
             for row in reader:
-                end = base + reader.line_num  # type: ignore[attr-defined]
+                end = base + reader.line_num
                 if end - start > 1 and not self._is_sound(row, window, start, end):
                     return False
                 if len(row) == width:
@@ -108,11 +111,21 @@ class _Splitter:
         opened = found.used
         found.used = max(opened + 1, end - 1)
         for at in range(opened, found.used):
-            row = parse_line(window[at], self.delimiter)
-            if row is None:
-                found.bad.append((at, Code.OPEN_QUOTE, _OPEN_QUOTE))
+            row = self.dialect.parse_line(window[at])
+            if isinstance(row, Broken):
+                found.bad.append((at, *self._broken(row, window[at])))
             else:
                 self._sort_in(row, at, at + 1, found)
+
+    def _broken(self, how: Broken, line: str) -> tuple[Code, str]:
+        code, what = _BROKEN[how]
+        dialect = self.dialect
+        fix = "double the quotes inside texts, and quote the whole text"
+        if not dialect.escape and f"{_BACKSLASH}{dialect.quote}" in line:
+            fix += f"; if a backslash escapes them, {self.asked.set('escape', _BACKSLASH)}"
+        else:
+            fix += f"; if quotes mean nothing in this file, {self.asked.set('quote', 'none')}"
+        return code, f"{what}; {fix}"
 
     def _sort_in(self, row: list[str], start: int, end: int, found: _Records) -> None:
         if len(row) == self.width:
@@ -122,7 +135,7 @@ class _Splitter:
         elif not _is_blank(row):
             message = (
                 f"{len(row)} columns where the header has {self.width}; "
-                f"quote texts that contain {self.delimiter!r} or a line break"
+                f"quote texts that contain {shown(self.dialect.delimiter)} or a line break"
             )
             found.bad.append((start, Code.WRONG_COLUMNS, message))
 
@@ -133,21 +146,11 @@ class _Splitter:
 
     def _is_record(self, line: str) -> bool:
         assert self.time_at is not None
-        row = parse_line(line, self.delimiter)
-        return row is not None and len(row) == self.width and is_time(row[self.time_at])
+        row = self.dialect.parse_line(line)
+        return not isinstance(row, Broken) and len(row) == self.width and is_time(row[self.time_at])
 
 
-def parse_line(line: str, delimiter: str) -> list[str] | None:
-    """Read one line as a record of its own; None when a quote in it is left open."""
-    reader = csv.reader([line, "\n"], delimiter=delimiter)
-    try:
-        row = next(reader)
-    except csv.Error:
-        return None
-    return row if reader.line_num == 1 else None
-
-
-def read_delimited(lines: LineReader, *, wanted: Wanted, delimiter: str, batch_rows: int) -> Iterator[Chunk]:
+def read_delimited(lines: LineReader, *, wanted: Wanted, asked: Asked, batch_rows: int) -> Iterator[Chunk]:
     """Read a file with a header.
 
     Parameters
@@ -156,55 +159,76 @@ def read_delimited(lines: LineReader, *, wanted: Wanted, delimiter: str, batch_r
         The file, with line ends of every kind.
     wanted
         Which columns.
-    delimiter
-        One character.
+    asked
+        What is known of its dialect; the rest is told from its first lines.
     batch_rows
         Lines, hence at most records, of a chunk.
 
     Yields
     ------
     Chunk
-        Cells are str; an absent value is an empty string.
+        Cells are str; an absent value is an empty string, or None where it is spelled as one of the nulls.
     """
-    header: Header | None = None
+    sample, whole = lines.peek(_SAMPLE_LINES, _SAMPLE_CHARS)
+    while (opening := open_delimited(sample, wanted, asked)) is None:
+        block = lines.take(max(1, len(sample)))
+        if not (block.lines or block.rejects):
+            return
+        yield Chunk(rejects=block.rejects)
+        sample, whole = lines.peek(_SAMPLE_LINES, _SAMPLE_CHARS)
+    if opening.at:
+        lines.take(opening.at)
+    head = lines.take(1)
+    if not head.lines or isinstance(opening.names, Broken):
+        message = f"the header, line {opening.at + 1}, leaves a quote open; repair it"
+        broken = [Reject(None, Code.UNREADABLE, message, line) for line in head.lines]
+        yield Chunk(rejects=head.rejects + broken)
+        return
+    header = Header(opening.names, wanted, opening.hint)
+    time_at = header.positions.get(wanted.time or "")
+    splitter = _Splitter(opening.dialect, asked, len(header.names), time_at, lines.limit)
+    splitter = replace(splitter, dialect=_told_by_quotes(splitter, sample[opening.at + 1 :], whole=whole))
+    yield Chunk(rejects=header.remarks() + head.rejects)
+    yield from _read_records(lines, splitter, header, batch_rows)
+
+
+def _told_by_quotes(splitter: _Splitter, sample: Sequence[str], *, whole: bool) -> Dialect:
+    """Tell whether quotes inside of texts are doubled or escaped, by which of both leaves fewer lines unread."""
+    doubled, quote = splitter.dialect, splitter.dialect.quote
+    if splitter.asked.params.escape is not None or not any(f"{_BACKSLASH}{quote}" in line for line in sample):
+        return doubled
+    # A file that does both is one that doubles, with some lines of another origin: to read those is to guess.
+    escaped = replace(doubled, escape=_BACKSLASH, doubles=False)
+    bad = [len(replace(splitter, dialect=one).split(list(sample), final=whole).bad) for one in (doubled, escaped)]
+    return escaped if bad[1] < bad[0] else doubled
+
+
+def _read_records(lines: LineReader, splitter: _Splitter, header: Header, batch_rows: int) -> Iterator[Chunk]:
     window: list[str] = []
-    first = 1
+    nulls = frozenset(splitter.asked.params.null)
     while True:
+        first = lines.taken + 1 - len(window)
         # A record longer than a chunk is read on by doubling, so that it is not read over and over.
         block = lines.take(max(batch_rows - len(window), len(window), 1))
         window += block.lines
         if not (window or block.rejects):
             return
-        rejects = list(block.rejects)
-        if header is None and (at := _first_text(window)) is not None:
-            names = parse_line(window[at], delimiter)
-            if names is None:
-                message = f"the header, line {first + at}, leaves a quote open; repair it"
-                yield Chunk(rejects=[Reject(None, Code.UNREADABLE, message, window[at])])
-                return
-            header = Header(tuple(name.strip() for name in names), wanted)
-            rejects += header.remarks()
-            window, first = window[at + 1 :], first + at + 1
-        if header is None:
-            used, chunk = len(window), Chunk(rejects=rejects)
-        else:
-            time_at = header.positions.get(wanted.time or "")
-            splitter = _Splitter(delimiter, len(header.names), time_at, lines.limit)
-            found = splitter.split(window, final=block.final)
-            used, chunk = found.used, _chunk(found, window, first, header, rejects)
-        yield chunk
-        window = window[used:]
-        first = first + used if window else lines.taken + 1
+        found = splitter.split(window, final=block.final)
+        yield _chunk(found, window, first, header, block.rejects, nulls)
+        window = window[found.used :]
 
 
-def _chunk(found: _Records, window: list[str], first: int, header: Header, rejects: list[Reject]) -> Chunk:
+def _chunk(
+    found: _Records, window: list[str], first: int, header: Header, rejects: list[Reject], nulls: frozenset[str]
+) -> Chunk:
+    rejects = list(rejects)
     faults = Faults()
     n_rows = len(found.starts)
     if fault := header.fault():
         for row in range(n_rows):
             faults.add(row, *fault)
     cells: dict[str, Cells] = {name: pa.nulls(n_rows) for name in header.wanted.columns}
-    cells |= {name: found.cells[at :: len(header.names)] for name, at in header.positions.items()}
+    cells |= {name: _with_nulls(found.cells[at :: len(header.names)], nulls) for name, at in header.positions.items()}
     for at, code, message in found.bad:
         rejects.append(Reject(first + at, code, message, _excerpt(window, at, at + 1)))
     return Chunk(
@@ -217,6 +241,10 @@ def _chunk(found: _Records, window: list[str], first: int, header: Header, rejec
     )
 
 
+def _with_nulls(cells: list[str], nulls: frozenset[str]) -> Cells:
+    return cells if nulls.isdisjoint(cells) else [None if cell in nulls else cell for cell in cells]
+
+
 def _excerpt(window: list[str], start: int, end: int) -> str:
     # A line has at least one character, so more lines than characters are never needed.
     return "".join(window[start : min(end, start + EXCERPT_CHARS)]).rstrip("\r\n")
@@ -224,10 +252,6 @@ def _excerpt(window: list[str], start: int, end: int) -> str:
 
 def _size(window: list[str], start: int, end: int) -> int:
     return sum(map(len, window[start:end]))
-
-
-def _first_text(window: list[str]) -> int | None:
-    return next((at for at, line in enumerate(window) if line.strip()), None)
 
 
 def _is_blank(row: list[str]) -> bool:

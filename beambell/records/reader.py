@@ -14,6 +14,7 @@ from beambell.errors import InputError, UsageError
 from beambell.records.cells import ID, KINDS, convert
 from beambell.records.chunk import Chunk, Wanted
 from beambell.records.delimited import read_delimited
+from beambell.records.dialect import Asked
 from beambell.records.identity import content_ids
 from beambell.records.jsonl import read_jsonl
 from beambell.records.parquet import read_parquet
@@ -58,6 +59,7 @@ def read_records(
     *,
     name: str,
     stream: StreamParams,
+    stream_name: str = "NAME",
     delivery: str | None = None,
     batch_rows: int = 65_536,
 ) -> Iterator[Batch]:
@@ -75,6 +77,8 @@ def read_records(
         What rows and messages call it; its suffix tells the format.
     stream
         Its columns and rules.
+    stream_name
+        Its name, for messages that say which parameter to set.
     delivery
         The hour, day or month of delivery, for streams with ``undated: delivery``.
     batch_rows
@@ -96,12 +100,14 @@ def read_records(
     """
     file_format = detect_format(name)
     typer = _Typer.of(name, stream, delivery)
-    for chunk in _chunks(source, name, file_format, stream, batch_rows):
+    for chunk in _chunks(source, name, file_format, stream, stream_name, batch_rows):
         if chunk.lines or chunk.rejects:
             yield typer.batch(chunk)
 
 
-def _chunks(source: BinaryIO, name: str, file_format: Format, stream: StreamParams, batch_rows: int) -> Iterator[Chunk]:
+def _chunks(
+    source: BinaryIO, name: str, file_format: Format, stream: StreamParams, stream_name: str, batch_rows: int
+) -> Iterator[Chunk]:
     if file_format == "parquet":
         return read_parquet(source, stream=stream, batch_rows=batch_rows)
     wanted, newline = Wanted.of(stream), "\n" if file_format == "jsonl" else ""
@@ -109,8 +115,12 @@ def _chunks(source: BinaryIO, name: str, file_format: Format, stream: StreamPara
     lines = LineReader(source, name=name, encoding=stream.encoding, limit=limit, newline=newline)
     if file_format == "jsonl":
         return read_jsonl(lines, wanted=wanted, batch_rows=batch_rows)
-    delimiter = "\t" if file_format == "tsv" else stream.delimiter
-    return read_delimited(lines, wanted=wanted, delimiter=delimiter, batch_rows=batch_rows)
+    spelling = f"streams.{stream_name}.csv.{{}}"
+    if file_format == "tsv":  # the name has told the delimiter, whatever that of the stream's CSV files is
+        asked = Asked(stream.csv.model_copy(update={"delimiter": None}), "\t", spelling)
+    else:
+        asked = Asked(stream.as_csv, ",", spelling)
+    return read_delimited(lines, wanted=wanted, asked=asked, batch_rows=batch_rows)
 
 
 @dataclass(frozen=True, slots=True)

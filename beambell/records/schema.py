@@ -39,6 +39,7 @@ class Code(StrEnum):
     BAD_JSON = "bad_json"
     WRONG_COLUMNS = "wrong_columns"
     OPEN_QUOTE = "open_quote"
+    STRAY_QUOTE = "stray_quote"
     MISSING_COLUMN = "missing_column"
     DUPLICATE_COLUMN = "duplicate_column"
     BAD_TIME = "bad_time"

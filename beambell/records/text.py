@@ -6,6 +6,7 @@ import codecs
 import gzip
 import io
 import zlib
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -16,7 +17,6 @@ from beambell.records.schema import Code, Reject
 
 CHUNK_CHARS: Final = 32 * 2**20
 _GZIP_MAGIC: Final = b"\x1f\x8b"
-_WIDE_BOMS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _BUFFER: Final = 2**18
 _HEAD: Final = 4096
 _BROKEN: Final = (EOFError, zlib.error, gzip.BadGzipFile)
@@ -45,6 +45,8 @@ class _Stream(io.RawIOBase):
         return True
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        if self.broken is not None:  # another reading would complain of something else
+            return 0
         try:
             data = self._read(len(buffer))
         except _BROKEN as error:
@@ -103,6 +105,7 @@ class LineReader:
     def __init__(self, source: BinaryIO, *, name: str, encoding: str, limit: int, newline: str) -> None:
         self.limit = limit
         self.taken = 0
+        self._ahead: deque[str] = deque()
         self._ended = False
         self._stream = _Stream(source.read)
         buffer = _buffered(self._stream)
@@ -113,24 +116,49 @@ class LineReader:
         head = buffer.peek(_HEAD)[:_HEAD]
         try:
             codec = codecs.lookup(encoding).name
-            self._text = io.TextIOWrapper(
-                buffer, "utf-8-sig" if codec == "utf-8" else codec, errors=_ESCAPE, newline=newline
-            )
+            marked = _marked(head) or ("utf-8-sig" if codec == "utf-8" else codec)
+            self._text = io.TextIOWrapper(buffer, marked, errors=_ESCAPE, newline=newline)
         except LookupError:
             raise ConfigError(
                 f"encoding {encoding!r} is unknown", fix="name one that Python knows, such as utf-8 or cp1252"
             ) from None
-        self._refusal = _refusal(head, codec)
+        self._refusal = _refusal(head, codec) if _marked(head) is None else None
+
+    def peek(self, n_lines: int, n_chars: int) -> tuple[list[str], bool]:
+        """Look at the lines to come, at most ``n_lines`` of about ``n_chars`` characters; an overlong one ends them.
+
+        Returns
+        -------
+        list of str
+            They, without the overlong one.
+        bool
+            Whether nothing comes after them.
+        """
+        if self._ended or self._refusal is not None:
+            return [], True
+        size = sum(map(len, self._ahead))
+        while len(self._ahead) < n_lines and size < n_chars:
+            if self._ahead and self._is_cut(self._ahead[-1]):
+                break
+            line = self._text.readline(self.limit)
+            if not line:
+                return list(self._ahead), True
+            self._ahead.append(line)
+            size += len(line)
+        return [line for line in self._ahead if not self._is_cut(line)], False
+
+    def _is_cut(self, line: str) -> bool:
+        return len(line) >= self.limit and line[-1] != "\n"
 
     def take(self, n: int) -> Block:
-        """Read on, by at most ``n`` >= 1 lines; an empty final block without rejects means nothing is left."""
+        """Read on, by at most ``n`` lines; of one or more, an empty final block without rejects means it is the end."""
         if self._ended or self._refusal is not None:
             return self._finish([])
         lines: list[str] = []
         size = 0
         while len(lines) < n and size < CHUNK_CHARS:
-            line = self._text.readline(self.limit)
-            if len(line) >= self.limit and line[-1] != "\n":
+            line = self._ahead.popleft() if self._ahead else self._text.readline(self.limit)
+            if self._is_cut(line):
                 return self._skip(lines, line)
             if not line:
                 return self._finish(lines)
@@ -184,10 +212,20 @@ def _has_end(line: str) -> bool:
     return line[-1] in "\r\n"
 
 
+def _marked(head: bytes) -> str | None:
+    """Tell the encoding by the byte order mark that a text begins with, whatever the parameters say."""
+    if head.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
+    # Some text of single bytes may begin like that, too, but has no NUL.
+    return "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and b"\0" in head else None
+
+
 def _refusal(head: bytes, codec: str) -> Reject | None:
     """Tell a text in another family of encodings, of which not one line could be read."""
     if codec in ("utf-16", "utf-32"):
-        if not head or head.startswith(_WIDE_BOMS):
+        if not head:
             return None
         message = f"no byte order mark, which {codec} needs; set encoding to {codec}-le, {codec}-be or utf-8"
     elif codec.startswith(("utf-16", "utf-32")) or not _looks_wide(head):
@@ -198,8 +236,6 @@ def _refusal(head: bytes, codec: str) -> Reject | None:
 
 
 def _looks_wide(head: bytes) -> bool:
-    if head.startswith(_WIDE_BOMS):
-        return b"\0" in head
     halves = sorted(half.count(0) / max(1, len(half)) for half in (head[0::2], head[1::2]))
     return halves[0] < 0.1 and halves[1] > 0.8
 

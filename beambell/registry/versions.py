@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from beambell.config.params import NAME_PATTERN
+from beambell.config import NAME_PATTERN
 from beambell.errors import RegistryError, UsageError
 from beambell.project import Project
 from beambell.store import Layout, Manifest

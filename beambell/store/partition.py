@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from beambell.config.params import NAME_PATTERN, Grain
+from beambell.config import NAME_PATTERN, Grain
 from beambell.errors import ArtefactError, UsageError
 
 DT_PATTERN = r"\d{4}-\d{2}(?:-\d{2}(?:T\d{2})?)?"

@@ -142,9 +142,19 @@ def test_bytes_of_another_encoding_in_an_unwanted_column_cost_nothing():
     assert (len(rows), bad) == (1, [])
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("told", ["utf-8", "cp1252", "utf-16-be"])
+@pytest.mark.parametrize("name", ["f.csv", "f.jsonl", "f.csv.gz"])
+def test_a_byte_order_mark_tells_the_encoding(encoding, told, name):
+    text = js(body="caf\u00e9 \u65e5") * 3 if name == "f.jsonl" else HEAD + GOOD.replace("fine", "caf\u00e9 \u65e5") * 3
+    data = text.encode(encoding)
+    rows, bad = read(gzip.compress(data, mtime=0) if name == "f.csv.gz" else data, name, encoding=told)
+    assert ([row["body"] for row in rows], bad) == (["caf\u00e9 \u65e5"] * 3, [])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("name", ["f.csv", "f.jsonl"])
-def test_a_wide_encoding_is_recognised_as_a_whole(encoding, name):
+def test_a_wide_encoding_without_a_mark_is_recognised_as_a_whole(encoding, name):
     text = js() * 3 if name == "f.jsonl" else HEAD + GOOD * 3
     rows, bad = read(text.encode(encoding), name)
     assert rows == []
@@ -265,7 +275,7 @@ def test_strays_on_every_line_take_linear_time():
     assert len(bad) == n
     assert len(rows) == 1
     rows, bad = read(HEAD + 'k,"he said \\"hi\\" x",2026-01-03\n' * n)
-    assert len(rows) == n
+    assert [row["body"] for row in rows] == ['he said "hi" x'] * n
 
 
 def test_a_long_text_of_many_lines_is_one_record():
@@ -597,8 +607,6 @@ def test_formats_are_told_by_suffix():
 def test_delimiters():
     assert len(read("key;body;at\nk;a,b;2026-01-03\n", delimiter=";")[0]) == 1
     assert len(read("key\tbody\tat\nk\ta,b\t2026-01-03\n", "f.tsv")[0]) == 1
-    _, bad = read("key;body;at\nk;a;2026-01-03\n")
-    assert "'key;body;at'" in bad[0]["message"]
 
 
 def test_sources_that_cannot_seek():

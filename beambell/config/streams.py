@@ -1,0 +1,137 @@
+"""``streams`` of ``params.yaml``: where the files of a stream arrive, and how they are read."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+
+from beambell.config.section import Section
+
+Grain = Literal["hour", "day", "month"]
+FieldType = Literal["string", "int", "float", "bool"]
+RESERVED_COLUMNS = frozenset({"id", "ts", "dt", "stream", "label", "entropy"})
+
+
+SPELLED_OUT = {"tab": "\t", r"\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "none": ""}
+"""Words for characters that are hard to write in YAML or in a shell."""
+
+
+def _character(value: Any) -> Any:
+    return SPELLED_OUT.get(value, value) if isinstance(value, str) else value
+
+
+_OneCharacter = StringConstraints(min_length=1, max_length=1, pattern=r"^[^\r\n]$")
+_AtMostOneCharacter = StringConstraints(max_length=1, pattern=r"^[^\r\n]?$")
+Delimiter = Annotated[str, BeforeValidator(_character), _OneCharacter]
+Quote = Annotated[str, BeforeValidator(_character), _AtMostOneCharacter]
+
+
+class CsvParams(Section):
+    """How delimited text is written; what is not given is told from each file's first lines.
+
+    Attributes
+    ----------
+    delimiter
+        Between columns: one character, or ``tab``. ``None``: the one of ``,`` ``;`` tab and ``|`` by which the header
+        has the stream's columns.
+    quote
+        Around texts: one character, or ``none`` where quotes mean nothing. ``None``: ``"``, or ``'`` where the header
+        has it.
+    escape
+        Before a quote inside of a text: one character, mostly a backslash, or ``none`` where such quotes are doubled.
+        ``None``: a backslash where it is read so and doubled quotes are not.
+    null
+        Cells that stand for nothing, beside the empty one.
+    """
+
+    delimiter: Delimiter | None = None
+    quote: Quote | None = None
+    escape: Quote | None = None
+    null: tuple[str, ...] = (r"\N",)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_a_word(cls, tree: Any) -> Any:
+        # To YAML the key `null` is no text, and -999 among its values a number.
+        if not isinstance(tree, dict):
+            return tree
+        tree = {"null" if key is None else key: value for key, value in tree.items()}
+        if isinstance(words := tree.get("null"), list | tuple):
+            tree["null"] = [str(word) if isinstance(word, int | float) else word for word in words]
+        return tree
+
+    @model_validator(mode="after")
+    def _characters_are_distinct(self) -> CsvParams:
+        given = [character for character in (self.delimiter, self.quote, self.escape) if character]
+        if len(set(given)) < len(given):
+            raise ValueError("delimiter, quote and escape must differ; where quotes are doubled, set escape: none")
+        return self
+
+
+class StreamParams(Section):
+    """One stream of records: where its files arrive and what its columns mean.
+
+    Attributes
+    ----------
+    inputs
+        Globs relative to the project (or fsspec URLs). ``{dt}`` in a pattern is the day of delivery.
+        Files are ordered by path; of two records with one id, the later in that order wins.
+    grain
+        Length of a partition in event time: ``hour``, ``day`` or ``month``, in UTC.
+    first
+        First expected partition; records before it are quarantined as misdated.
+    id
+        Column of the record's id; ``None`` gives each record the hash of its content.
+    text, time
+        Columns of the text and of the event time (ISO 8601; epoch seconds or milliseconds when numeric).
+    fields
+        Further columns to keep, with their types.
+    undated
+        What becomes of records without a time: ``quarantine``, ``delivery`` (the ``{dt}`` of their file), or
+        a fixed partition such as ``2015-01``. Unparsable times are quarantined always.
+    encoding
+        Of text formats, unless a file begins with a byte order mark.
+    csv
+        How CSV and TSV files are written.
+    delimiter
+        The same as ``csv.delimiter``, which is its newer name.
+    max_text_chars
+        Longer texts are quarantined.
+    """
+
+    inputs: tuple[str, ...] = Field(min_length=1)
+    grain: Grain = "day"
+    first: str | None = None
+    id: str | None = None
+    text: str = "text"
+    time: str = "ts"
+    fields: dict[str, FieldType] = Field(default={})
+    undated: str = "quarantine"
+    encoding: str = "utf-8"
+    csv: CsvParams = CsvParams()
+    delimiter: Delimiter | None = None
+    max_text_chars: int = Field(default=100_000, gt=0)
+
+    @model_validator(mode="after")
+    def _delimiter_is_one(self) -> StreamParams:
+        if self.delimiter is not None and self.csv.delimiter not in (None, self.delimiter):
+            raise ValueError("delimiter and csv.delimiter differ; leave out delimiter, the older name")
+        return self
+
+    @model_validator(mode="after")
+    def _columns_are_distinct(self) -> StreamParams:
+        # Every column keeps its configured name beside id, ts and provenance, so none may shadow those.
+        for column in (self.text, *self.fields):
+            if column in RESERVED_COLUMNS or column.startswith("_"):
+                raise ValueError(f"column {column!r} is reserved; rename it upstream or leave it out")
+        if self.text in self.fields:
+            raise ValueError(f"column {self.text!r} is the text and must not be listed in fields again")
+        if self.undated == "delivery" and not all("{dt}" in pattern for pattern in self.inputs):
+            raise ValueError("undated: delivery needs {dt} in every pattern of inputs")
+        return self
+
+    @property
+    def as_csv(self) -> CsvParams:
+        """How its CSV files are written, under both names of the delimiter."""
+        return self.csv if self.delimiter is None else self.csv.model_copy(update={"delimiter": self.delimiter})
