@@ -15,6 +15,7 @@ from stages import stage_environment
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+    from cadence import Cadence
     from schedule import Stream
 
 MOST_MINUTES = 2880
@@ -23,17 +24,20 @@ MOST_MINUTES = 2880
 class DeliverySensor(BaseSensorOperator):  # type: ignore[misc]
     """Wait until files of a stream are there for the run's partition key; skip when patience ends.
 
-    Between looks the task occupies no worker. How long it waits, the run's param ``wait_minutes`` says.
+    Between looks the task occupies no worker. How long it waits, the run's param ``wait_minutes`` says. A run that
+    takes earlier partitions, too, goes on without files of its own key if there are some of those.
 
     Parameters
     ----------
     stream
         Whose files. A pattern without ``{dt}`` does not say what day a file is for, so nothing is waited for.
+    cadence
+        Which partitions a run takes; only its own if ``None``.
     **kwargs
         Whatever every sensor takes.
     """
 
-    def __init__(self, *, stream: Stream, **kwargs: Any) -> None:
+    def __init__(self, *, stream: Stream, cadence: Cadence | None = None, **kwargs: Any) -> None:
         super().__init__(
             **{
                 "mode": "reschedule",
@@ -47,6 +51,7 @@ class DeliverySensor(BaseSensorOperator):  # type: ignore[misc]
         )
         self.stream = stream.name
         self.inputs = list(stream.inputs)
+        self.cadence = cadence
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
@@ -56,14 +61,22 @@ class DeliverySensor(BaseSensorOperator):  # type: ignore[misc]
         key = context["dag_run"].partition_key
         os.environ.update(stage_environment())  # this process is this task's alone
         undated = [glob for glob in self.inputs if "{dt}" not in glob]
-        files = [file for glob in self.inputs if glob not in undated for file in _find(glob.replace("{dt}", key))]
+        files = self._files(key)
         if files or undated:
             self.log.info("%s: %d files for %s (%s)", self.stream, len(files), key, ", ".join(files[:3]))
             return PokeReturnValue(is_done=True, xcom_value={"files": len(files)})
         since = context["ti"].get_first_reschedule_date(context) or utcnow()
         if utcnow() - since >= timedelta(minutes=params["wait_minutes"]):
+            taken = self.cadence.taken(context["dag_run"]) if self.cadence else []
+            if earlier := [file for other in taken[:-1] for file in self._files(other)]:
+                self.log.info("%s: no file for %s, %d from %s on", self.stream, key, len(earlier), taken[0])
+                return PokeReturnValue(is_done=True, xcom_value={"files": len(earlier)})
             raise AirflowSkipException(f"No file of {self.stream} for {key} after {params['wait_minutes']} minutes.")
         return PokeReturnValue(is_done=False)
+
+    def _files(self, key: str) -> list[str]:
+        dated = [glob.replace("{dt}", key) for glob in self.inputs if "{dt}" in glob]
+        return [file for glob in dated for file in _find(glob)]
 
 
 def _find(glob: str) -> list[str]:

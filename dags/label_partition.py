@@ -8,6 +8,9 @@ same bytes.
 Records that arrive late belong to an earlier partition. `ingest` puts them there, and the stages after it bring
 everything stale up to the key, so that late records are labelled by the run that received them.
 
+`schedule` in `params.yaml` says when. A run after which it says nothing ends at once, without work; the next that it
+names takes what such runs left, too, so that no day is left out.
+
 When labeling functions changed and many partitions are behind, `backfill_lfs` is started and waited for.
 
 Wrong usage and a failed gate are not retried. When the gate says no, the last good labels stay published.
@@ -17,21 +20,26 @@ Wrong usage and a failed gate are not retried. When the gate says no, the last g
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import CronPartitionTimetable, Param, dag, task, task_group
+from airflow.providers.standard.sensors.date_time import DateTimeSensor
+from airflow.sdk import Param, dag, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
 from deliveries import DeliverySensor
-from schedule import DAG_IDS, KEY_FORMATS, Schedule, read_schedule
+from schedule import DAG_IDS, Schedule, read_schedule
 from stages import LABELS, LONG, START, PlanOperator, StageOperator, ValidateOperator, defaults, stream_param
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cadence import Cadence
+
+_LOG = logging.getLogger("airflow.task")
 KEY = "{{ partition_key }}"
-ONE = ("--from", KEY, "--to", KEY)
+TAKEN = ("--from", "{{ cadence.taken(dag_run)[0] }}", "--to", KEY)
 UP_TO = ("--to", KEY)
 
 
@@ -39,18 +47,18 @@ def label_partition(grain: str, schedule: Schedule) -> Any:
     """Make the DAG of the streams of one grain."""
     names = [stream.name for stream in schedule.streams[grain]]
     streams = schedule.only(grain)
+    cadence = schedule.cadence(grain)
 
     @dag(  # type: ignore[untyped-decorator]
         dag_id=DAG_IDS[grain],
         dag_display_name=f"Label each {grain}",
-        description=f"Ingest, vote, label and judge what was delivered in one {grain}.",
-        schedule=CronPartitionTimetable(
-            getattr(schedule, grain), timezone="UTC", run_offset=-1, key_format=KEY_FORMATS[grain]
-        ),
+        description=f"Ingest, vote, label and judge what was delivered in one {grain}. Runs at {cadence.cron} (UTC).",
+        schedule=cadence.timetable,
         start_date=START,
         catchup=False,
         max_active_runs=1,  # the state has one writer
         default_args=defaults(schedule),
+        user_defined_macros={"cadence": cadence},
         params={
             "streams": stream_param(
                 names, f"\n\n**Which {grain}** goes into *Partition Key*, among the advanced options below."
@@ -70,38 +78,62 @@ def label_partition(grain: str, schedule: Schedule) -> Any:
     def build() -> None:
         ingested = _deliveries(schedule, grain)
         voted = _votes(schedule, streams)
-        ingested >> voted >> _labels(streams)
+        ingested >> voted >> _labels(streams, cadence)
 
     return build()
 
 
+def _in_time() -> DateTimeSensor:
+    """Make the task that waits for the day of the month on which runs are to come."""
+    return DateTimeSensor(
+        task_id="in_time",
+        target_time="{{ cadence.begins(dag_run) }}",
+        mode="reschedule",
+        poke_interval=timedelta(minutes=5),
+        timeout=timedelta(days=62),
+        execution_timeout=timedelta(minutes=5),
+        doc_md="Lets a scheduled run wait for the day of the month that `schedule.month` names.",
+    )
+
+
 def _deliveries(schedule: Schedule, grain: str) -> Any:
+    cadence = schedule.cadence(grain)
+
     @task_group(tooltip="Wait for the files of each stream, and read them into partitions.")  # type: ignore[untyped-decorator]
     def deliveries() -> None:
-        @task(  # type: ignore[untyped-decorator]
+        @task.short_circuit(  # type: ignore[untyped-decorator]
             execution_timeout=timedelta(minutes=1),
-            doc_md="Refuses a run without a partition key, before any data is touched. Returns the key.",
+            doc_md="Refuses a run without a partition key, before any data is touched. Returns the key, or ends "
+            "the run if `schedule` leaves its partition to a later one.",
         )
-        def check_key(partition_key: str | None = None) -> str:
+        def check_key(partition_key: str | None = None, dag_run: Any = None) -> str | None:
             if not partition_key:
                 raise AirflowFailException(
                     "This run has no partition key, so there is nothing to label. In the trigger form it is among the "
                     'advanced options. Trigger it again with one: {"logical_date": null, "partition_key": "2026-01-03"}'
                 )
-            return partition_key
+            taken = cadence.taken(dag_run)
+            if not taken:
+                _LOG.info("%s: left to the run of %s UTC (%s)", partition_key, cadence.due(partition_key), cadence.cron)
+            elif len(taken) > 1:
+                _LOG.info("%s to %s had no run of their own: this one takes them", taken[0], taken[-2])
+            return partition_key if taken else None
 
         ingest = StageOperator(
             task_id="ingest",
-            command=["beambell", "ingest", *ONE],
+            command=["beambell", "ingest", *TAKEN],
             streams=schedule.only(grain),
             execution_timeout=LONG,
             trigger_rule="none_failed",
             doc_md="Beam: takes in the files delivered for this key and splits them by event time. Unreadable records "
             "are quarantined and counted.",
         )
-        checked = check_key()
+        checked = begun = check_key()
+        if grain == "month" and not cadence.every:
+            begun = _in_time()
+            checked >> begun
         for stream in schedule.streams[grain]:
-            checked >> DeliverySensor(task_id=f"files_of_{stream.name}", stream=stream) >> ingest
+            begun >> DeliverySensor(task_id=f"files_of_{stream.name}", stream=stream, cadence=cadence) >> ingest
 
     return deliveries()
 
@@ -159,7 +191,7 @@ def _votes(schedule: Schedule, streams: Sequence[str]) -> Any:
     return votes()
 
 
-def _labels(streams: Sequence[str]) -> Any:
+def _labels(streams: Sequence[str], cadence: Cadence) -> Any:
     @task_group(tooltip="Fit the label model, label, and let the gate judge.")  # type: ignore[untyped-decorator]
     def labels() -> None:
         feedback = StageOperator(
@@ -183,6 +215,7 @@ def _labels(streams: Sequence[str]) -> Any:
             task_id="validate",
             command=["beambell", "validate", *UP_TO],
             streams=streams,
+            cadence=cadence,
             outlets=[LABELS],
             doc_md="The quality gate. Labels that pass are announced as the asset `beambell_labels` under this key; "
             "labels that fail are not published, and the task shows the figures. What to do then: docs/operating.md.",

@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
-KEY_FORMATS = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "month": "%Y-%m"}
-"""Partition keys per grain, as `beambell` writes the date of a partition."""
+from cadence import Cadence, read_cron
 
 DAG_IDS = {"hour": "label_partition_hourly", "day": "label_partition", "month": "label_partition_monthly"}
 
@@ -53,6 +51,10 @@ class Schedule:
     feedback: str = "30 * * * *"
     maintenance: str = "30 4 * * *"
 
+    def cadence(self, grain: str) -> Cadence:
+        """When the partitions of a grain are labelled."""
+        return Cadence(grain, getattr(self, grain))
+
     @property
     def stream_names(self) -> list[str]:
         """Names of all streams, sorted."""
@@ -74,11 +76,12 @@ def read_schedule() -> Schedule:
     Raises
     ------
     ValueError
-        If it says nothing of streams, or something in ``schedule`` that no key allows. Airflow shows it as an import
-        error; the DAGs that run already go on.
+        If it says nothing of streams, or something in ``schedule`` that no key allows, with its line. Airflow shows it
+        as an import error; the DAGs that run already go on.
     """
     path = project_dir() / "params.yaml"
-    tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    text = path.read_text(encoding="utf-8")
+    tree = yaml.safe_load(text)
     if not isinstance(tree, dict) or not isinstance(tree.get("streams"), dict):
         raise ValueError(f"{path}: there are no streams (see docs/operating.md)")  # noqa: TRY004 - a file's fault
     streams: dict[str, list[Stream]] = {}
@@ -88,4 +91,24 @@ def read_schedule() -> Schedule:
     if unknown := sorted(set(told) - set(Schedule.__dataclass_fields__)):
         raise ValueError(f"{path}: unknown key schedule.{unknown[0]}")
     promotion = (tree.get("promotion") or {}).get("mode", "policy")
-    return Schedule(streams={grain: tuple(some) for grain, some in streams.items()}, promotion=promotion, **told)
+    schedule = Schedule(streams={grain: tuple(some) for grain, some in streams.items()}, promotion=promotion, **told)
+    for key in ("hour", "day", "month", "feedback", "maintenance", "retrain"):
+        try:
+            if key in schedule.streams:
+                schedule.cadence(key)
+            elif key not in DAG_IDS and (key, schedule.retrain) != ("retrain", Schedule.retrain):
+                read_cron(getattr(schedule, key))
+        except ValueError as error:
+            raise ValueError(f"{path}:{_line(text, 'schedule', key)}: schedule.{key}: {error}") from None
+    return schedule
+
+
+def _line(text: str, *place: str) -> int:
+    """Line of a key, or of the nearest above it that is there."""
+    node, line = yaml.compose(text), 1
+    for part in place:
+        found = [(key, value) for key, value in getattr(node, "value", ()) if key.value == part]
+        if not found:
+            break
+        line, node = found[0][0].start_mark.line + 1, found[0][1]
+    return line

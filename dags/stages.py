@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
+    from cadence import Cadence
     from schedule import Schedule
 
 LABELS = Asset("beambell_labels", uri="beambell://labels")
@@ -264,10 +265,21 @@ class ValidateOperator(StageOperator):
     """Run the gate; announce what it let pass.
 
     A no about partitions of another day that an earlier run was told already does not fail this run. What this run
-    judged, and its own partition, does.
+    judged, and its own partitions, does.
+
+    Parameters
+    ----------
+    cadence
+        Which partitions a run takes; only its own if ``None``.
+    **kwargs
+        As of `StageOperator`.
     """
 
     operator_extra_links = (ReportLink(),)
+
+    def __init__(self, *, cadence: Cadence | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.cadence = cadence
 
     def execute(self, context: Context) -> Any:
         """Run the gate, and say where its report is, whatever it said."""
@@ -281,8 +293,10 @@ class ValidateOperator(StageOperator):
         details = report.get("details") or {}
         if "refused" not in details:
             return False
-        key = getattr(context["dag_run"], "partition_key", None)
-        mine = {name for name in details["refused"] if name in details["judged"] or name.endswith(f"/{key}")}
+        run = context["dag_run"]
+        taken = self.cadence.taken(run) if self.cadence else [getattr(run, "partition_key", None)]
+        own = [name for name in details["refused"] if name.partition("/")[2] in taken]
+        mine = {*own, *(name for name in details["refused"] if name in details["judged"])}
         if not mine:
             self.log.warning("Still refused, as reported before: %s", ", ".join(details["refused"]))
         return not mine

@@ -250,7 +250,8 @@ class ScheduleParams(Section):
     Attributes
     ----------
     hour, day, month
-        When the partitions of a grain are labelled: each run takes the hour, day or month before.
+        When the partitions of a grain are labelled, each once, after its end. Where an expression leaves some out,
+        such as Saturdays, the next run takes those, too.
     wait_minutes
         How long a run waits for a stream's files before it goes on without.
     backfill_over
