@@ -22,6 +22,8 @@ import pyarrow.compute as pc
 
 from beambell.config import FieldType
 from beambell.records.chunk import Cells, Faults
+from beambell.records.exact import Narrow, exact_until, is_exact
+from beambell.records.identity import canonical_id, fast_ids
 from beambell.records.schema import ARROW_TYPES, Code, readable
 
 
@@ -116,7 +118,9 @@ def _value(cells: Cells, row: int) -> Any:
     if isinstance(cells, list):
         return cells[row]
     try:
-        return cells[row].as_py()
+        value = cells[row].as_py()
+        is_narrow = value is not None and pa.types.is_floating(cells.type) and cells.type.bit_width < 64
+        return Narrow(value, cells.type) if is_narrow else value
     except (ValueError, OverflowError):
         return _Unrepresentable()
 
@@ -181,17 +185,10 @@ def _spell(value: Any) -> str:
             raise ValueError("something that can be written as text")
 
 
-def _slow_id(value: Any) -> str:
-    if isinstance(value, dict | list | tuple):
-        raise ValueError("a single value, as an id must be")  # noqa: TRY004
-    return _slow_string(value)
-
-
 # --- numbers ---------------------------------------------------------------------------------------------------
 
 _INT: Final = re.compile(r"[+-]?\d+", re.ASCII)
 _FLOAT: Final = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_EXACT: Final = 2**53  # from here on a float may stand for another whole number
 _INT64: Final = range(-(2**63), 2**63)
 _INT_WANTED: Final = "a whole number of 64 bits; correct it, or give the field another type in params.yaml"
 _FLOAT_WANTED: Final = "a finite number; correct it, or give the field another type in params.yaml"
@@ -213,7 +210,7 @@ def _fast_int(array: pa.Array) -> pa.Array:
         return fast_digits(array, r"^-?[0-9]{1,18}$")
     if pa.types.is_floating(array.type):
         wide = array.cast(pa.float64())
-        exact = pc.and_(pc.equal(pc.floor(wide), wide), pc.less(pc.abs(wide), float(_EXACT)))
+        exact = pc.and_(pc.equal(pc.floor(wide), wide), pc.less(pc.abs(wide), float(exact_until(array.type))))
         return keep(wide, exact).cast(pa.int64())
     if pa.types.is_integer(array.type):
         return array.cast(pa.int64())
@@ -228,7 +225,7 @@ def _slow_int(value: Any) -> int | None:
             return None
         is_int = len(text) <= 40 and _INT.fullmatch(text)
         number = int(text) if is_int else _number(text, _INT_WANTED)
-    if isinstance(number, float | Decimal) and -_EXACT < number < _EXACT and number == int(number):
+    if is_exact(number) if isinstance(number, float) else isinstance(number, Decimal) and number % 1 == 0:
         number = int(number)
     if not isinstance(number, int) or isinstance(number, bool) or number not in _INT64:
         raise ValueError(_INT_WANTED)
@@ -287,4 +284,4 @@ KINDS: Final[dict[FieldType, Kind]] = {
     "float": Kind(ARROW_TYPES["float"], _fast_float, _slow_float),
     "bool": Kind(ARROW_TYPES["bool"], _fast_bool, _slow_bool),
 }
-ID: Final = Kind(pa.string(), _fast_string, _slow_id)
+ID: Final = Kind(pa.string(), fast_ids, canonical_id)

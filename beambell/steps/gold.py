@@ -16,6 +16,8 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from beambell.errors import InputError
+from beambell.records.cells import ID, convert
+from beambell.records.chunk import Faults
 from beambell.records.text import split_suffix
 from beambell.steps.stage import some_of
 
@@ -60,7 +62,8 @@ def read_gold_file(url: str, name: str, classes: Sequence[str]) -> pa.Table:
         raise InputError(f"gold labels run from {bounds['min']} to {bounds['max']}", where=name, fix=_fix(classes))
     table = _with(table, "label", label)
     for column in columns.intersection(_TEXTS):
-        table = _with(table, column, _as_strings(table[column], column, name))
+        spelled = _as_ids if column == "id" else _as_strings
+        table = _with(table, column, spelled(table[column], column, name))
     return table.filter(pc.greater(label, NO_GOLD))
 
 
@@ -137,6 +140,16 @@ def _as_strings(values: pa.ChunkedArray, column: str, name: str) -> pa.ChunkedAr
         raise InputError(
             f"gold labels have a column {column} of the type {values.type}", where=name, fix="write it as text"
         ) from None
+
+
+def _as_ids(values: pa.ChunkedArray, column: str, name: str) -> pa.Array:
+    """Spell ids as those of rows are: what one file has as whole numbers, another has as floats."""
+    faults = Faults()
+    ids = convert(values.combine_chunks(), ID, column, faults)
+    if faults.by_row:
+        row, (_, message) = min(faults.by_row.items())
+        raise InputError(f"gold labels, row {row + 1}: {message}", where=name)
+    return ids
 
 
 def _as_numbers(label: pa.ChunkedArray, classes: Sequence[str], name: str) -> pa.ChunkedArray:

@@ -504,9 +504,9 @@ def test_a_record_without_its_id_is_quarantined(value):
 
 
 def test_ids_are_text_whatever_they_were():
-    rows, bad = read(js(key=7) + js(key=7.5) + js(key=True) + js(key=[7]), "f.jsonl")
-    assert [row["id"] for row in rows] == ["7", "7.5", "true"]
-    assert "'key'" in only(bad, "bad_value", 4)["message"]
+    rows, bad = read(js(key=7) + js(key=7.5) + js(key=[7]), "f.jsonl")
+    assert [row["id"] for row in rows] == ["7", "7.5"]
+    assert "'key'" in only(bad, "bad_value", 3)["message"]
 
 
 FIELDS = {"s": "string", "i": "int", "f": "float", "b": "bool"}

@@ -77,6 +77,31 @@ def test_ids_stay_as_they_are_written_and_what_is_unknown_is_left_out(tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    ("suffix", "ids", "expected"),
+    [
+        ("csv", ["1.0", "2", "007"], ["1", "2", "007"]),
+        ("jsonl", [1.0, "2", "007"], ["1", "2", "007"]),
+        ("parquet", [1.0, 2.0, 7.0], ["1", "2", "7"]),
+    ],
+)
+def test_ids_are_spelled_as_those_of_rows_are(tmp_path, suffix, ids, expected):
+    path = tmp_path / f"gold.{suffix}"
+    gold = pd.DataFrame({"stream": "a", "id": ids, "label": 1})
+    if suffix == "csv":
+        gold.to_csv(path, index=False)
+    elif suffix == "jsonl":
+        gold.to_json(path, orient="records", lines=True)
+    else:
+        gold.to_parquet(path)
+    assert read_gold_file(str(path), path.name, CLASSES)["id"].to_pylist() == expected
+
+
+def test_an_id_whose_digits_are_lost_is_told(tmp_path):
+    with pytest.raises(InputError, match=r"row 2.*1\.2E\+17"):
+        read(tmp_path / "gold.csv", "stream,id,label\na,1,1\na,1.2E+17,0\n")
+
+
 def test_nothing_but_unknown_labels_is_no_error(tmp_path):
     pq.write_table(pa.table({"text": ["a"], "label": pa.array([None], pa.int64())}), tmp_path / "gold.parquet")
     assert read_gold_file(str(tmp_path / "gold.parquet"), "gold.parquet", CLASSES).num_rows == 0
