@@ -11,17 +11,20 @@ from beambell.registry.decisions import (
     record,
 )
 from beambell.registry.policy import Check, judge
-from beambell.registry.tags import assign_stage, tag_version
+from beambell.registry.tags import Tagging, assign_stage, find_tag, find_tags, tag_version
 from beambell.registry.versions import ModelVersion, find_version, named_version, register, versions
 
 __all__ = [
     "Check",
     "Decision",
     "ModelVersion",
+    "Tagging",
     "assign_stage",
     "champion",
     "decision_inputs",
     "decisions",
+    "find_tag",
+    "find_tags",
     "find_version",
     "judge",
     "last_by_policy",

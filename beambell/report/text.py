@@ -127,9 +127,12 @@ def lfs_text(views: Iterable[LFView]) -> Table:
 
 def models_text(views: Iterable[ModelView]) -> Table:
     """Render registered model versions as a table."""
-    table = make_table("registered models", "version", "stage", "partitions", "accuracy", "macro F1")
+    from rich.markup import escape
+
+    table = make_table("registered models", "version", "stage", "partitions", "accuracy", "macro F1", "in git")
+    table.columns[-1].justify = "left"
     for view in views:
         figures = view.metrics.get("end_model", {})
         shown = [f"{figures[name]:.3f}" if name in figures else "-" for name in ("accuracy", "macro_f1")]
-        table.add_row(view.name, view.stage or "", str(view.partitions), *shown)
+        table.add_row(view.name, view.stage or "", str(view.partitions), *shown, escape(view.tag))
     return table

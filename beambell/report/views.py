@@ -9,7 +9,7 @@ from typing import Any
 
 from beambell.labeling import compile_lfs
 from beambell.project import Project
-from beambell.registry import champion, versions
+from beambell.registry import champion, find_tags, versions
 from beambell.store import Layout, Manifest, Partition
 
 
@@ -101,6 +101,10 @@ class ModelView:
         It was registered with.
     stage
         ``prod`` if it is the one that is served.
+    tag
+        What git says of it: ``tagged spam@v3.0.0``, or why it is not.
+    tagged
+        Whether git has a tag that is of this very model.
     """
 
     name: str
@@ -109,6 +113,8 @@ class ModelView:
     partitions: int
     metrics: Mapping[str, Any]
     stage: str | None = None
+    tag: str = ""
+    tagged: bool = False
 
 
 @dataclass(frozen=True)
@@ -248,6 +254,7 @@ def list_models(project: Project) -> list[ModelView]:
     """List the registered model versions, oldest first."""
     known = versions(project)
     served = {model: champion(project, model) for model in {version.model for version in known}}
+    tags = find_tags(project, known)
     return [
         ModelView(
             name=version.name,
@@ -256,6 +263,8 @@ def list_models(project: Project) -> list[ModelView]:
             partitions=len(version.manifest.facts["lineage"]["rows"]),
             metrics=version.metrics,
             stage=project.params.promotion.stage if served[version.model] == version else None,
+            tag=tags[version.name].text,
+            tagged=tags[version.name].holds,
         )
         for version in known
     ]

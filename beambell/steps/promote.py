@@ -346,6 +346,9 @@ def _outcome(project: Project, version: ModelVersion, done: int, proposed: str |
         figures |= {"decision": f"{about[-1].action} {version.name}", "reason": about[-1].reason}
     if proposed:
         figures |= {"proposed": proposed, "reason": "meets the policy; waits for a person"}
+    warnings: tuple[str, ...] = ()
     if best:
-        figures["tag"] = assign_stage(project, best, project.params.promotion.stage)
-    return Outcome(STAGE, done, 0 if done or proposed else 1, figures)
+        tagging = assign_stage(project, best, project.params.promotion.stage)
+        figures["tag"] = tagging.text
+        warnings = (tagging.text,) if tagging.wrong else ()
+    return Outcome(STAGE, done, 0 if done or proposed else 1, figures, warnings)

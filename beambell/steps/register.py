@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from beambell.project import Project
-from beambell.registry import register, tag_version, versions
+from beambell.registry import assign_stage, champion, register, tag_version, versions
 from beambell.steps.stage import Outcome, Plan, Task
 from beambell.store import Layout, Selection
 
@@ -31,5 +31,8 @@ def run(project: Project, selection: Selection) -> Outcome:
         if evaluation and evaluation.inputs["end model"] != model.id:
             evaluation = None  # it measured an older model
         version = register(project, model, evaluation)
-        figures = {"version": version.name, "tag": tag_version(project, version)}
-    return Outcome(STAGE, len(todo.tasks), todo.current, figures)
+        tagging = tag_version(project, version)
+        figures = {"version": version.name, "tag": tagging.text}
+        if tagging.holds and champion(project, version.model) == version:
+            figures["stage"] = assign_stage(project, version, project.params.promotion.stage).text
+    return Outcome(STAGE, len(todo.tasks), todo.current, figures, (tagging.text,) if tagging.wrong else ())
