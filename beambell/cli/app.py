@@ -103,6 +103,20 @@ def status(
     _run_stages(STAGES, project, stream, start, end, as_json=json, dry_run=True)
 
 
+@app.command()
+def inputs(project: Folder = Path(), json: Json = False) -> None:
+    """Write down what each stage reads from outside, for DVC: `data/inputs/STAGE.json`, anew where it changed."""
+    from beambell.steps.reads import refresh_inputs
+
+    console, opened = Console(as_json=json), open_project(project)
+    with opened.writing(sweep=False):
+        changed = refresh_inputs(opened)
+    if json:
+        console.json({"changed": changed})
+    else:
+        console.out.print(f"[bold]inputs   [/] {'changed for ' + ', '.join(changed) if changed else 'unchanged'}")
+
+
 def _run_stages(
     stages: Sequence[Stage],
     folder: Path,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from beambell.config import NAME_PATTERN
+from beambell.config.formats import has_other_format, with_format
 from beambell.errors import RegistryError, UsageError
 from beambell.project import Project
 from beambell.store import Layout, Manifest
@@ -104,8 +105,8 @@ def register(project: Project, model: Manifest, evaluation: Manifest | None) -> 
     """
     name = model.facts["name"]
     known = versions(project, name)
-    inputs = {"end_model": model.id} | ({"evaluation": evaluation.id} if evaluation else {})
-    if known and known[-1].manifest.inputs["end_model"] == model.id:
+    inputs = with_format("register", {"end_model": model.id} | ({"evaluation": evaluation.id} if evaluation else {}))
+    if known and holds(known[-1], model):
         return known[-1]
     number = known[-1].number + 1 if known else 1
     folder = Layout.version(name, number)
@@ -122,6 +123,12 @@ def register(project: Project, model: Manifest, evaluation: Manifest | None) -> 
     }
     manifest = project.store.publish(folder, Manifest("model_version", files, inputs, facts))
     return ModelVersion(name, number, folder, manifest)
+
+
+def holds(version: ModelVersion, model: Manifest) -> bool:
+    """Whether a version is that very model, registered as it would be now."""
+    made_from = version.manifest.inputs
+    return made_from["end_model"] == model.id and not has_other_format("register", made_from)
 
 
 def lineage(project: Project, model: Manifest) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from functools import cached_property
 import pyarrow as pa
 
 from beambell.config import Params
+from beambell.config.formats import with_format
 from beambell.errors import ArtefactError
 from beambell.labeling.aggregates import ANSWER, FeedbackRate
 from beambell.labeling.core import LabelingFunction, check_fields
@@ -79,10 +80,11 @@ class AggregateTables:
         """Digests of what a table would be made from now; ``None`` while any of it is not up to date."""
         if isinstance(part, Partition):
             said = self._answers.digest(part) if self._answers and part.stream in self.counted else None
-            return {"rows": self.rows[part].sha256, **({} if said is None else {"feedback": said})}
+            rows = {"rows": self.rows[part].sha256}
+            return with_format("aggregate", rows if said is None else {**rows, "feedback": said})
         refs = {child.folder: self.ref(child) for child in self.ladder.children(part)}
         inputs = {name: ref.sha256 for name, ref in refs.items() if ref is not None}
-        return inputs if len(inputs) == len(refs) else None
+        return with_format("aggregate", inputs) if len(inputs) == len(refs) else None
 
     def columns(self, stream: str) -> tuple[str, ...]:
         """Columns to read of the rows of a stream, beside ``ts``; it may be one of them."""

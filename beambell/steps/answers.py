@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.config.formats import with_format
 from beambell.feedback.batches import read_batches, read_events
 from beambell.feedback.consensus import find_consensus
 from beambell.feedback.stored import SETTING
@@ -74,7 +75,7 @@ def refresh(project: Project) -> list[Manifest]:
 
 def _inputs(project: Project, batches: Mapping[str, Manifest]) -> dict[str, str]:
     rows = {str(partition): ref.sha256 for partition, ref in _rows(project).items()}
-    return consensus_inputs(project, batches) | {"rows": digest(rows)}
+    return with_format("aggregate", consensus_inputs(project, batches) | {"rows": digest(rows)})
 
 
 def _rows(project: Project) -> dict[Partition, FileRef]:

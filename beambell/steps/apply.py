@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.config.formats import FORMAT_CHANGED, has_other_format, with_format
 from beambell.labeling.analysis import LFAnalysis
 from beambell.labeling.core import check_fields
 from beambell.labeling.patterns import arrow_type
@@ -144,7 +145,7 @@ def _compare(
     past = pasts.inputs(partition) if pasts.staging or not reason else {}  # a plan need not know
     if reason or votes is None:
         return VotesWork(partition, ref, lfs, tuple(REUSE_NONE for _ in lfs), None, 0, reason, past)
-    if votes.inputs == {"rows": ref.sha256, "lfs": meaning, **past}:
+    if votes.inputs == with_format(STAGE, {"rows": ref.sha256, "lfs": meaning, **past}):
         return None
     before = votes.facts["lfs"]
     columns = {
@@ -165,6 +166,8 @@ def _reason_for_all(project: Project, rows: FileRef, votes: Manifest | None) -> 
         return "new partition"
     if votes.inputs["rows"] != rows.sha256:
         return "rows changed"
+    if has_other_format(STAGE, votes.inputs):
+        return FORMAT_CHANGED
     return "classes changed" if votes.facts["cardinality"] != project.params.cardinality else ""
 
 
@@ -250,7 +253,7 @@ def publish_votes(
         "dead_letters": letters.num_rows,
     }
     inputs = {"rows": work.rows.sha256, "lfs": lfs_digest(work.lfs, counts.cardinality), **work.past}
-    return store.publish(folder, Manifest("votes", files, inputs, facts))
+    return store.publish(folder, Manifest("votes", files, with_format(STAGE, inputs), facts))
 
 
 def _carried_letters(project: Project, work: VotesWork) -> pa.Table:

@@ -13,6 +13,7 @@ from typing import Any
 import fsspec
 import pyarrow as pa
 
+from beambell.config.formats import with_format
 from beambell.errors import InputError
 from beambell.feedback.batches import batch_folder, publish_batch, read_batches
 from beambell.feedback.events import CheckedEvents, check_events
@@ -109,7 +110,9 @@ def set_aside(batches: Iterable[Manifest]) -> Iterator[str]:
 def file_inputs(project: Project, sha256: str) -> dict[str, str]:
     """Digests of what a batch is made from that is read from a file: its bytes, and how they are understood."""
     streams = sorted(project.params.streams)
-    return {"file": sha256, "reading": digest({"classes": project.params.classes, "streams": streams})}
+    return with_format(
+        STAGE, {"file": sha256, "reading": digest({"classes": project.params.classes, "streams": streams})}
+    )
 
 
 def consensus_inputs(project: Project, batches: Mapping[str, Manifest]) -> dict[str, str]:

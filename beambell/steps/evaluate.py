@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.config.formats import with_format
 from beambell.label_model import MajorityVote
 from beambell.labeling import patterns as packed
 from beambell.model import EndModel, Evaluation, evaluate
@@ -103,12 +104,13 @@ def _inputs(project: Project) -> dict[str, str] | None:
     model, gold = project.store.read(Layout.END_MODEL), gold_files(project)
     if model is None or not gold:
         return None
-    return {
+    made_from = {
         "end model": model.id,
         "gold": digest({name: sha256 for name, (_, sha256) in gold.items()}),
         "labels": digest(find_sources(project).files),
         "params": digest(project.params.evaluation.model_dump(mode="json", exclude={"gold"})),
     }
+    return with_format(STAGE, made_from)
 
 
 def gold_files(project: Project) -> dict[str, tuple[str, str]]:

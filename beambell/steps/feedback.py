@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.config.formats import with_format
 from beambell.errors import InputError
 from beambell.feedback.batches import batch_folder, publish_batch, read_batches, read_events, read_quarantine
 from beambell.feedback.consensus import CONSENSUS_SCHEMA, UNDECIDED, Consensus, find_consensus
@@ -216,7 +217,7 @@ def _inputs(project: Project, batches: Mapping[str, Manifest]) -> dict[str, str]
     votes = {name: voted.sha256 for name, voted in read_votes(project).items()}
     state = project.store.read(Layout.STATE)
     of_votes = {"votes": digest(votes), "lfs": state.inputs["lfs"] if state else ""}
-    return consensus_inputs(project, batches) | of_votes
+    return with_format(STAGE, consensus_inputs(project, batches) | of_votes)
 
 
 def _publish(project: Project) -> Manifest:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from beambell.config.formats import with_format
 from beambell.errors import LabelModelError
 from beambell.feedback.stored import Role, read_counts
 from beambell.labeling import patterns as packed
@@ -53,12 +54,13 @@ def _inputs(project: Project) -> dict[str, str] | None:
     feedback = project.store.read(Layout.FEEDBACK)
     if feedback and feedback.files["fit"].rows:
         further["feedback"] = feedback.files["fit"].sha256
-    return further | {
+    made_from = {
         "state": state.files[patterns].sha256,
         "lfs": state.inputs["lfs"],
         "weighing": digest([name for name in state.facts["lfs"] if name not in project.params.lfs.shadow]),
         "params": digest(project.params.label_model.model_dump(mode="json")),
     }
+    return with_format(STAGE, further | made_from)
 
 
 def _publish(project: Project) -> Manifest:

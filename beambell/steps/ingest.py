@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beambell.config import StreamParams
+from beambell.config.formats import FORMAT_CHANGED, has_other_format, with_format
 from beambell.errors import UsageError
 from beambell.project import Project
 from beambell.records import delivery_dt, row_schema
@@ -111,7 +112,11 @@ def _reason(before: Manifest | None, file: RawFile, is_there: bool) -> str:
         return "new file"
     if not is_there:
         return "a partition that it has records of was removed"
-    return "file changed" if before.inputs["file"] != file.sha256 else "the stream's columns in params.yaml changed"
+    if before.inputs["file"] != file.sha256:
+        return "file changed"
+    if has_other_format(STAGE, before.inputs):
+        return FORMAT_CHANGED
+    return "the stream's columns in params.yaml changed"
 
 
 def _deliveries(project: Project) -> dict[str, Manifest]:
@@ -185,7 +190,8 @@ def schema_digest(params: StreamParams) -> str:
 
 
 def _delivery_inputs(project: Project, file: RawFile) -> dict[str, str]:
-    return {"file": file.sha256, "schema": schema_digest(project.params.streams[file.stream])}
+    made_from = {"file": file.sha256, "schema": schema_digest(project.params.streams[file.stream])}
+    return with_format(STAGE, made_from)
 
 
 def latest_revisions(rows: pa.Table) -> pa.Table:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.config.formats import FORMAT_CHANGED, has_other_format, with_format
 from beambell.feedback.stored import SETTING, Reviewed, read_reviewed, reviewed_in
 from beambell.labeling import patterns as packed
 from beambell.project import Project
@@ -60,7 +61,7 @@ class LabelWork:
     def inputs(self) -> dict[str, str]:
         """Digests of what the labels are made from."""
         feedback = {"feedback": self.reviewed.sha256} if self.reviewed and self.reviewed.sha256 else {}
-        return {"votes": self.votes.sha256, "label_model": self.label_model, **feedback}
+        return with_format(STAGE, {"votes": self.votes.sha256, "label_model": self.label_model, **feedback})
 
 
 def plan(project: Project, selection: Selection) -> Plan:
@@ -106,6 +107,8 @@ def _reason(candidate: Manifest | None, inputs: Mapping[str, str], *, frozen: bo
     for name in ("votes", "feedback"):
         if candidate.inputs.get(name) != inputs.get(name):
             return f"{name} changed"
+    if has_other_format(STAGE, candidate.inputs):
+        return FORMAT_CHANGED
     if candidate.inputs["label_model"] != inputs["label_model"] and not frozen:
         return "label model changed"
     return None

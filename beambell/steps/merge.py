@@ -16,6 +16,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any, Literal
 
+from beambell.config.formats import FORMAT_CHANGED, has_other_format, with_format
 from beambell.errors import ArtefactError
 from beambell.project import Project
 from beambell.state import BudgetedCounts, IncompleteSampleError, Member, PatternCounts, Policy
@@ -266,10 +267,13 @@ def _warnings(work: MergeWork) -> tuple[str, ...]:
 def find_work(project: Project) -> MergeWork:
     """Compare the state's members with the votes there are."""
     policy, _ = policy_of(project), project.weighing_lfs  # a shadow LF that does not exist is found here
-    inputs = {
-        "lfs": apply.lfs_digest(apply.active_lfs(project), project.params.cardinality),
-        "policy": digest(project.params.state.model_dump(mode="json")),
-    }
+    inputs = with_format(
+        STAGE,
+        {
+            "lfs": apply.lfs_digest(apply.active_lfs(project), project.params.cardinality),
+            "policy": digest(project.params.state.model_dump(mode="json")),
+        },
+    )
     votes = read_votes(project)
     before = project.store.read(Layout.STATE)
     refs = lists_of(before)
@@ -296,6 +300,8 @@ def _why_anew(before: Manifest | None, inputs: Mapping[str, str]) -> str | None:
         return "new"
     if before.inputs["lfs"] != inputs["lfs"]:
         return "LFs changed"
+    if has_other_format(STAGE, before.inputs):
+        return FORMAT_CHANGED
     return "state in params.yaml changed" if before.inputs.get("policy") != inputs["policy"] else None
 
 

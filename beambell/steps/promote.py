@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from beambell.config.formats import with_format
 from beambell.errors import GateError, UsageError
 from beambell.model import evaluate
 from beambell.project import Project
@@ -285,11 +286,12 @@ def _by_person(project: Project, version: ModelVersion) -> bool:
 
 
 def _inputs(project: Project, version: ModelVersion, before: ModelVersion | None) -> dict[str, str]:
-    return {
+    made_from = {
         **decision_inputs(version, before),
         "policy": digest(project.params.promotion.model_dump(mode="json")),
         "gate": digest(refused_partitions(project, version)),
     }
+    return with_format(STAGE, made_from)
 
 
 def _passes(checks: tuple[Check, ...]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from beambell.project import Project
 from beambell.registry import assign_stage, champion, register, tag_version, versions
+from beambell.registry.versions import holds
 from beambell.steps.stage import Outcome, Plan, Task
 from beambell.store import Layout, Selection
 
@@ -16,7 +17,7 @@ def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - the 
     if model is None:
         return Plan(STAGE)
     known = versions(project, model.facts["name"])
-    if known and known[-1].manifest.inputs["end_model"] == model.id:
+    if known and holds(known[-1], model):
         return Plan(STAGE, current=1)
     return Plan(STAGE, (Task(model.facts["name"], "newly trained" if known else "first version"),))
 

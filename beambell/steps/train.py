@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.config.formats import with_format
 from beambell.errors import TrainingError
 from beambell.model import EndModel, holdout
 from beambell.project import Project
@@ -87,10 +88,11 @@ def find_sources(project: Project) -> Sources:
 def _inputs(project: Project, sources: Sources) -> dict[str, str]:
     params = {"model": project.params.model.model_dump(mode="json"), "holdout": project.params.evaluation.holdout}
     names = {s: project.params.streams[s].text for s in sorted({p.stream for p in sources.labels})}
-    return {
+    made_from = {
         "data": digest(sources.files),
         "params": digest({**params, "text": names, "classes": project.params.classes}),
     }
+    return with_format(STAGE, made_from)
 
 
 def _publish(project: Project, sources: Sources) -> Manifest:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from beambell.config.formats import with_format
 from beambell.errors import GateError
 from beambell.project import Project
 from beambell.quality import Judgement, LFSummary, PartitionSummary, Thresholds, Verdict, gate_fingerprint, judge
@@ -182,7 +183,7 @@ def _case(project: Project, candidate: Manifest, votes: Manifest, rows: Manifest
     )
     records = f"{summary.duplicates} duplicates, {quarantined} quarantined"
     inputs = {"labels": candidate.id, "votes": votes.id, "records": records, "gate": gate}
-    return Case(partition, candidate, summary, lfs, inputs)
+    return Case(partition, candidate, summary, lfs, with_format(STAGE, inputs))
 
 
 def _speaks(project: Project, lf: str, stream: str) -> bool:
@@ -193,7 +194,8 @@ def _speaks(project: Project, lf: str, stream: str) -> bool:
 
 def _empty_case(partition: Partition, quarantined: int, gate: str) -> Case:
     summary = PartitionSummary(partition.stream, partition.dt, 0, quarantined, 0, 0, 0, 0, (), 0.0)
-    return Case(partition, None, summary, (), {"records": f"{quarantined} quarantined", "gate": gate})
+    inputs = with_format(STAGE, {"records": f"{quarantined} quarantined", "gate": gate})
+    return Case(partition, None, summary, (), inputs)
 
 
 def _thresholds(project: Project) -> Thresholds:

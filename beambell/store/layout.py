@@ -25,6 +25,7 @@ class Layout:
     FEEDBACK = "feedback/consensus"
     FEEDBACK_QUEUES = "feedback/queues"
     LFS = "lfs"
+    INPUTS = "inputs"
     LABEL_MODEL = "label_models"
     END_MODEL = "models/candidate"
     REGISTRY = "models/registry"
