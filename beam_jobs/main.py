@@ -7,6 +7,7 @@ import importlib
 import json
 import sys
 
+from beambell.arguments import refuse_credentials
 from beambell.errors import BeamBellError
 from beambell.project import Project
 
@@ -22,6 +23,7 @@ def main(module: str) -> None:
     """
     arguments, beam_options = _parser(module).parse_known_args()
     try:
+        refuse_credentials(sys.argv[1:])
         project = Project(arguments.project)
         if beam_options:
             project.params = project.params.with_beam_options(beam_options)

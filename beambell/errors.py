@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, ClassVar
 
+from beambell.credentials import masked
+
 
 class ExitCode(IntEnum):
     """What the process tells its caller."""
@@ -19,7 +21,7 @@ class ExitCode(IntEnum):
 
 
 class BeamBellError(Exception):
-    """Base of every error that a user can act on.
+    """Base of every error that a user can act on. Credentials of a URL in what it says are masked.
 
     Parameters
     ----------
@@ -45,10 +47,10 @@ class BeamBellError(Exception):
         fix: str | None = None,
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.where = where
-        self.fix = fix
+        super().__init__(masked(message))
+        self.message = masked(message)
+        self.where = masked(where) if where else where
+        self.fix = masked(fix) if fix else fix
         self.details = details
 
     def __str__(self) -> str:

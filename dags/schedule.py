@@ -84,6 +84,7 @@ def read_schedule() -> Schedule:
     tree = yaml.safe_load(text)
     if not isinstance(tree, dict) or not isinstance(tree.get("streams"), dict):
         raise ValueError(f"{path}: there are no streams (see docs/operating.md)")  # noqa: TRY004 - a file's fault
+    _refuse_credentials(path, text)
     streams: dict[str, list[Stream]] = {}
     for name, about in sorted(tree["streams"].items()):
         streams.setdefault(about.get("grain", "day"), []).append(Stream(name, tuple(about["inputs"])))
@@ -101,6 +102,17 @@ def read_schedule() -> Schedule:
         except ValueError as error:
             raise ValueError(f"{path}:{_line(text, 'schedule', key)}: schedule.{key}: {error}") from None
     return schedule
+
+
+def _refuse_credentials(path: Path, text: str) -> None:
+    """Refuse what a stage would refuse, too, before a page of Airflow shows it."""
+    if "://" not in text:
+        return
+    from beambell.credentials import WHERE_THEY_BELONG, credentials  # needs nothing else of BeamBell
+
+    for number, line in enumerate(text.splitlines(), 1):
+        if found := credentials(line):
+            raise ValueError(f"{path}:{number}: it holds {found}: {WHERE_THEY_BELONG}")
 
 
 def _line(text: str, *place: str) -> int:

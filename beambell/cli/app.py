@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gc
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from beambell.arguments import refuse_credentials
 from beambell.cli.console import Console, plan_to_dict
 from beambell.cli.feedback import feedback_app
 from beambell.cli.lf import lf_app
@@ -21,7 +23,8 @@ from beambell.cli.stages import COLLECT, STAGES, Stage
 from beambell.cli.start import add_start
 from beambell.cli.state import state_app
 from beambell.cli.upkeep import add_upkeep
-from beambell.errors import BeamBellError, UsageError, storage_errors
+from beambell.credentials import masked
+from beambell.errors import BeamBellError, ExitCode, UsageError, storage_errors
 
 if TYPE_CHECKING:
     from beambell.project import Project
@@ -53,10 +56,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         with storage_errors("this machine"):
+            refuse_credentials(words)
             app(args=words, prog_name="beambell")
     except BeamBellError as error:
         Console(as_json="--json" in words).error(error)
         sys.exit(error.exit_code)
+    except Exception:  # noqa: BLE001 - a defect; its traceback repeats whatever it was told
+        sys.stderr.write(masked(traceback.format_exc()))
+        sys.exit(ExitCode.FAILED)
 
 
 # -- stages ------------------------------------------------------------------------------------------------------

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic_settings import SettingsError
 
+from beambell.config.bounds import BoundError, check_yaml
+from beambell.config.environment import check_environment, not_json, overriding
 from beambell.config.params import Params
+from beambell.credentials import WHERE_THEY_BELONG, credentials, is_secret_option
 from beambell.errors import ConfigError
 
 FILE_NAME = "params.yaml"
+_EXCERPT = 60  # characters of a value in a message
 
 
 def load_params(project: Path) -> Params:
@@ -31,10 +37,13 @@ def load_params(project: Path) -> Params:
     """
     path = project / FILE_NAME
     tree, lines = _parse(path)
+    check_environment(Params.model_fields)
     try:
         return Params(**tree)
     except ValidationError as error:
         raise _explain(error, path, lines) from None
+    except SettingsError:
+        raise not_json() from None
 
 
 def _parse(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
@@ -48,10 +57,17 @@ def _parse(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
         ) from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"not valid UTF-8: {error.reason} at byte {error.start}", where=str(path)) from None
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise ConfigError(f"not valid YAML: {getattr(error, 'problem', error)}", where=where) from None
+        problem = getattr(error, "problem", None) or str(error)
+        raise ConfigError(
+            problem if isinstance(error, BoundError) else f"not valid YAML: {problem}",
+            where=where,
+            fix="write it out with less nesting and fewer aliases" if isinstance(error, BoundError) else None,
+        ) from None
     if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
         raise ConfigError("expected a mapping of section names to values", where=str(path))
     lines: dict[tuple[str, ...], int] = {}
@@ -61,6 +77,7 @@ def _parse(path: Path) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
 
 def _read(text: str) -> tuple[yaml.Node | None, Any]:
     """Parse once, with libyaml where it is there: an order of magnitude faster, but its complaints say less."""
+    check_yaml(text)
     try:
         return _parsed(getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text))
     except yaml.YAMLError:
@@ -69,7 +86,32 @@ def _read(text: str) -> tuple[yaml.Node | None, Any]:
 
 def _parsed(loader: Any) -> tuple[yaml.Node | None, Any]:
     root = loader.get_single_node()
-    return root, None if root is None else loader.construct_document(root)
+    try:
+        return root, None if root is None else loader.construct_document(root)
+    except yaml.YAMLError:
+        raise
+    except Exception:  # a number or a date that is none: PyYAML lets whatever Python says of it through
+        for node in _scalars(root):
+            _check_scalar(loader, node)
+        raise
+
+
+def _scalars(node: yaml.Node | None) -> Iterator[yaml.ScalarNode]:
+    if isinstance(node, yaml.ScalarNode):
+        yield node
+    elif isinstance(node, yaml.CollectionNode):
+        for child in node.value:
+            for part in child if isinstance(child, tuple) else (child,):
+                yield from _scalars(part)
+
+
+def _check_scalar(loader: Any, node: yaml.ScalarNode) -> None:
+    try:
+        loader.construct_object(node)
+    except Exception as error:  # noqa: BLE001 - as above
+        kind = node.tag.rpartition(":")[2]
+        excerpt = node.value if len(node.value) <= _EXCERPT else node.value[:_EXCERPT] + "..."
+        raise yaml.MarkedYAMLError(problem=f"{excerpt!r} is no {kind}: {error}", problem_mark=node.start_mark) from None
 
 
 def _collect_lines(
@@ -85,11 +127,26 @@ def _collect_lines(
                     fix="keep one of them",
                 )
             lines[place] = key.start_mark.line + 1
+            _refuse_credentials(key, place, path)
             _collect_lines(value, place, lines, path)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
             lines[(*prefix, str(index))] = value.start_mark.line + 1
             _collect_lines(value, (*prefix, str(index)), lines, path)
+            if index and is_secret_option(str(node.value[index - 1].value)):
+                raise _credentials_error("an option's secret", prefix, value, path)
+    else:
+        _refuse_credentials(node, prefix, path)
+
+
+def _refuse_credentials(node: yaml.Node | None, place: tuple[str, ...], path: Path) -> None:
+    if isinstance(node, yaml.ScalarNode) and (found := credentials(node.value)):
+        raise _credentials_error(found, place, node, path)
+
+
+def _credentials_error(found: str, place: tuple[str, ...], node: yaml.Node, path: Path) -> ConfigError:
+    key = ".".join(part for part in place if not credentials(part))
+    return ConfigError(f"{key} holds {found}", where=f"{path}:{node.start_mark.line + 1}", fix=WHERE_THEY_BELONG)
 
 
 def _explain(error: ValidationError, path: Path, lines: dict[tuple[str, ...], int]) -> ConfigError:
@@ -98,10 +155,12 @@ def _explain(error: ValidationError, path: Path, lines: dict[tuple[str, ...], in
     first_line = None
     for detail in error.errors():
         place = tuple(str(part) for part in detail["loc"] if part != "[key]")
+        variable = overriding(place)
         line = next((lines[place[:n]] for n in range(len(place), 0, -1) if place[:n] in lines), None)
+        line = None if variable else line
         first_line = first_line or line
         key = ".".join(place) or "params"
-        at = f" (line {line})" if line else ""
+        at = f" (line {line})" if line else f" (the environment variable {variable})" if variable else ""
         if detail["type"] == "extra_forbidden":
             problems.append(f"unknown key {key}{at}")
             fixes.append(_instead_of(place))

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from beambell.credentials import WHERE_THEY_BELONG, credentials
 from beambell.errors import LabelingFunctionError
 
 _root: ContextVar[Path | None] = ContextVar("project_root", default=None)
@@ -34,8 +35,10 @@ def find(name: str | Path) -> Path:
     Raises
     ------
     LabelingFunctionError
-        If there is none.
+        If there is none, or the name is a URL with credentials.
     """
+    if found := credentials(str(name)):
+        raise LabelingFunctionError(f"the name of a file holds {found}", fix=WHERE_THEY_BELONG)
     path = (_root.get() or Path.cwd()) / name
     if not path.exists():
         raise LabelingFunctionError(

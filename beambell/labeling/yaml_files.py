@@ -28,6 +28,7 @@ from typing import Any
 
 import yaml
 
+from beambell.config.bounds import BoundError, check_yaml
 from beambell.errors import BeamBellError, CatalogueError
 from beambell.labeling.conditions import Condition
 from beambell.labeling.core import About, LabelingFunction
@@ -129,7 +130,7 @@ class _Entry:
             try:
                 key = str(loader.construct_object(key_node, deep=True))
                 value = loader.construct_object(value_node, deep=True)
-            except (yaml.YAMLError, ValueError, TypeError) as error:
+            except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
                 problem = getattr(error, "problem", None) or error
                 raise self.error(f"{key_node.value}: {problem}", key_node) from None
             if own[key] > 1 and key in self._values:
@@ -264,7 +265,9 @@ def _mentioned(message: str, keys: Mapping[str, int]) -> str | None:
 
 def _parsed(path: Path, name: str) -> tuple[yaml.SafeLoader, yaml.Node | None]:
     try:
-        loader = yaml.SafeLoader(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        check_yaml(text)
+        loader = yaml.SafeLoader(text)
         return loader, loader.get_single_node()
     except UnicodeDecodeError as error:
         raise CatalogueError("is not UTF-8", where=name, fix="save the file as UTF-8") from error
@@ -275,7 +278,8 @@ def _parsed(path: Path, name: str) -> tuple[yaml.SafeLoader, yaml.Node | None]:
         where = f"{name}:{mark.line + 1}" if mark else name
         problem = str(getattr(error, "problem", None) or error)
         fix = _SINGLE_QUOTES if "escape character" in problem else None
-        raise CatalogueError(f"not valid YAML: {problem}", where=where, fix=fix) from None
+        message = problem if isinstance(error, BoundError) else f"not valid YAML: {problem}"
+        raise CatalogueError(message, where=where, fix=fix) from None
 
 
 def _line(node: yaml.Node) -> int:

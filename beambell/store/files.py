@@ -15,7 +15,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, BinaryIO, ClassVar, TypeVar
 
-from beambell.errors import ArtefactError, storage_errors
+from beambell.credentials import WHERE_THEY_BELONG, credentials
+from beambell.errors import ArtefactError, ConfigError, storage_errors
 from beambell.store.layout import Layout
 from beambell.store.lease import Lease
 from beambell.store.places import Draft, Entry, LocalFolder, ObjectStore, Observer, Place
@@ -93,12 +94,19 @@ class Files:
     observer
         If set: called with a verb (``write``, ``sync``, ``rename``, ``remove``) and a name just before each change
         below any data root of this process.
+
+    Raises
+    ------
+    ConfigError
+        If the URL holds credentials.
     """
 
     observer: ClassVar[Observer | None] = None
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = os.fspath(root)
+        if found := credentials(self.root):
+            raise ConfigError(f"the URL of the data root holds {found}", fix=WHERE_THEY_BELONG)
         self.is_local = "://" not in self.root
         self._lease: Lease | None = None
         self._opened: Place | None = LocalFolder(self.root, Layout.STAGING, self._announce) if self.is_local else None

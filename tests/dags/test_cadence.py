@@ -170,3 +170,15 @@ def test_other_crons_may_fire_as_often_as_they_like_but_must_be_crons(
     (tmp_path / "params.yaml").write_text(start + f"schedule: {{{key}: hourly}}\n")
     with pytest.raises(ValueError, match=rf"params.yaml:2: schedule.{key}: 'hourly' is not a cron expression"):
         read_schedule()
+
+
+def test_no_page_of_airflow_shows_credentials_in_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from schedule import read_schedule
+
+    monkeypatch.setenv("BEAMBELL_PROJECT", str(tmp_path))
+    (tmp_path / "params.yaml").write_text("streams:\n  mails: {inputs: ['s3://bucket/{dt}.csv']}\n")
+    assert read_schedule().stream_names == ["mails"]
+    (tmp_path / "params.yaml").write_text("streams:\n  mails: {inputs: ['s3://key:hunter2@bucket/{dt}.csv']}\n")
+    with pytest.raises(ValueError, match=r"params.yaml:2: it holds a password") as caught:
+        read_schedule()
+    assert "hunter2" not in str(caught.value)
