@@ -119,6 +119,8 @@ class Console:
         for reason in dict.fromkeys(task.reason for task in plan.waiting):
             keys = [task.key for task in plan.waiting if task.reason == reason]
             self.out.print(f"            {len(keys)} wait: {_plain(reason)}: {_plain(', '.join(keys))}")
+        for note in plan.notes:
+            self.out.print(f"            {_plain(note)}")
         if plan.refused:
             self.out.print(
                 f"            [red]{len(plan.refused)} refused[/] by the gate, and left out of what follows:"
@@ -156,6 +158,7 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
         "waiting": waiting,
         "figures": plan.figures,
         "refused": [asdict(refusal) for refusal in plan.refused],
+        "notes": list(plan.notes),
     }
 
 

@@ -30,7 +30,7 @@ def models_list(project: Folder = Path(), json: Json = False) -> None:
     from beambell.report.views import list_models
 
     views = list_models(open_project(project))
-    Console(as_json=json).show(views, [models_text(views)])
+    Console(as_json=json).show(views, models_text(views))
 
 
 @models_app.command("show")

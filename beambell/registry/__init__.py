@@ -9,6 +9,8 @@ from beambell.registry.decisions import (
     newest,
     past_champions,
     record,
+    standing,
+    what_holds,
 )
 from beambell.registry.policy import Check, judge
 from beambell.registry.tags import Tagging, assign_stage, find_tag, find_tags, tag_version
@@ -33,6 +35,8 @@ __all__ = [
     "past_champions",
     "record",
     "register",
+    "standing",
     "tag_version",
     "versions",
+    "what_holds",
 ]

@@ -1,20 +1,24 @@
 """Decisions about versions: which one is the champion, who said so, why, and on what evidence. Never changed.
 
 The champion is not stored anywhere: it follows from the decisions, read from the first to the last.
+
+A person's decision lasts: what was registered when it was made, the policy does not put in its place.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from beambell.project import Project
 from beambell.registry.versions import ModelVersion, find_version, versions
 from beambell.store import Layout, Manifest
+from beambell.store.manifest import FILE_NAME
 
 Action = Literal["promote", "hold", "decline", "rollback"]
+_NOUNS = {"promote": "promotion", "rollback": "rollback"}
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Decision:
         In a sentence.
     evidence
         The figures it rests on.
+    newest
+        Number of the version that was registered last when it was made; whatever comes later was not known to it.
     """
 
     model: str
@@ -47,11 +53,12 @@ class Decision:
     at: str | None
     reason: str
     evidence: Mapping[str, Any]
+    newest: int = 0
 
     @property
     def version_number(self) -> int:
         """The version's number."""
-        return int(self.version.rpartition("@v")[2])
+        return _number(self.version)
 
     @property
     def turned_down(self) -> str | None:
@@ -63,13 +70,32 @@ class Decision:
 
 def decisions(project: Project, model: str) -> list[Decision]:
     """List the decisions about a model, oldest first."""
-    return [_read(manifest, number) for number, manifest in _manifests(project, model)]
+    made = [_read(manifest, number) for number, manifest in _manifests(project, model)]
+    return made if all(decision.newest for decision in made) else _with_newest(project, model, made)
+
+
+def standing(made: Iterable[Decision]) -> Decision | None:
+    """Find the person's decision by which the champion is what it is; ``None`` if the policy made it, or nobody."""
+    moves = [decision for decision in made if decision.action in {"promote", "rollback"}]
+    return moves[-1] if moves and moves[-1].by is not None else None
 
 
 def last_by_policy(project: Project, model: str, version: str) -> Manifest | None:
     """Find what the policy decided last about a version; its inputs say from what."""
     found = [m for _, m in _manifests(project, model) if m.facts["by"] is None and m.facts["version"] == version]
     return found[-1] if found else None
+
+
+def what_holds(made: Iterable[Decision]) -> str | None:
+    """Say whose decision holds, why, and until when; ``None`` if it is the policy's."""
+    held = standing(made)
+    if held is None:
+        return None
+    when = f", {held.at}" if held.at else ""
+    return (
+        f"{held.version} is the champion by {held.by}'s {_NOUNS[held.action]}{when} ({held.reason}); "
+        f"that holds until a version registered after {held.model}@v{held.newest} passes the policy"
+    )
 
 
 def past_champions(made: Iterable[Decision]) -> list[int]:
@@ -131,6 +157,7 @@ def record(
         "at": at,
         "reason": reason,
         "evidence": dict(evidence),
+        "newest": versions(project, version.model)[-1].number,
     }
     manifest = Manifest("decision", {}, decision_inputs(version, before) | dict(inputs), facts)
     project.store.publish(Layout.decision(version.model, number), manifest)
@@ -153,4 +180,28 @@ def _manifests(project: Project, model: str) -> list[tuple[int, Manifest]]:
 def _read(manifest: Manifest, number: int) -> Decision:
     facts = manifest.facts
     names = ("action", "version", "before", "by", "at", "reason", "evidence")
-    return Decision(facts["version"].rpartition("@v")[0], number, *(facts[name] for name in names))
+    said = {name: facts[name] for name in names}
+    return Decision(facts["version"].rpartition("@v")[0], number, **said, newest=facts.get("newest", 0))
+
+
+def _with_newest(project: Project, model: str, made: list[Decision]) -> list[Decision]:
+    """Find out, of records that do not say it, what was registered then: what was named by then, or is no younger.
+
+    Records have not always named the newest version. How old files are is the only other witness.
+    """
+    walk = project.store.files.walk
+    ages = {
+        name: entry.modified for place in (Layout.DECISIONS, Layout.REGISTRY) for name, entry in walk(place).items()
+    }
+    known = {v.number: ages.get(f"{v.folder}/{FILE_NAME}", 0.0) for v in versions(project, model)}
+    found, named = [], 0
+    for one in made:
+        named = max(named, one.version_number, _number(one.before))
+        then = ages.get(f"{Layout.decision(model, one.number)}/{FILE_NAME}", 0.0)
+        older = [number for number, age in known.items() if age <= then]
+        found.append(one if one.newest else replace(one, newest=max(named, *older, 0)))
+    return found
+
+
+def _number(version: str | None) -> int:
+    return int(version.rpartition("@v")[2]) if version else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from beambell.report.views import GateView, LFView, ModelView, Summary
@@ -125,8 +125,8 @@ def lfs_text(views: Iterable[LFView]) -> Table:
     return table
 
 
-def models_text(views: Iterable[ModelView]) -> Table:
-    """Render registered model versions as a table."""
+def models_text(views: Sequence[ModelView]) -> Iterable[RenderableType]:
+    """Render registered model versions as a table, and whose decision holds."""
     from rich.markup import escape
 
     table = make_table("registered models", "version", "stage", "partitions", "accuracy", "macro F1", "in git")
@@ -135,4 +135,5 @@ def models_text(views: Iterable[ModelView]) -> Table:
         figures = view.metrics.get("end_model", {})
         shown = [f"{figures[name]:.3f}" if name in figures else "-" for name in ("accuracy", "macro_f1")]
         table.add_row(view.name, view.stage or "", str(view.partitions), *shown, escape(view.tag))
-    return table
+    yield table
+    yield from (escape(view.held) for view in views if view.held)

@@ -9,7 +9,7 @@ from typing import Any
 
 from beambell.labeling import compile_lfs
 from beambell.project import Project
-from beambell.registry import champion, find_tags, versions
+from beambell.registry import champion, decisions, find_tags, versions, what_holds
 from beambell.store import Layout, Manifest, Partition
 
 
@@ -105,6 +105,8 @@ class ModelView:
         What git says of it: ``tagged spam@v3.0.0``, or why it is not.
     tagged
         Whether git has a tag that is of this very model.
+    held
+        By whose decision it is served, why and until when, if it is a person's.
     """
 
     name: str
@@ -115,6 +117,7 @@ class ModelView:
     stage: str | None = None
     tag: str = ""
     tagged: bool = False
+    held: str | None = None
 
 
 @dataclass(frozen=True)
@@ -265,6 +268,7 @@ def list_models(project: Project) -> list[ModelView]:
             stage=project.params.promotion.stage if served[version.model] == version else None,
             tag=tags[version.name].text,
             tagged=tags[version.name].holds,
+            held=what_holds(decisions(project, version.model)) if served[version.model] == version else None,
         )
         for version in known
     ]

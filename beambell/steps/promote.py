@@ -27,6 +27,8 @@ from beambell.registry import (
     newest,
     past_champions,
     record,
+    standing,
+    what_holds,
 )
 from beambell.steps.stage import Outcome, Plan, Task
 from beambell.store import Layout, Selection, digest
@@ -41,12 +43,13 @@ def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - the 
     if version is None:
         return Plan(STAGE)
     reason = _undecided(project, version)
+    notes = (held,) if (held := what_holds(decisions(project, version.model))) else ()
     if reason is None:
-        return Plan(STAGE, current=1)
+        return Plan(STAGE, current=1, notes=notes)
     if project.params.promotion.mode != "approval" or not _passes(judge_version(project, version)[1]):
-        return Plan(STAGE, (Task(version.name, reason),))
+        return Plan(STAGE, (Task(version.name, reason),), notes=notes)
     waits = Task(version.name, "meets the policy; waits for a person: `beambell models promote` or `decline`")
-    return Plan(STAGE, (), 0, (waits,))
+    return Plan(STAGE, (), 0, (waits,), notes=notes)
 
 
 def run(project: Project, selection: Selection) -> Outcome:  # noqa: ARG001
@@ -273,6 +276,8 @@ def _undecided(project: Project, version: ModelVersion) -> str | None:
     best = champion(project, version.model)
     if params.mode == "off" or (best and best.number == version.number) or _by_person(project, version):
         return None
+    if (held := standing(decisions(project, version.model))) and version.number <= held.newest:
+        return None
     last = last_by_policy(project, version.model, version.name)
     if last is None:
         return "newly registered"
@@ -348,6 +353,8 @@ def _outcome(project: Project, version: ModelVersion, done: int, proposed: str |
         figures |= {"decision": f"{about[-1].action} {version.name}", "reason": about[-1].reason}
     if proposed:
         figures |= {"proposed": proposed, "reason": "meets the policy; waits for a person"}
+    if held := what_holds(decisions(project, version.model)):
+        figures["held"] = held
     warnings: tuple[str, ...] = ()
     if best:
         tagging = assign_stage(project, best, project.params.promotion.stage)

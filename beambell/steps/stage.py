@@ -62,6 +62,8 @@ class Plan:
         Flat figures for machines that decide by them.
     refused
         Units, up to date, that the gate refuses.
+    notes
+        Sentences about what holds, though there is nothing to do.
     """
 
     stage: str
@@ -70,6 +72,7 @@ class Plan:
     waiting: tuple[Task, ...] = ()
     figures: dict[str, Any] = field(default_factory=dict)
     refused: tuple[Refusal, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from contextlib import suppress
 
 import pytest
@@ -17,6 +18,7 @@ from beambell.config.params import PromotionParams
 from beambell.errors import GateError, RegistryError, UsageError
 from beambell.registry import Decision, champion, decisions, judge, past_champions
 from beambell.steps import promote
+from beambell.store import Manifest
 from beambell.store.verify import verify
 
 ANN = {"by": "ann", "reason": "she looked at the errors"}
@@ -189,6 +191,109 @@ def test_the_commands(project, capsys, monkeypatch):
     refused = beambell("models", "rollback", "--by", "ann", "--reason", "x", "--json")
     assert json.loads(refused)["kind"] == "UsageError"
     assert "decision promote spam@v1" in beambell("lineage", "spam@v1")
+
+
+# -- a person's decision lasts -------------------------------------------------------------------------------------
+
+WORSE, BETTER = {"min_gain": 1.0}, {"min_gain": -1.0, "max_recall_drop": 1.0}
+"""Policies that no newer version meets, and that any does: which of two models is better is not the matter here."""
+
+
+@pytest.fixture(scope="module")
+def three(first, tmp_path_factory):
+    """Three versions: the first by policy, the third newest, and by the policy better; not to be changed."""
+    folder = shutil.copytree(first, tmp_path_factory.mktemp("lasts") / "project")
+    by_policy(folder)
+    for C in (9.0, 8.0):
+        another(folder, C=C)
+    change_params(folder, promotion=BETTER)
+    return folder
+
+
+BOB = {"by": "bob", "reason": "legal asked for it"}
+PERSONS = {
+    "override": (lambda p: [promote.promote(p, "v1", override=True, **BOB)], "spam@v1"),
+    "rollback": (lambda p: [promote.rollback(p, None, **BOB)], "spam@v1"),
+    "rollback by name": (lambda p: [promote.rollback(p, "v2", **BOB)], "spam@v2"),
+    "two overrides in a row": (
+        lambda p: [promote.promote(p, name, override=True, **BOB) for name in ("v1", "v2")],
+        "spam@v2",
+    ),
+    "override, then rollback": (
+        lambda p: [promote.promote(p, "v2", override=True, **ANN), promote.rollback(p, None, **BOB)],
+        "spam@v3",
+    ),
+    "promoted, and the newest declined": (
+        lambda p: [promote.promote(p, "v2", override=True, **BOB), promote.decline(p, "v3", **ANN)],
+        "spam@v2",
+    ),
+}
+
+
+@pytest.mark.parametrize("mode", ["policy", "approval"])
+@pytest.mark.parametrize("case", PERSONS)
+def test_a_persons_decision_holds_until_a_newer_version_passes(three, tmp_path, case, mode):
+    project = shutil.copytree(three, tmp_path / "project")
+    by_policy(project)
+    assert served(project) == "spam@v3"  # by policy, and better by its measure than those before
+    decide, name = PERSONS[case]
+    decide(Project(project))
+    change_params(project, promotion={"mode": mode})
+
+    def holds():
+        outcome = by_policy(project)
+        plan = promote.plan(Project(project), Project(project).select())
+        assert (served(project), outcome.done, outcome.figures.get("proposed")) == (name, 0, None)
+        assert (plan.tasks, plan.waiting) == ((), ())
+        assert "bob" in outcome.figures["held"]
+        assert "legal asked for it" in plan.notes[0]
+        assert "after spam@v3" in plan.notes[0]
+
+    holds()
+    change_params(project, promotion={"min_rows": 11})  # another policy, with the versions of then
+    holds()
+    another(project, C=7.0)
+    change_params(project, promotion=WORSE)
+    by_policy(project)
+    assert served(project) == name  # a newer one, but it does not pass
+    assert actions(project)[-1] == ("hold", "spam@v4", None)
+    change_params(project, promotion=BETTER)
+    if mode == "approval":
+        assert by_policy(project).figures["proposed"] == "spam@v4"
+        return
+    assert by_policy(project).figures["champion"] == "spam@v4"
+    assert "held" not in by_policy(project).figures
+
+
+def test_decisions_that_do_not_say_what_was_registered_then_last_as_well(three, tmp_path):
+    """Records of before `newest` was one of their facts: names and the ages of files tell."""
+    project = shutil.copytree(three, tmp_path / "project")
+    change_params(project, promotion={"mode": "off"})
+    by_policy(project)
+    promote.promote(Project(project), "v1", **ANN)  # it is: nothing is recorded
+    promote.promote(Project(project), "v2", override=True, **ANN)
+    for path in (project / "data" / "decisions").rglob("manifest.json"):
+        manifest = json.loads(path.read_text())
+        del manifest["facts"]["newest"]
+        Project(project).store.publish(
+            path.parent.relative_to(project / "data").as_posix(), Manifest.from_tree(manifest)
+        )
+    change_params(project, promotion={"mode": "policy"})
+    assert by_policy(project).done == 0
+    assert served(project) == "spam@v2"
+    time.sleep(0.05)
+    another(project, C=7.0)
+    assert by_policy(project).figures["champion"] == "spam@v4"
+
+
+def test_status_and_the_list_say_whose_decision_holds(three, tmp_path, capsys):
+    project = shutil.copytree(three, tmp_path / "project")
+    promote.promote(Project(project), "v2", at="on Monday", override=True, **BOB)
+    for words in (("status",), ("models", "list"), ("promote",), ("status", "--json"), ("models", "list", "--json")):
+        with suppress(SystemExit):
+            main([*words, "--project", str(project)])
+        out = capsys.readouterr().out
+        assert "spam@v2 is the champion by bob's promotion, on Monday (legal asked for it)" in out
 
 
 # -- laws --------------------------------------------------------------------------------------------------------
