@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
@@ -25,6 +27,18 @@ _OneCharacter = StringConstraints(min_length=1, max_length=1, pattern=r"^[^\r\n]
 _AtMostOneCharacter = StringConstraints(max_length=1, pattern=r"^[^\r\n]?$")
 Delimiter = Annotated[str, BeforeValidator(_character), _OneCharacter]
 Quote = Annotated[str, BeforeValidator(_character), _AtMostOneCharacter]
+
+
+UNITS = {"minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
+_DURATION = re.compile(rf"(\d{{1,6}}) ?({'|'.join(UNITS)})s?", re.ASCII)
+
+
+def _duration(value: Any) -> Any:
+    if value is False or value in ("off", "none"):  # YAML reads `off` as false
+        return None
+    if isinstance(value, str) and not _DURATION.fullmatch(value.strip()):
+        raise ValueError(f"write a number of {'s, '.join(UNITS)}s, such as 2 days, or off")
+    return value
 
 
 class CsvParams(Section):
@@ -92,6 +106,9 @@ class StreamParams(Section):
         a fixed partition such as ``2015-01``. Unparsable times are quarantined always.
     encoding
         Of text formats, unless a file begins with a byte order mark.
+    future
+        How much later than its file was delivered an event may be: minutes, hours, days or weeks, such as ``2 days``.
+        Later ones are quarantined. ``off`` believes every time.
     csv
         How CSV and TSV files are written.
     delimiter
@@ -108,6 +125,7 @@ class StreamParams(Section):
     time: str = "ts"
     fields: dict[str, FieldType] = Field(default={})
     undated: str = "quarantine"
+    future: Annotated[str | None, BeforeValidator(_duration)] = "2 days"
     encoding: str = "utf-8"
     csv: CsvParams = CsvParams()
     delimiter: Delimiter | None = None
@@ -135,3 +153,12 @@ class StreamParams(Section):
     def as_csv(self) -> CsvParams:
         """How its CSV files are written, under both names of the delimiter."""
         return self.csv if self.delimiter is None else self.csv.model_copy(update={"delimiter": self.delimiter})
+
+    @property
+    def tolerance(self) -> timedelta | None:
+        """How much later than its delivery an event may be; None where every time is believed."""
+        if self.future is None:
+            return None
+        match = _DURATION.fullmatch(self.future.strip())
+        assert match is not None  # or it had been refused
+        return timedelta(seconds=int(match[1]) * UNITS[match[2]])

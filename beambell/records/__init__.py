@@ -1,6 +1,6 @@
 """Raw files in, typed rows out: no good record is lost, no bad one is silent."""
 
-from beambell.records.partitioning import delivery_dt, parse_dt, partition_of
+from beambell.records.partitioning import delivery_dt, delivery_end, parse_dt, partition_of
 from beambell.records.reader import detect_format, read_records
 from beambell.records.schema import QUARANTINE_SCHEMA, Batch, Code, row_schema
 
@@ -9,6 +9,7 @@ __all__ = [
     "Batch",
     "Code",
     "delivery_dt",
+    "delivery_end",
     "detect_format",
     "parse_dt",
     "partition_of",

@@ -47,7 +47,8 @@ def read_parquet(source: BinaryIO, *, stream: StreamParams, batch_rows: int) -> 
             yield Chunk(rejects=[refusal])
             return
         try:
-            file = pq.ParquetFile(source, page_checksum_verification=True)
+            # Times of 96 bits, as Spark wrote them, would be made nanoseconds, which wrap in the year 2262.
+            file = pq.ParquetFile(source, page_checksum_verification=True, coerce_int96_timestamp_unit="us")
             names = tuple(file.schema_arrow.names)
         except _DAMAGE as error:
             yield Chunk(rejects=[_unreadable("the file", error)])

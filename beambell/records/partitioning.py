@@ -66,6 +66,27 @@ def delivery_dt(text: str, grain: Grain) -> str:
     return format_dt(moment, grain)
 
 
+def delivery_end(text: str) -> datetime:
+    """Give the instant at which a delivery's hour, day or month ends, in UTC.
+
+    Raises
+    ------
+    UsageError
+        When the text is no date of any grain.
+    """
+    start = read_dt(text)
+    if start is None:
+        raise UsageError(f"{text!r} is not a date of delivery", fix=f"name the delivery like {_EXAMPLES['day']} (UTC)")
+    try:
+        if "T" in text:
+            return start + timedelta(hours=1)
+        if text.count("-") == 2:
+            return start + timedelta(days=1)
+        return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
+    except (OverflowError, ValueError):  # the end of the year 9999
+        return datetime.max.replace(tzinfo=UTC)
+
+
 def partition_of(ts: pa.Array, grain: Grain) -> pa.Array:
     """Cut event times to partition keys.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import BinaryIO, Final, Literal, TypeAlias
 
 import pyarrow as pa
@@ -12,13 +13,13 @@ import pyarrow.compute as pc
 from beambell.config import StreamParams
 from beambell.errors import InputError, UsageError
 from beambell.records.cells import ID, KINDS, convert
-from beambell.records.chunk import Chunk, Wanted
+from beambell.records.chunk import Chunk, Faults, Wanted
 from beambell.records.delimited import read_delimited
 from beambell.records.dialect import Asked
 from beambell.records.identity import content_ids
 from beambell.records.jsonl import read_jsonl
 from beambell.records.parquet import read_parquet
-from beambell.records.partitioning import delivery_dt, parse_dt, partition_of
+from beambell.records.partitioning import TIMESTAMP, delivery_dt, parse_dt, partition_of
 from beambell.records.schema import Batch, Code, Reject, quarantine_table, row_schema
 from beambell.records.text import LineReader, record_limit, split_suffix
 from beambell.records.times import TIME
@@ -61,6 +62,7 @@ def read_records(
     stream: StreamParams,
     stream_name: str = "NAME",
     delivery: str | None = None,
+    delivered: datetime | None = None,
     batch_rows: int = 65_536,
 ) -> Iterator[Batch]:
     """Read a raw file, a batch at a time, in bounded memory.
@@ -81,6 +83,9 @@ def read_records(
         Its name, for messages that say which parameter to set.
     delivery
         The hour, day or month of delivery, for streams with ``undated: delivery``.
+    delivered
+        When the delivery was complete, with its time zone: events that are later by more than the stream's ``future``
+        are quarantined. None, if that is not known.
     batch_rows
         Rows of a batch, at most; fewer where texts are huge, more where a CSV record is of more lines than that.
 
@@ -99,7 +104,7 @@ def read_records(
         When the stream's encoding is unknown, or a column is called ``dt``.
     """
     file_format = detect_format(name)
-    typer = _Typer.of(name, stream, delivery)
+    typer = _Typer.of(name, stream, stream_name, delivery, delivered)
     for chunk in _chunks(source, name, file_format, stream, stream_name, batch_rows):
         if chunk.lines or chunk.rejects:
             yield typer.batch(chunk)
@@ -131,15 +136,22 @@ class _Typer:
     ----------
     undated
         Partition of records without a time; None to quarantine them.
+    delivered, latest
+        When the file was delivered, and the latest event that is believed; None to believe all.
     """
 
     name: str
     stream: StreamParams
+    stream_name: str
     schema: pa.Schema
     undated: str | None
+    delivered: datetime | None
+    latest: datetime | None
 
     @classmethod
-    def of(cls, name: str, stream: StreamParams, delivery: str | None) -> _Typer:
+    def of(
+        cls, name: str, stream: StreamParams, stream_name: str, delivery: str | None, delivered: datetime | None
+    ) -> _Typer:
         """Check the stream's rules before the first record is read."""
         if stream.first is not None:
             parse_dt(stream.first, stream.grain, where="first")
@@ -153,7 +165,10 @@ class _Typer:
         elif stream.undated != "quarantine":
             parse_dt(stream.undated, stream.grain, where="undated")
             undated = stream.undated
-        return cls(name, stream, row_schema(stream), undated)
+        latest: datetime | None = None
+        if delivered is not None and stream.tolerance is not None:
+            latest = delivered + min(stream.tolerance, datetime.max.replace(tzinfo=UTC) - delivered)
+        return cls(name, stream, stream_name, row_schema(stream), undated, delivered, latest)
 
     def batch(self, chunk: Chunk) -> Batch:
         """Type a chunk's records, and set aside those that cannot be."""
@@ -202,6 +217,8 @@ class _Typer:
                 Code.MISDATED,
                 f"column {stream.time!r} is before {stream.first}; correct it, or set an earlier first in params.yaml",
             )
+        if self.latest is not None:
+            self._believe(ts, self.latest, faults)
         if self.undated is not None:
             return ts, pc.fill_null(dt, self.undated)
         faults.add_where(
@@ -210,6 +227,18 @@ class _Typer:
             f"column {stream.time!r} is empty; give the record a time, or say in params.yaml what undated ones become",
         )
         return ts, dt
+
+    def _believe(self, ts: pa.Array, latest: datetime, faults: Faults) -> None:
+        """Find the events that are from the future: one alone would move windows and decay past all others."""
+        stream = self.stream
+        for row in pc.indices_nonzero(pc.greater(ts, pa.scalar(latest, TIMESTAMP))).to_pylist():
+            faults.add(
+                row,
+                Code.FROM_THE_FUTURE,
+                f"column {stream.time!r}: {ts[row].as_py().isoformat()} is from the future: the file was delivered by "
+                f"{self.delivered:%Y-%m-%dT%H:%M:%SZ}, and an event may be {stream.future} later; correct it, or set "
+                f"streams.{self.stream_name}.future in params.yaml",
+            )
 
     def _rows(self, columns: dict[str, pa.Array], chunk: Chunk) -> pa.Table:
         """Keep the rows without a fault, and give them ids and provenance."""

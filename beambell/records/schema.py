@@ -45,6 +45,7 @@ class Code(StrEnum):
     BAD_TIME = "bad_time"
     NO_TIME = "no_time"
     MISDATED = "misdated"
+    FROM_THE_FUTURE = "from_the_future"
     NULL_TEXT = "null_text"
     HUGE_TEXT = "huge_text"
     HUGE_RECORD = "huge_record"

@@ -23,10 +23,11 @@ def stream(**rules) -> StreamParams:
     return StreamParams(**{"inputs": ("raw/{dt}/*",), "id": "key", "text": "body", "time": "at", **rules})
 
 
-def read(data: bytes | str, name: str = "f.csv", *, delivery: str | None = None, batch_rows: int = 65_536, **rules):
+def read(data: bytes | str, name: str = "f.csv", *, delivery=None, delivered=None, batch_rows=65_536, **rules):
     """Rows and quarantine entries as lists of dicts, after checking the account."""
     source = io.BytesIO(data.encode() if isinstance(data, str) else data)
-    batches = list(read_records(source, name=name, stream=stream(**rules), delivery=delivery, batch_rows=batch_rows))
+    told = {"name": name, "stream": stream(**rules), "stream_name": "mails", "delivery": delivery}
+    batches = list(read_records(source, **told, delivered=delivered, batch_rows=batch_rows))
     assert not source.closed
     for batch in batches:
         assert batch.quarantined.schema == QUARANTINE_SCHEMA
@@ -444,6 +445,60 @@ def test_a_time_before_the_first_partition_is_misdated():
     message = only(bad, "misdated", 3)["message"]
     assert "2026-01-03" in message
     assert "'at'" in message
+
+
+DELIVERED = datetime(2026, 1, 4, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("future", "last"),
+    [
+        ("2 days", "2026-01-06T00:00:00Z"),
+        ("48 hours", "2026-01-06T01:00:00+01:00"),
+        ("0 days", "2026-01-04"),
+        ("30 minutes", "2026-01-04T00:30:00"),
+        ("1 week", "20260111"),
+        ("999999 weeks", "9999-12-31T23:59:59.999999Z"),
+        ("off", "9999-12-31"),
+        (False, "9999-12-31"),
+        (None, "9999-12-31"),
+    ],
+)
+@pytest.mark.parametrize("name", ["f.csv", "f.jsonl", "f.parquet"])
+def test_an_event_long_after_its_delivery_is_from_the_future(future, last, name):
+    ats = [last, "2026-01-06T00:00:00.000001Z", "2612-01-07T00:00:00Z", "20270107071500", "9999-12-31"]
+    if name == "f.csv":
+        data = HEAD + "".join(f"k,fine,{at}\n" for at in ats)
+    elif name == "f.jsonl":
+        data = "".join(js(at=at) for at in ats)
+    else:
+        data = parquet(pa.table({"key": ["k"] * 5, "body": ["fine"] * 5, "at": ats}))
+    rows, bad = read(data, name, delivered=DELIVERED, future=future)
+    assert len(rows) + len(bad) == 5
+    assert rows[0]["_line"] == (2 if name == "f.csv" else 1)
+    if future in (False, None, "off"):
+        assert bad == []
+    assert read(data, name, future=future)[1] == []  # nobody knows when it was delivered
+    if future == "2 days":
+        assert len(rows) == 1
+        for entry in bad:
+            assert entry["code"] == "from_the_future"
+            for words in ("'at'", "is from the future", "2026-01-04T00:00:00Z", "2 days later", "streams.mails.future"):
+                assert words in entry["message"]
+        assert "2027-01-07T07:15:00+00:00" in bad[2]["message"]
+
+
+def test_an_event_before_first_and_an_undated_one_are_not_from_the_future():
+    data = HEAD + "k,old,1999-01-01\nk,undated,\nk,new,2026-02-01\n"
+    rows, bad = read(data, delivered=DELIVERED, delivery="2026-01-03", undated="delivery", first="2026-01-01")
+    assert [row["dt"] for row in rows] == ["2026-01-03"]
+    assert [entry["code"] for entry in bad] == ["misdated", "from_the_future"]
+
+
+@pytest.mark.parametrize("future", ["2", "two days", "2 years", "-1 day", "2.5 days", 2, True, "P2D"])
+def test_what_is_no_duration(future):
+    with pytest.raises(ValueError):
+        stream(future=future)
 
 
 @pytest.mark.parametrize(("grain", "dt"), [("hour", "2026-01-03T07"), ("day", "2026-01-03"), ("month", "2026-01")])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beambell.errors import UsageError
-from beambell.records import delivery_dt, parse_dt, partition_of
+from beambell.records import delivery_dt, delivery_end, parse_dt, partition_of
 from beambell.records.partitioning import TIMESTAMP
 from beambell.store.partition import format_dt
 
@@ -76,3 +76,19 @@ def test_a_delivery_may_be_of_another_grain_than_the_stream():
 
 def test_parse_dt_is_in_utc():
     assert parse_dt("2026-01-03T07", "hour") == datetime(2026, 1, 3, 7, tzinfo=UTC)
+
+
+@given(MOMENTS.filter(lambda moment: moment.year < 9999), st.sampled_from(GRAINS))
+def test_a_delivery_ends_where_the_next_one_begins(moment, grain):
+    name = format_dt(moment, grain)
+    end = delivery_end(name)
+    assert delivery_end(format_dt(end, grain)) > end
+    assert format_dt(end - timedelta(microseconds=1), grain) == name != format_dt(end, grain)
+
+
+def test_the_last_of_all_deliveries_ends_with_the_calendar():
+    assert {delivery_end(name) for name in ("9999-12", "9999-12-31", "9999-12-31T23")} == {
+        datetime.max.replace(tzinfo=UTC)
+    }
+    with pytest.raises(UsageError, match="2026-02-30"):
+        delivery_end("2026-02-30")

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta, timezone
+import io
+import re
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from beambell.records import Code
+from beambell.config import StreamParams
+from beambell.records import Code, read_records
 from beambell.records.cells import convert
 from beambell.records.chunk import Faults
 from beambell.records.times import TIME
@@ -43,14 +48,27 @@ def utc(*parts) -> datetime:
         (1_767_424_500.25, utc(2026, 1, 3, 7, 15, 0, 250_000)),
         ("1767424500.25", utc(2026, 1, 3, 7, 15, 0, 250_000)),
         (1_767_424_500_123, utc(2026, 1, 3, 7, 15, 0, 123_000)),
-        (99_999_999_999, utc(5138, 11, 16, 9, 46, 39)),
-        (100_000_000_000, utc(1973, 3, 3, 9, 46, 40)),
-        (0, utc(1970, 1, 1)),
-        (-1, utc(1969, 12, 31, 23, 59, 59)),
-        (-100_000_000_000, utc(1966, 10, 31, 14, 13, 20)),
+        (1_767_424_500_123_456, utc(2026, 1, 3, 7, 15, 0, 123_456)),
+        (1_767_424_500_123_456_789, utc(2026, 1, 3, 7, 15, 0, 123_456)),
+        (9_999_999_999_999_999_999, utc(2286, 11, 20, 17, 46, 39, 999_999)),
+        ("1767424500.1234567", utc(2026, 1, 3, 7, 15, 0, 123_456)),
+        ("1767424500123.5", utc(2026, 1, 3, 7, 15, 0, 123_500)),
+        ("-100000000.5", utc(1966, 10, 31, 14, 13, 19, 500_000)),
+        (100_000_000, utc(1973, 3, 3, 9, 46, 40)),
+        (-1_000_000_000_000, utc(1938, 4, 24, 22, 13, 20)),
         (20_260_103, utc(2026, 1, 3)),
         ("20260103", utc(2026, 1, 3)),
-        (20_261_399, utc(1970, 8, 23, 12, 9, 59)),
+        (20_260_103.0, utc(2026, 1, 3)),
+        ("20260103.0", utc(2026, 1, 3)),
+        ("2026010307", utc(2026, 1, 3, 7)),
+        (202_601_030_715, utc(2026, 1, 3, 7, 15)),
+        ("20260103071500", utc(2026, 1, 3, 7, 15)),
+        (20_260_103_071_500.0, utc(2026, 1, 3, 7, 15)),
+        (Decimal(20260103071500), utc(2026, 1, 3, 7, 15)),
+        (Decimal("1767424500.25"), utc(2026, 1, 3, 7, 15, 0, 250_000)),
+        ("19000101", utc(1900, 1, 1)),
+        ("2199123123", utc(2199, 12, 31, 23)),
+        ("2026019907", utc(2034, 3, 15, 7, 18, 27)),
     ],
 )
 def test_forms_of_time(raw, expected):
@@ -74,9 +92,35 @@ def test_an_absent_time_is_null_and_no_fault(raw):
         "2026-0103",
         "03.01.2026",
         "0000-01-01",
+        "-0044-03-15",
+        "12026-01-03",
+        "2026-01-03T07:15:00+99:00",
+        "2026-01-03T07:15:00 Europe/Berlin",
         "0001-01-01T00:00:00+05:00",
         "9999-12-31T23:59:59-00:01",
-        1_767_424_500_000_000,
+        0,
+        -1,
+        "0000000000",
+        2026,
+        202_601,
+        46_025,
+        46_025.3021,
+        20_261_399,
+        "18991231",
+        "22000101",
+        "202601032460",
+        "20260230000000",
+        "20260103071560",
+        "20260103071500.5",
+        99_999_999_999,
+        123_456_789_012,
+        20_260_103_071_500_123,
+        "1.76742E+12",
+        "1e9",
+        2.0**53,
+        1_767_424_500_123_456_789.0,
+        10**19,
+        2**64,
         "9" * 30,
         "9" * 5000,
         10**400,
@@ -121,6 +165,106 @@ def test_years_beyond_python_are_faults(kind):
     times, faults = read(pa.array([highest, -highest], pa.int64()).cast(kind))
     assert times == [None, None]
     assert [code for code, _ in faults.values()] == [Code.BAD_TIME] * 2
+
+
+@pytest.mark.parametrize("kind", [pa.float16(), pa.float32()])
+def test_floats_of_few_digits_are_no_times(kind):
+    times, faults = read(pa.array([1_024.0, None, float("nan")], pa.float64()).cast(kind))
+    assert times == [None] * 3
+    assert list(faults) == [0]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([time(7, 15)], pa.time32("s")),
+        pa.array([time(7, 15)], pa.time64("us")),
+        pa.array([1_767_424_500], pa.duration("s")),
+        pa.array([(1, 2, 3)], pa.month_day_nano_interval()),
+        pa.array([True]),
+        pa.array([[1_767_424_500]]),
+        pa.array([{"seconds": 1_767_424_500}]),
+    ],
+)
+def test_types_that_hold_no_time(column):
+    times, faults = read(column)
+    assert times == [None]
+    assert [code for code, _ in faults.values()] == [Code.BAD_TIME]
+
+
+@pytest.mark.parametrize("year", [1, 1583, 1900, 2026, 2262, 2263, 9999])
+def test_the_old_timestamps_of_spark_do_not_wrap(year):
+    sink = io.BytesIO()
+    moment = utc(year, 12, 31, 23, 59, 59, 123_456)
+    table = pa.table({"text": ["x"], "at": pa.array([moment], pa.timestamp("us", "UTC"))})
+    pq.write_table(table, sink, use_deprecated_int96_timestamps=True)
+    sink.seek(0)
+    stream = StreamParams(inputs=("x",), time="at")
+    (batch,) = (batch for batch in read_records(sink, name="f.parquet", stream=stream) if batch.n_records)
+    assert batch.rows["ts"].to_pylist() == [moment]
+
+
+# --- laws: every number and every timestamp is what Python's integers say, or a fault -----------------------------
+
+PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+FIRST = (utc(1, 1, 1) - utc(1970, 1, 1)) // timedelta(microseconds=1)
+LAST = (utc(9999, 12, 31, 23, 59, 59, 999_999) - utc(1970, 1, 1)) // timedelta(microseconds=1)
+
+
+def of_micros(micros: int) -> datetime | None:
+    return utc(1970, 1, 1) + timedelta(microseconds=micros) if FIRST <= micros <= LAST else None
+
+
+@pytest.mark.parametrize("unit", PER_SECOND)
+@pytest.mark.parametrize("zone", [None, "UTC", "America/New_York", "+05:45"])
+@given(st.lists(st.none() | st.integers(-(2**63), 2**63 - 1), max_size=8), st.integers(-5, 5))
+def test_no_tick_of_a_timestamp_wraps(unit, zone, ticks, shift):
+    per_second = PER_SECOND[unit]
+    edges = [edge * per_second // 10**6 + shift for edge in (FIRST, LAST, 0)]
+    ticks += [edge for edge in edges if -(2**63) <= edge < 2**63]
+    times, faults = read(pa.array(ticks, pa.int64()).cast(pa.timestamp(unit, zone)))
+    assert times == [None if tick is None else of_micros(tick * 10**6 // per_second) for tick in ticks]
+    assert sorted(faults) == [row for row, tick in enumerate(ticks) if tick is not None and times[row] is None]
+
+
+@pytest.mark.parametrize("kind", [pa.date32(), pa.date64()])
+@given(st.lists(st.integers(-(2**31), 2**31 - 1), max_size=8))
+def test_no_day_wraps(kind, days):
+    column = pa.array(days, pa.int32()).cast(pa.date32())
+    if kind == pa.date64():
+        column = pa.array([day * 86_400_000 for day in days], pa.int64()).cast(kind)
+    assert read(column)[0] == [of_micros(day * 86_400 * 10**6) for day in days]
+
+
+def meaning(digits: str) -> datetime | None:
+    """What unsigned digits mean, said another way than the reader says it."""
+    n = len(digits)
+    if n in (8, 10, 12, 14) and "1900" <= digits[:4] < "2200":
+        try:
+            return utc(int(digits[:4]), *(int(digits[at : at + 2]) for at in range(4, n, 2)))
+        except ValueError:
+            pass
+    scale = {9: 10**6, 10: 10**6, 13: 10**3, 16: 1}.get(n)
+    if digits[0] == "0" or (scale is None and n != 19):
+        return None
+    return of_micros(int(digits) * scale if scale else int(digits) // 1000)
+
+
+NEAR_DATE = re.compile(r"\A(189|19\d|20\d|21\d|220)\d[01]\d[0-3]\d([0-2]\d([0-6]\d([0-6]\d)?)?)?\Z", re.ASCII)
+
+
+@given(st.lists(st.from_regex(NEAR_DATE) | st.from_regex(r"\A[0-9]{1,22}\Z"), max_size=8))
+def test_digits_are_a_date_or_an_epoch_or_nothing(digits):
+    expected = [meaning(text) for text in digits]
+    assert read(digits)[0] == expected
+    numbers = [int(text) for text in digits]
+    expected = [meaning(str(number)) for number in numbers]
+    assert read(numbers)[0] == expected
+    assert read([f"{number}.0" for number in numbers])[0] == expected
+    floats = [float(number) for number in numbers]
+    assert read(floats)[0] == [
+        right if number < 2**53 else None for number, right in zip(numbers, expected, strict=True)
+    ]
 
 
 ZONES = st.none() | st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
