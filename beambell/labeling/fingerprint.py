@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from beambell.labeling import folding
 from beambell.labeling.conditions import AllOf, AnyOf, Combination, Condition, Not, spell
 from beambell.labeling.core import LabelingFunction, meaning
 from beambell.labeling.files import Resource
@@ -211,6 +212,9 @@ class _Walk:
             parts = {}
         said, apart = meaning(lf), ("original", "condition", "where")
         parameters = {name: value for name, value in said.items() if name not in apart}
+        # What it was before there was folding, it still is without.
+        if parameters.pop("fold", False):
+            parameters["fold"] = folding.DEFINITION
         if "any_of" in parameters:
             parameters["any_of"] = frozenset(parameters["any_of"])
         forms = [[name, self.value(value)] for name, value in sorted({**parameters, **parts}.items())]

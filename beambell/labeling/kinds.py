@@ -4,8 +4,8 @@ Every kind is a predicate on one field: it votes its label where the predicate h
 on null. The predicates, which a compiler has to reproduce exactly:
 
 ========  ====================================================================================================
-keyword   ``re.search(p, text)`` with ``p = (?<!\w)(?:a|b|...)(?!\w)`` (the words escaped), or ``a|b|...`` for
-          ``whole_words=False``; ``re.IGNORECASE`` unless ``ignore_case=False``
+keyword   for one of the words, ``re.search(p, text)`` with ``p = (?<!B)(?:word)(?!A)`` (the word escaped, A and B its
+          `edges`), or ``word`` for ``whole_words=False``; ``re.IGNORECASE`` unless ``ignore_case=False``
 regex     ``re.search(pattern, text, flags)``
 count     ``min <= n <= max``, n the non-overlapping matches of a pattern; "words" means ``\S+``, "chars" code points
 length    ``min <= n <= max``, n the code points, or the words ``\S+``
@@ -13,6 +13,9 @@ numeric   ``min <= value <= max``, compared exactly; NaN abstains
 lookup    ``str(value) in values``; both casefolded for ``ignore_case=True``
 lexicon   ``fsum(weight of every word present) >= threshold``, a word being present where a keyword would vote
 ========  ====================================================================================================
+
+Those of keyword, lookup and lexicon are about what `beambell.labeling.folding.fold` makes of texts, words and values;
+for ``fold=False``, about these as they are, and then A and B are ``\w``.
 """
 
 from __future__ import annotations
@@ -21,8 +24,7 @@ import dataclasses
 import math
 import re
 from abc import abstractmethod
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -34,6 +36,8 @@ import numpy as np
 import pyarrow as pa
 
 from beambell.errors import LabelingFunctionError
+from beambell.labeling import folding
+from beambell.labeling.charsets import one_of
 from beambell.labeling.conditions import Condition, Truths
 from beambell.labeling.core import ABSTAIN, MAX_CLASSES, About, LabelingFunction, OnError, Votes, about, raise_error
 from beambell.labeling.files import read_lines
@@ -140,7 +144,44 @@ class Textual(Declarative):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Keyword(Textual):
+class Folding(Declarative):
+    """A predicate on words, which are as people type them unless told otherwise.
+
+    Attributes
+    ----------
+    fold
+        Whether words and values are compared folded. See `beambell.labeling.folding`.
+    """
+
+    fold: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("fold", "ignore_case", "whole_words"):
+            if not isinstance(getattr(self, name, True), bool):
+                self.fail(
+                    f"{name} must be True or False, not {getattr(self, name)!r:.50}",
+                    fix="write True or False; in YAML, a bare true or false",
+                )
+
+    @property
+    def form(self) -> Callable[[str], str]:
+        """Returns the form of a text in which it is compared."""
+        return folding.fold if self.fold else str
+
+    def _formed(self, what: str, word: str) -> str:
+        """Return the form of a word; one of which nothing is left would be found everywhere."""
+        form = self.form(word)
+        if word and not form:
+            self.fail(
+                f"{what}: {word!a} is made of characters that cannot be seen, and folds to nothing",
+                fix="take it out, or look for these very characters with fold=False",
+            )
+        return form
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keyword(Textual, Folding):
     """Any of some words or phrases occurs. See `keyword`."""
 
     kind = "keyword"
@@ -151,20 +192,24 @@ class Keyword(Textual):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        words = tuple(dict.fromkeys(self.strings("any_of", self.any_of)))
+        words = tuple(dict.fromkeys(self._formed("any_of", word) for word in self.strings("any_of", self.any_of)))
         if not words or not all(word.strip() for word in words):
             self.fail("any_of must list at least one word, and none of them empty")
         self._set("any_of", words)
 
     @cached_property
-    def regex(self) -> re.Pattern[str]:
-        """The one regular expression that this means."""
-        return _words_regex(self.any_of, whole_words=self.whole_words, ignore_case=self.ignore_case)
-
-    @cached_property
     def predicate(self) -> Predicate:
-        """``re.search``."""
-        return self.regex.search
+        """One of the words is found."""
+        if not (self.fold and self.whole_words):
+            form, search = self.form, _words_regex(self.any_of, self.whole_words, self.ignore_case).search
+            return lambda text: search(form(text))
+        searches = [_search(word, folded=True, ignore_case=self.ignore_case) for word in self.any_of]
+
+        def holds(text: str) -> bool:
+            folded = folding.fold(text)
+            return any(search(folded) for search in searches)
+
+        return holds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -285,7 +330,7 @@ class Numeric(Declarative):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lookup(Declarative):
+class Lookup(Folding):
     """A value is in a set. See `lookup`."""
 
     kind = "lookup"
@@ -311,19 +356,19 @@ class Lookup(Declarative):
     @cached_property
     def predicate(self) -> Predicate:
         """The text of the value is in the set."""
-        values = self.values
+        values, form = self.values, self.form
         if self.ignore_case:
-            return lambda value: str(value).casefold() in values
-        return lambda value: str(value) in values
+            return lambda value: form(str(value)).casefold() in values
+        return lambda value: form(str(value)) in values
 
     def _key(self, value: Any) -> str:
         if isinstance(value, bool) or not isinstance(value, str | int):
             self.fail(f"values must be strings or whole numbers, not {value!r}")
-        return str(value)
+        return self._formed("values", str(value))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lexicon(Textual):
+class Lexicon(Textual, Folding):
     """The weights of the words present add up to a threshold. See `lexicon`."""
 
     kind = "lexicon"
@@ -335,14 +380,25 @@ class Lexicon(Textual):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        weights = ((word, self._finite(f"weights: {word!r}", weight)) for word, weight in self._words())
-        self._set("weights", tuple(sorted(weights)))
+        weights = [(word, self._finite(f"weights: {word!r}", weight)) for word, weight in self._words()]
         self._set("threshold", self._finite("threshold", self.threshold))
-        if not self.weights or not all(word.strip() for word, _ in self.weights):
+        if not weights or not all(word.strip() for word, _ in weights):
             self.fail("weights must hold at least one word, and none of them empty")
-        words = Counter(word.lower() if self.ignore_case else word for word, _ in self.weights)
-        if twice := sorted(word for word, times in words.items() if times > 1):
-            self.fail(f"two weights for one word: {', '.join(twice)}")
+        self._check_distinct([word for word, _ in weights])
+        self._set("weights", tuple(sorted((self._formed("weights", word), weight) for word, weight in weights)))
+
+    def _check_distinct(self, words: Sequence[str]) -> None:
+        spellings: dict[str, list[str]] = {}
+        for word in words:
+            spellings.setdefault(self._case(self.form(word)), []).append(word)
+        twice = {word: as_given for word, as_given in sorted(spellings.items()) if len(as_given) > 1}
+        if not twice:
+            return
+        as_given = next(iter(twice.values()))
+        fix = f"keep one of {' and '.join(map(ascii, as_given))}"
+        if len(set(map(self._case, as_given))) > 1:
+            fix += ", which fold to one, or tell them apart with fold=False"
+        self.fail(f"two weights for one word: {', '.join(twice)}", fix=fix)
 
     @cached_property
     def predicate(self) -> Predicate:
@@ -351,26 +407,30 @@ class Lexicon(Textual):
         return lambda text: score(text) >= threshold
 
     def _score(self) -> Callable[[str], float]:
-        fold = str.lower if self.ignore_case else str
+        form, case = self.form, self._case
         every = [(self._search(word), weight) for word, weight in self.weights]
         # In ASCII text an ASCII word is present if it is one of the text's runs of word characters: one look-up
         # for all of them instead of a search for each. Elsewhere, the Kelvin sign is a k, as `re` has it.
         simple = {word for word, _ in self.weights if word.isascii() and re.fullmatch(r"\w+", word)}
-        single = {fold(word): weight for word, weight in self.weights if word in simple}
+        single = {case(word): weight for word, weight in self.weights if word in simple}
         others = [(self._search(word), weight) for word, weight in self.weights if word not in simple]
         tokens = re.compile(r"\w+").findall
 
         def score(text: str) -> float:
+            text = form(text)
             if not text.isascii():
                 return math.fsum(weight for search, weight in every if search(text))
-            present = single.keys() & set(tokens(fold(text)))
+            present = single.keys() & set(tokens(case(text)))
             weights = [weight for search, weight in others if search(text)]
             return math.fsum([single[word] for word in present] + weights)
 
         return score
 
+    def _case(self, word: str) -> str:
+        return word.lower() if self.ignore_case else word
+
     def _search(self, word: str) -> Predicate:
-        return _words_regex((word,), whole_words=True, ignore_case=self.ignore_case).search
+        return _search(word, folded=self.fold, ignore_case=self.ignore_case)
 
     def _words(self) -> Iterator[tuple[str, Any]]:
         for word, weight in self.weights:
@@ -392,9 +452,10 @@ def keyword(
     field: str = "text",
     whole_words: bool = True,
     ignore_case: bool = True,
+    fold: bool = True,
     **more: Unpack[About],
 ) -> Keyword:
-    """Vote ``label`` where any of these words or phrases occurs, exactly as written (case aside).
+    """Vote ``label`` where any of these words or phrases occurs.
 
     Parameters
     ----------
@@ -404,6 +465,9 @@ def keyword(
         Not within a longer word: "art" is not found in "start". Otherwise any substring counts.
     ignore_case
         As ``re.IGNORECASE`` has it.
+    fold
+        Take for the same what looks the same, such as "don't" with a typographic apostrophe, and find words in scripts
+        without spaces. See `beambell.labeling.folding`. Otherwise only what is written with the same code points.
 
     Examples
     --------
@@ -418,6 +482,7 @@ def keyword(
         field=field,
         whole_words=whole_words,
         ignore_case=ignore_case,
+        fold=fold,
         **_any(more),
     )
 
@@ -533,6 +598,7 @@ def lookup(
     file: str | Path | None = None,
     label: int,
     ignore_case: bool = False,
+    fold: bool = True,
     **more: Unpack[About],
 ) -> Lookup:
     """Vote ``label`` where the value of a field is one of a set.
@@ -546,6 +612,8 @@ def lookup(
         not count), relative to the project. Its content is part of the function's meaning, its name is not.
     ignore_case
         Compare as ``str.casefold`` does.
+    fold
+        Take for the same what looks the same, as `keyword` does.
 
     Examples
     --------
@@ -560,7 +628,16 @@ def lookup(
     if isinstance(values, str):
         raise _error(name, f"values must be a list of strings, not {values!r}")
     path = None if file is None else Path(file).as_posix()
-    return Lookup(name, values=_any(values), file=path, label=label, field=field, ignore_case=ignore_case, **_any(more))
+    return Lookup(
+        name,
+        values=_any(values),
+        file=path,
+        label=label,
+        field=field,
+        ignore_case=ignore_case,
+        fold=fold,
+        **_any(more),
+    )
 
 
 def lexicon(
@@ -572,6 +649,7 @@ def lexicon(
     label: int,
     field: str = "text",
     ignore_case: bool = True,
+    fold: bool = True,
     **more: Unpack[About],
 ) -> Lexicon:
     """Vote ``label`` where the weights of the words present add up to ``threshold`` or more.
@@ -585,6 +663,8 @@ def lexicon(
     file
         Instead of ``weights``: a UTF-8 text file with a word, a tab (or comma) and its weight on each line,
         relative to the project. Its content is part of the function's meaning, its name is not.
+    ignore_case, fold
+        As `keyword` has them.
 
     Examples
     --------
@@ -606,6 +686,7 @@ def lexicon(
         label=label,
         field=field,
         ignore_case=ignore_case,
+        fold=fold,
         **_any(more),
     )
 
@@ -626,9 +707,29 @@ def _is_string(type_: pa.DataType) -> bool:
     return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_) or pa.types.is_string_view(type_))
 
 
-def _words_regex(words: Iterable[str], *, whole_words: bool, ignore_case: bool) -> re.Pattern[str]:
+def _words_regex(words: Iterable[str], whole_words: bool, ignore_case: bool) -> re.Pattern[str]:
     either = "|".join(map(re.escape, words))
     return re.compile(rf"(?<!\w)(?:{either})(?!\w)" if whole_words else either, re.IGNORECASE if ignore_case else 0)
+
+
+def _search(word: str, *, folded: bool, ignore_case: bool) -> Predicate:
+    """Return what tells whether a whole word occurs in a text."""
+    if not folded:
+        return _words_regex((word,), True, ignore_case).search
+    # The edges are large sets: compiled into a regular expression for each word, they would take seconds.
+    search = re.compile(re.escape(word), re.IGNORECASE if ignore_case else 0).search
+    before, after = (one_of(members).match for members in folding.edges(word, folded=True))
+
+    def occurs(text: str) -> bool:
+        found = search(text)
+        while found is not None:
+            start, end = found.span()
+            if not (start and before(text, start - 1)) and not after(text, end):
+                return True
+            found = search(text, start + 1)
+        return False
+
+    return occurs
 
 
 def _normalise_pattern(lf: Regex | Count, parameter: str) -> None:

@@ -457,13 +457,19 @@ DECLARATIVE = {
     "lexicon": lambda **c: lexicon("a", **{"weights": {"x": 1}, "threshold": 1, "label": 1, **c}),
 }
 CHANGES = {
-    "keyword": [{"any_of": ["x"]}, {"whole_words": False}, {"ignore_case": False}],
+    "keyword": [{"any_of": ["x"]}, {"whole_words": False}, {"ignore_case": False}, {"fold": False}],
     "regex": [{"pattern": "y"}, {"flags": 2}],
     "count": [{"of": "y"}, {"min": 2}, {"max": 3}, {"flags": 2}],
     "length": [{"min": 2}, {"max": 3}, {"unit": "words"}],
     "numeric": [{"min": 1.5}, {"max": 2}],
-    "lookup": [{"values": ["y"]}, {"ignore_case": True}],
-    "lexicon": [{"weights": {"x": 2}}, {"weights": {"y": 1}}, {"threshold": 2}, {"ignore_case": False}],
+    "lookup": [{"values": ["y"]}, {"ignore_case": True}, {"fold": False}],
+    "lexicon": [
+        {"weights": {"x": 2}},
+        {"weights": {"y": 1}},
+        {"threshold": 2},
+        {"ignore_case": False},
+        {"fold": False},
+    ],
 }
 COMMON = [{}, {"label": 0}, {"field": "other"}, {"streams": ["mail"]}, {"version": "2"}]
 

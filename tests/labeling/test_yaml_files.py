@@ -43,6 +43,8 @@ def test_every_kind_has_the_fingerprint_of_its_python_form(load, tmp_path):
           weights: {awful: 1, thanks: -1}
           threshold: 0.5
           label: complaint
+        - {kind: keyword, name: exact, any_of: ["don\u2019t"], fold: false, label: other}
+        - {kind: lookup, name: exactly, field: author, values: [ann], fold: no, label: other}
         - {kind: keyword, name: _question, any_of: [why, how], label: other}
         - {kind: combination, name: rude, when: "angry & ~(_question | short)", label: complaint, owner: ann}
     """)
@@ -57,6 +59,8 @@ def test_every_kind_has_the_fingerprint_of_its_python_form(load, tmp_path):
         lookup("known", field="author", values=["ann", "7"], label=0),
         lookup("blocked", field="author", values=["eve"], label=1),
         angry,
+        keyword("exact", any_of=["don\u2019t"], label=0, fold=False),
+        lookup("exactly", field="author", values=["ann"], label=0, fold=False),
         (angry & ~(keyword("q", any_of=["how", "why"], label=0) | short)).named("rude", label=1),
     ]
     assert {lf.name: fingerprint(lf) for lf in expected} == catalogue.fingerprints
@@ -98,6 +102,7 @@ GOOD = "- {kind: length, name: a, max: 3, label: other}\n"
         ("- kind: regex\n  name: a\n  pattern: a\n  flags: [IGNORE]\n  label: 1", "lfs.yaml:4,", "'IGNORE'", "IGNORE"),
         ("- kind: length\n  name: a\n  max: 3\n  max: 4\n  label: 1", "lfs.yaml:4", "'max' is given twice", "keep one"),
         (GOOD + "\n" + GOOD, "lfs.yaml:3,", "second one of this name; the first is at lfs.yaml:1", "rename"),
+        (GOOD + "- {kind: keyword, name: b, any_of: [x], fold: 'no', label: 1}", "lfs.yaml:2,", "not 'no'", "or false"),
         ("a: 1", "lfs.yaml:1", "expected a list", "- kind:"),
         ("- refund", "lfs.yaml:1", "expected keys and values", "- kind:"),
         ("- {kind: length\n- x", "lfs.yaml:2", "not valid YAML", None),

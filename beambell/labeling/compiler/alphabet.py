@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from beambell.labeling.compiler.charsets import LAST, CharSet
+from beambell.labeling.charsets import LAST, CharSet
 
 Array = np.ndarray[Any, Any]
 

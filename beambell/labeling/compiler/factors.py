@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Final, NamedTuple
 
-from beambell.labeling.compiler.charsets import ASCII, LAST, CharSet
+from beambell.labeling.charsets import ASCII, LAST, CharSet
 from beambell.labeling.compiler.syntax import Ahead, Chars, Choice, Concat, Look, Repeat, Tree
 
 LONGEST: Final = 12

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from beambell.labeling.compiler.charsets import CharSet
+from beambell.labeling.charsets import CharSet
 from beambell.labeling.compiler.syntax import Ahead, Chars, Choice, Concat, Look, Tree
 
 

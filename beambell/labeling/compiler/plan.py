@@ -12,11 +12,12 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from beambell.labeling.batch import BatchFunction
+from beambell.labeling.charsets import ANY, CharSet, category
 from beambell.labeling.compiler.alphabet import FILL, Alphabet, Spelling, spell
-from beambell.labeling.compiler.charsets import ANY, CharSet, category
 from beambell.labeling.compiler.counting import Counted, Range, Within, counters
 from beambell.labeling.compiler.dfa import MOST_STATES, Dfa, Machine
 from beambell.labeling.compiler.factors import factors, heat
+from beambell.labeling.compiler.folded import Folded
 from beambell.labeling.compiler.program import (
     Check,
     ColumnProgram,
@@ -28,6 +29,7 @@ from beambell.labeling.compiler.program import (
     Program,
     Score,
     TextProgram,
+    bits,
 )
 from beambell.labeling.compiler.store import Patterns
 from beambell.labeling.compiler.syntax import (
@@ -43,7 +45,7 @@ from beambell.labeling.compiler.syntax import (
     essence,
     one_character,
     parse,
-    words,
+    word,
 )
 from beambell.labeling.conditions import Combination
 from beambell.labeling.core import LabelingFunction, meaning
@@ -210,7 +212,8 @@ class TextPlanner:
         self._outputs = outputs
         self._factors: dict[tuple[tuple[CharSet, ...], ...], int] = {}
         self._equal_runs: dict[tuple[int, CharSet | None], EqualRun] = {}
-        self._words: dict[tuple[str, bool], int] = {}
+        self._words: dict[tuple[str, bool, bool], int] = {}
+        self._folded: set[int] = set()
         self._shared: list[tuple[Tree, int]] = []
         self._regexes: list[tuple[Tree, int]] = []
         self._apart: list[tuple[Tree, int]] = []
@@ -261,6 +264,7 @@ class TextPlanner:
         return TextProgram(
             spellings[0].script,
             tuple(machines[: len(automata)]),
+            Folded(bits(self._folded, width)),
             tuple(self._equal_runs.values()),
             tuple(itertools.starmap(Confirm, confirming)),
             tuple(self._scores(failed, width)),
@@ -295,19 +299,23 @@ class TextPlanner:
                 yield Score.of(output, weights, lexicon.threshold, width)
 
     def _add_keyword(self, lf: Keyword, output: int) -> None:
-        for word in lf.any_of:
-            tree = words([word], whole_words=lf.whole_words, ignore_case=lf.ignore_case)
+        for text in lf.any_of:
+            tree = word(text, whole=lf.whole_words, ignore_case=lf.ignore_case, folded=lf.fold)
             self._shared.append((essence(tree), output))
+        if lf.fold:
+            self._folded.add(output)
         self._asked.append(_Asked(output, lf, _Search("scan", "")))
 
     def _add_lexicon(self, lf: Lexicon, output: int) -> None:
         outputs = {}
-        for word, weight in lf.weights:
-            key = word, lf.ignore_case
+        for text, weight in lf.weights:
+            key = text, lf.ignore_case, lf.fold
             if key not in self._words:
                 self._words[key] = next(self._outputs)
-                tree = words([word], whole_words=True, ignore_case=lf.ignore_case)
+                tree = word(text, whole=True, ignore_case=lf.ignore_case, folded=lf.fold)
                 self._shared.append((tree, self._words[key]))
+                if lf.fold:
+                    self._folded.add(self._words[key])
             outputs[self._words[key]] = weight
         self._lexicons.append((output, lf, outputs))
 

@@ -14,14 +14,14 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from beambell.labeling import patterns
 from beambell.labeling.compiler import kernels
 from beambell.labeling.compiler.alphabet import Array, Script
 from beambell.labeling.compiler.counting import Counter, Range, Within
 from beambell.labeling.compiler.dfa import Machine
-from beambell.labeling.compiler.texts import Mask, Texts, buffers, is_known, read_only
+from beambell.labeling.compiler.folded import Folded
+from beambell.labeling.compiler.texts import Mask, Texts, buffers, is_ascii, is_known, read_only
 from beambell.labeling.conditions import Condition, Truths, truths
 from beambell.labeling.core import ABSTAIN, MAX_CLASSES, LabelingFunction, raise_error
 from beambell.labeling.kinds import Lookup, Numeric
@@ -186,6 +186,8 @@ class TextProgram:
         What the texts are written in, most of the time.
     automata
         Each reads every text.
+    folded
+        What they look for in folded texts.
     equal_runs
         These, too.
     confirms, scores, counters, checks
@@ -194,6 +196,7 @@ class TextProgram:
 
     script: Script
     automata: tuple[Machine, ...]
+    folded: Folded
     equal_runs: tuple[EqualRun, ...]
     confirms: tuple[Confirm, ...]
     scores: tuple[Score, ...]
@@ -202,9 +205,8 @@ class TextProgram:
 
     def run(self, column: pa.Array, hits: Array) -> Mask:
         """See `ColumnProgram`."""
-        texts = Texts(column, self.script)
-        for machine in self.automata:
-            texts.scan(machine, hits)
+        texts = self._scan(column, hits)
+        self.folded.run(texts.column, np.flatnonzero(texts.kinds == kernels.OTHER), self._scan, hits)
         for equal in self.equal_runs:
             texts.find_equal(*equal, hits)
         for candidate, machine in self.confirms:
@@ -215,6 +217,12 @@ class TextProgram:
             counter.run(texts, hits)
         self._check(texts, hits)
         return texts.valid
+
+    def _scan(self, column: pa.Array, hits: Array) -> Texts:
+        texts = Texts(column, self.script)
+        for machine in self.automata:
+            texts.scan(machine, hits)
+        return texts
 
     def _check(self, texts: Texts, hits: Array) -> None:
         for output, candidate, sure_of_ascii, predicate, otherwise in self.checks:
@@ -281,6 +289,8 @@ class LookupProgram:
         int32, a hash table of them: see `kernels.enter`.
     words
         uint64 [k + 1, w], the outputs of each of these, and none for all other values.
+    folded
+        What equality decides about once a value is folded.
     lfs
         By output, all look-ups.
     """
@@ -289,6 +299,7 @@ class LookupProgram:
     listed: pa.Array
     slots: Array
     words: Array
+    folded: Folded
     lfs: Mapping[int, Lookup]
 
     @classmethod
@@ -303,7 +314,8 @@ class LookupProgram:
         listed = pa.array(values, pa.string())
         slots = np.full(4 << len(values).bit_length(), -1, dtype=np.int32)
         kernels.enter(*buffers(listed), slots)
-        return cls(width, listed, slots, words, lfs)
+        folded = Folded(bits((output for output, lf in lfs.items() if lf.fold), width))
+        return cls(width, listed, slots, words, folded, lfs)
 
     def run(self, column: pa.Array, hits: Array) -> Mask:
         """See `ColumnProgram`."""
@@ -311,27 +323,28 @@ class LookupProgram:
             column = column.cast(pa.large_string())
         valid = is_known(column)
         if self._decides(column.type):
-            kernels.look_up(*buffers(column), valid, *buffers(self.listed), self.slots, self.words, hits)
+            self._look_up(column, hits)
+            if not is_ascii(column):
+                self.folded.run(column, np.flatnonzero(valid), self._look_up, hits)
         else:
             encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
             kernels.add_words(_places(encoded.indices), self._of_each(encoded.dictionary), hits)
         return valid
 
+    def _look_up(self, column: pa.Array, hits: Array) -> None:
+        kernels.look_up(*buffers(column), is_known(column), *buffers(self.listed), self.slots, self.words, hits)
+
     def _decides(self, type_: pa.DataType) -> bool:
-        """Whether values of this type are on a list if they are equal to one there."""
+        """Whether values of this type are on a list if they, or what they fold to, are equal to one there."""
         string = pa.types.is_string(type_) or pa.types.is_large_string(type_)
         return string and not any(lf.ignore_case for lf in self.lfs.values())
 
-    def _places(self, values: pa.Array) -> Array:
-        """Return the place of each value among those listed, -1 for all others."""
-        return _places(pc.index_in(values, value_set=self.listed.cast(values.type)))
-
     def _of_each(self, distinct: pa.Array) -> Array:
         """Return the outputs of distinct values, uint64 [d, w]."""
-        if self._decides(distinct.type):
-            found: Array = self.words[self._places(distinct)]
-            return found
         words = np.zeros((len(distinct), self.width), dtype=np.uint64)
+        if self._decides(distinct.type):
+            self.run(distinct, words)
+            return words
         for row, value in enumerate(distinct.to_pylist()):
             if value is not None:
                 words[row] = bits((output for output, lf in self.lfs.items() if lf.predicate(value)), self.width)

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
+from beambell.labeling.charsets import CharSet
 from beambell.labeling.compiler.alphabet import Alphabet
-from beambell.labeling.compiler.charsets import CharSet
 from beambell.labeling.compiler.nfa import Entry, Nfa, TooBig
 from beambell.labeling.compiler.syntax import Look
 

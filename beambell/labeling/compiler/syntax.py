@@ -16,7 +16,8 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from beambell.labeling.compiler.charsets import ANY, NEWLINE, CharSet, caseless, category, charset, single
+from beambell.labeling.charsets import ANY, NEWLINE, CharSet, caseless, category, charset, single
+from beambell.labeling.folding import edges
 
 _parser: Any = importlib.import_module("re._parser")
 _op: Any = importlib.import_module("re._constants")
@@ -111,13 +112,13 @@ def literal(text: str, *, ignore_case: bool) -> Tree:
     return concat(Chars(_literal(code, ignore_case)) for code in map(ord, text))
 
 
-def words(any_of: Iterable[str], *, whole_words: bool, ignore_case: bool) -> Tree:
-    """Return the tree of what a `keyword` looks for."""
-    either = Choice(tuple(literal(word, ignore_case=ignore_case) for word in any_of))
-    if not whole_words:
-        return either
-    word = category(r"\w")
-    return Concat((Look(word, behind=True, negated=True), either, Look(word, behind=False, negated=True)))
+def word(text: str, *, whole: bool, ignore_case: bool, folded: bool) -> Tree:
+    """Return the tree of a word that a `keyword` looks for, in folded texts, or in texts as they are."""
+    tree = literal(text, ignore_case=ignore_case)
+    if not whole:
+        return tree
+    before, after = edges(text, folded=folded)
+    return concat((Look(before, behind=True, negated=True), tree, Look(after, behind=False, negated=True)))
 
 
 @lru_cache(maxsize=4096)

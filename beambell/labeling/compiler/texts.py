@@ -62,6 +62,8 @@ class Texts:
 
     Attributes
     ----------
+    column
+        Strings, large or not.
     kinds
         uint8 [n]: null, ASCII, or other. See `kernels`.
     sizes
@@ -69,11 +71,11 @@ class Texts:
     """
 
     def __init__(self, column: pa.Array, script: Script) -> None:
-        self._column = _plain(column)
+        self.column = _plain(column)
         self.n_rows = len(column)
-        self.kinds: Array = is_known(self._column).astype(np.uint8)
+        self.kinds: Array = is_known(self.column).astype(np.uint8)
         self.sizes = np.empty(self.n_rows, dtype=np.int64)
-        self._data, self._bounds = buffers(self._column)
+        self._data, self._bounds = buffers(self.column)
         self._written: dict[Script, Written] = {}
         self.written(script)
         self.valid: Mask = self.kinds != kernels.NULL
@@ -109,7 +111,7 @@ class Texts:
 
     def strings(self, rows: Array) -> list[str]:
         """Return the texts of some rows as Python has them."""
-        strings: list[str] = self._column.take(pa.array(rows)).to_pylist()
+        strings: list[str] = self.column.take(pa.array(rows)).to_pylist()
         return strings
 
     def written(self, script: Script) -> Written:
@@ -157,6 +159,12 @@ def is_known(column: pa.Array) -> Mask:
     if column.null_count == 0 and not pa.types.is_dictionary(column.type):  # asking for each is slow
         return np.ones(len(column), dtype=bool)
     return np.array(column.is_valid(), dtype=bool)
+
+
+def is_ascii(column: pa.Array) -> bool:
+    """Whether all strings are ASCII."""
+    data, bounds = buffers(column)
+    return bool(data[bounds[0] : bounds[-1]].max(initial=0) < 128)
 
 
 def read_only(array: Array) -> Array:

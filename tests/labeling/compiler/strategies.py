@@ -8,16 +8,46 @@ import warnings
 from hypothesis import strategies as st
 
 from beambell.labeling import count, keyword, length, lexicon, regex
+from beambell.labeling.folding import fold
 
 # The Kelvin sign is a k, the long s an s, dotted and dotless i are i to `re`; \x1c and \x85 are spaces, and so is the
 # no-break space; there are digits of other scripts, marks that combine, and characters of one to four bytes.
 CHARACTERS = [*"aAbkKsSiI zZ09_!?.-$\n\t", *"\x00\x1c\x85\xa0\u2028\u200d\u212a\u017f\u0130\u0131\xdf\u1e9e\xe9\u0301"]
 CHARACTERS += [*"\u03a3\u03c2\u0434\u0663\u4e2d\u20ac\uffff\U0001f600\U00010400\U0010ffff"]
-PIECES = [*CHARACTERS, "kiss", "KISS", "aaaa", "money back", "ki\u017fs", "10%", "\U0001f469\u200d\U0001f680"]
+# What looks the same and is not: composed or not, with marks in another order, with what cannot be seen, in another
+# width. Scripts without spaces, Korean, and others whose marks are no word characters.
+TYPED = [
+    "\u2019",
+    "'",
+    "caf\xe9",
+    "cafe\u0301",
+    "\u0323",
+    "e\u0323",
+    "\xad",
+    "\u200b",
+    "\ufe0f",
+    "\uff4b",
+    "\u034f",
+    "-",
+]
+TYPED += ["\u2010", "\u9000\u6b3e", "\u304b\u3099", "\uff76\uff9e", "\u0e01\u0e35", "\u0e48", "\u0e01", "\ud658\ubd88"]
+TYPED += [
+    "\u1112\u116a\u11ab",
+    "\uc744",
+    "\u314b",
+    "\u0939\u093f\u0928",
+    "\u093f",
+    "\u0928",
+    "\u093c",
+    "\xa0",
+    "\u212b",
+]
+TYPED += ["\U0001f3f4\U000e0067\U000e007f", "\U000e0067", "\u0e51", "\u0f71\u0f74", "\u0345", "\u0958", "\u0344"]
+PIECES = [*CHARACTERS, *TYPED, "kiss", "KISS", "aaaa", "money back", "ki\u017fs", "10%", "\U0001f469\u200d\U0001f680"]
 texts = st.lists(st.sampled_from(PIECES), max_size=14).map("".join)
 columns = st.lists(st.none() | texts, max_size=24)
 
-words = st.lists(st.sampled_from(PIECES), min_size=1, max_size=3).map("".join).filter(str.strip)
+words = st.lists(st.sampled_from(PIECES), min_size=1, max_size=3).map("".join).filter(lambda word: fold(word).strip())
 bounds = st.tuples(st.integers(-1, 6), st.none() | st.integers(0, 9)).filter(lambda b: b[1] is None or b[0] <= b[1])
 
 ATOMS = [
@@ -91,13 +121,20 @@ EQUAL = [
 
 LABELS = st.integers(0, 3)
 
+
+def told_apart(weights):
+    """Of words that fold to one, only the last."""
+    return {word: weights[word] for word in {fold(word).lower(): word for word in weights}.values()}
+
+
 functions = st.one_of(
     st.builds(
-        lambda any_of, label, whole, ignore: keyword(
-            "lf", any_of=any_of, label=label, whole_words=whole, ignore_case=ignore
+        lambda any_of, label, whole, ignore, folded: keyword(
+            "lf", any_of=any_of, label=label, whole_words=whole, ignore_case=ignore, fold=folded
         ),
         st.lists(words, min_size=1, max_size=4),
         LABELS,
+        st.booleans(),
         st.booleans(),
         st.booleans(),
     ),
@@ -117,14 +154,15 @@ functions = st.one_of(
         LABELS,
     ),
     st.builds(
-        lambda weights, threshold, label, ignore: lexicon(
-            "lf", weights=weights, threshold=threshold, label=label, ignore_case=ignore
+        lambda weights, threshold, label, ignore, folded: lexicon(
+            "lf", weights=told_apart(weights), threshold=threshold, label=label, ignore_case=ignore, fold=folded
         ),
         st.dictionaries(
             words.map(str.lower), st.sampled_from([1, -1, 0.5, 0.1, 0.2, 0.3, 1e17]), min_size=1, max_size=5
         ),
         st.sampled_from([0, 0.3, 0.5, 0.6, 1, -1]),
         LABELS,
+        st.booleans(),
         st.booleans(),
     ),
 )

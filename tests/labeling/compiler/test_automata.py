@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from labeling.compiler.strategies import CHARACTERS, columns, expressions, looking, texts
 
 from beambell.labeling import compile_lfs, count
+from beambell.labeling.charsets import ANY, LAST, category, charset, single
 from beambell.labeling.compiler.alphabet import FILL, Alphabet, TooManySymbols, spell
-from beambell.labeling.compiler.charsets import ANY, LAST, category, charset, single
 from beambell.labeling.compiler.dfa import Machine
 from beambell.labeling.compiler.factors import factors
 from beambell.labeling.compiler.store import build

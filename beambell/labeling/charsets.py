@@ -1,4 +1,4 @@
-"""Sets of characters exactly as `re` has them: the letters that automata are made of."""
+"""Sets of characters exactly as `re` has them: what is folded, the edges of words, the letters of automata."""
 
 from __future__ import annotations
 
@@ -63,6 +63,13 @@ def charset(ranges: Iterable[tuple[int, int]]) -> CharSet:
 def single(*codes: int) -> CharSet:
     """Return the set of these code points."""
     return charset((code, code) for code in codes)
+
+
+@cache
+def one_of(members: CharSet) -> re.Pattern[str]:
+    """Return the regular expression that matches one character of a set."""
+    ranges = "".join(rf"\U{first:08x}-\U{last:08x}" for first, last in members.ranges)
+    return re.compile(f"[{ranges}]" if ranges else "(?!)")
 
 
 @cache
