@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from beam_jobs import aggregate
 from beam_jobs.main import main
-from beam_jobs.pipeline import ProjectFn, Spread, counters, new_pipeline, run_pipeline
+from beam_jobs.pipeline import ProjectFn, Spread, counters, pipeline_options, run_pipeline
 from beam_jobs.shards import Shard, ahead, read_shards, row_items, stage_shard
 from beambell.errors import CatalogueError
 from beambell.labeling import LabelingFunction, StatefulFunction
@@ -33,11 +33,13 @@ from beambell.steps.apply import (
     REUSE_NONE,
     STAGE,
     VotesWork,
+    files_read,
     find_work,
     publish_votes,
     record_sources,
     votes_schema,
 )
+from beambell.steps.damage import sound_work
 from beambell.steps.stage import Outcome, some_of
 from beambell.store import Layout, Partition, Selection
 from beambell.store.tables import iter_tables, read_rows, read_staged, row_groups, write_tables
@@ -64,18 +66,19 @@ def run(project: Project, selection: Selection) -> Outcome:
         if project.catalogue.aggregates:
             aggregate.run(project, selection)  # is done already, unless this stage runs on its own
         job = uuid.uuid4().hex
-        work, current = find_work(project, selection, job)
-        if work:
+        found, current = find_work(project, selection, job)
+        sound = sound_work(project, found, files_read)
+        if sound.work:
             record_sources(project)
-            metrics = counters(run_pipeline(project, job, build(project, work, job)))
-    return _outcome(project, work, current, metrics)
+            metrics = counters(run_pipeline(project, job, build(project, sound.work, job)))
+    return sound.told(_outcome(project, sound.work, current, metrics))
 
 
 def build(project: Project, work: list[VotesWork], job: str) -> beam.Pipeline:
     """Build the pipeline: row ranges to shards and their counts, both gathered per partition, partitions published."""
     folder = str(project.path)
     items: list[Item] = row_items(work, lambda item: item.rows, project.params.beam.rows_per_item)
-    pipeline = new_pipeline(project.params.beam)
+    pipeline = beam.Pipeline(options=pipeline_options(project.params.beam))
     (
         pipeline
         | "RowRanges" >> Spread(items)

@@ -12,14 +12,16 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 
 from beam_jobs.main import main
-from beam_jobs.pipeline import ProjectFn, Spread, new_pipeline, run_pipeline
+from beam_jobs.pipeline import ProjectFn, Spread, pipeline_options, run_pipeline
 from beam_jobs.shards import Shard, join_shards, row_items, stage_shard
 from beambell.labeling import patterns as packed
 from beambell.project import Project
+from beambell.steps.damage import sound_work
 from beambell.steps.label import (
     STAGE,
     LabelWork,
     Posteriors,
+    files_read,
     find_work,
     labels_schema,
     labels_table,
@@ -36,18 +38,19 @@ Item = tuple[LabelWork, int, int, int]
 def run(project: Project, selection: Selection) -> Outcome:
     """Label what has new votes, new feedback or a new label model, as candidates for the gate."""
     with project.writing():
-        work, current = find_work(project, selection)
-        if work:
+        found, current = find_work(project, selection)
+        sound = sound_work(project, found, files_read)
+        if sound.work:
             job = uuid.uuid4().hex
-            run_pipeline(project, job, build(project, work, job))
-    return _outcome(project, work, current)
+            run_pipeline(project, job, build(project, sound.work, job))
+    return sound.told(_outcome(project, sound.work, current))
 
 
 def build(project: Project, work: list[LabelWork], job: str) -> beam.Pipeline:
     """Build the pipeline: row ranges to shards, shards joined per partition, partitions published."""
     folder = str(project.path)
     items: list[Item] = row_items(work, lambda item: item.votes, project.params.beam.rows_per_item)
-    pipeline = new_pipeline(project.params.beam)
+    pipeline = beam.Pipeline(options=pipeline_options(project.params.beam))
     (
         pipeline
         | "RowRanges" >> Spread(items)

@@ -111,10 +111,6 @@ class StorageError(BeamBellError):
     """The place of the artefacts takes no more: full, over its quota, read-only, or not ours to write to."""
 
 
-class JobServiceError(BeamBellError):
-    """The runner of a Beam job that works elsewhere is away, or the job failed there."""
-
-
 class StateError(BeamBellError):
     """Pattern counts of different LFs or classes were mixed, or a count is impossible."""
 
@@ -176,3 +172,30 @@ def storage_errors(where: str) -> Iterator[None]:
         if known is None:
             raise
         raise StorageError(known[0], where=error.filename or where, fix=known[1]) from error
+
+
+@contextmanager
+def reading_errors(where: str) -> Iterator[None]:
+    """Say what a failed read means; that there is no such file is left to the caller, who may know better.
+
+    Raises
+    ------
+    StorageError
+        For a missing right.
+    ArtefactError
+        For a folder in a file's place, and for a disk that cannot read what it wrote.
+    """
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        place = str(error.filename or where)
+        if isinstance(error, PermissionError):
+            fix = "change its owner or its mode, or those of its folder"
+            raise StorageError("this user may not read this file", where=place, fix=fix) from error
+        if isinstance(error, IsADirectoryError):
+            fix = "look at what is in it, then remove it and run again"
+            raise ArtefactError("a folder lies where a file belongs", where=place, fix=fix) from None
+        fix = "look after the disk or the network; if the file is lost, remove it with its manifest and run again"
+        raise ArtefactError(f"cannot be read ({error.strerror or error})", where=place, fix=fix) from error

@@ -13,7 +13,9 @@ from beambell.cli.console import Console
 from beambell.cli.options import DryRun, Folder, Json, open_project
 from beambell.errors import ExitCode
 
-Deep = Annotated[bool, typer.Option("--deep", help="Read every byte; otherwise names and sizes only.")]
+Deep = Annotated[
+    bool, typer.Option("--deep", help="Read every byte, and count the votes again; otherwise names and sizes only.")
+]
 KeepHistory = Annotated[
     str, typer.Option("--keep-history", help="Past revisions that keep their data files: a number, or 'all'.")
 ]
@@ -34,10 +36,10 @@ def add_upkeep(app: typer.Typer) -> None:
 
 def verify(project: Folder = Path(), deep: Deep = False, json: Json = False) -> None:
     """Check every manifest, file and reference below the data root; exit with 1 if anything is damaged."""
-    from beambell.store.verify import verify as check
+    from beambell.steps.verification import verify_project
 
     console, opened = Console(as_json=json), open_project(project)
-    found = check(opened.store, deep=deep)
+    found = verify_project(opened, deep=deep)
     if json:
         console.json({**asdict(found), "ok": not found.errors})
     else:

@@ -7,7 +7,6 @@ A person's decision lasts: what was registered when it was made, the policy does
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -16,6 +15,7 @@ from beambell.project import Project
 from beambell.registry.versions import ModelVersion, find_version, versions
 from beambell.store import Layout, Manifest
 from beambell.store.manifest import FILE_NAME
+from beambell.store.numbered import read_numbered
 
 Action = Literal["promote", "hold", "decline", "rollback"]
 _NOUNS = {"promote": "promotion", "rollback": "rollback"}
@@ -69,7 +69,13 @@ class Decision:
 
 
 def decisions(project: Project, model: str) -> list[Decision]:
-    """List the decisions about a model, oldest first."""
+    """List the decisions about a model, oldest first.
+
+    Raises
+    ------
+    ArtefactError
+        If one of them is missing or damaged.
+    """
     made = [_read(manifest, number) for number, manifest in _manifests(project, model)]
     return made if all(decision.newest for decision in made) else _with_newest(project, model, made)
 
@@ -150,6 +156,7 @@ def record(
     number = known[-1][0] + 1 if known else 1
     facts = {
         "action": action,
+        "number": number,
         "stage": project.params.promotion.stage,
         "version": version.name,
         "before": before.name if before else None,
@@ -170,11 +177,8 @@ def decision_inputs(version: ModelVersion, before: ModelVersion | None) -> dict[
 
 
 def _manifests(project: Project, model: str) -> list[tuple[int, Manifest]]:
-    found = []
-    for folder, manifest in project.store.under(f"{Layout.DECISIONS}/{model}").items():
-        if match := re.search(r"/d(\d+)$", folder):
-            found.append((int(match[1]), manifest))
-    return sorted(found, key=lambda pair: pair[0])
+    found = read_numbered(project.store, f"{Layout.DECISIONS}/{model}", "d")
+    return [(decision.number, decision.manifest) for decision in found]
 
 
 def _read(manifest: Manifest, number: int) -> Decision:

@@ -12,6 +12,7 @@ from beambell.config.formats import has_other_format, with_format
 from beambell.errors import RegistryError, UsageError
 from beambell.project import Project
 from beambell.store import Layout, Manifest
+from beambell.store.numbered import read_numbered
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,16 @@ class ModelVersion:
 
 
 def versions(project: Project, model: str | None = None) -> list[ModelVersion]:
-    """List the versions of a model, or of all models, oldest first."""
-    found = []
-    for folder, manifest in project.store.under(Layout.REGISTRY).items():
-        match = re.search(r"/([^/]+)/v(\d+)$", folder)
-        if match and model in (None, match[1]):
-            found.append(ModelVersion(match[1], int(match[2]), folder, manifest))
-    return sorted(found, key=lambda version: (version.model, version.number))
+    """List the versions of a model, or of all models, oldest first.
+
+    Raises
+    ------
+    ArtefactError
+        If one of them is missing or damaged.
+    """
+    folder = f"{Layout.REGISTRY}/{model}" if model else Layout.REGISTRY
+    found = read_numbered(project.store, folder, "v")
+    return [ModelVersion(version.owner, version.number, version.folder, version.manifest) for version in found]
 
 
 def find_version(project: Project, model: str, number: int) -> ModelVersion:

@@ -118,7 +118,8 @@ def find_state(store: Store, at: str | None = None) -> Manifest:
     if at is None or (len(at) >= SHORT_ID and current.id.startswith(at)):
         return current
     log = log_of(store)
-    ids = {entry.id for entry in log if entry.id.startswith(at) or str(entry.number) == at}
+    numbered = {entry.id for entry in log if str(entry.number) == at}
+    ids = numbered or {entry.id for entry in log if entry.id.startswith(at)}
     past = store.past(Layout.STATE, next(iter(ids))) if len(ids) == 1 else None
     if past is None:
         raise UsageError(

@@ -131,6 +131,12 @@ def find_work(project: Project, selection: Selection, job: str | None = None) ->
     return work, len(wanted) - len(work)
 
 
+def files_read(work: VotesWork) -> list[tuple[str, FileRef]]:
+    """List the files that voting on a partition reads, with their folders."""
+    previous = [(Layout.of(Layout.VOTES, work.partition), work.previous)] if work.previous else []
+    return [(Layout.of(Layout.PARTITIONS, work.partition), work.rows), *previous]
+
+
 def _compare(
     project: Project,
     partition: Partition,

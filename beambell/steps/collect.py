@@ -6,28 +6,25 @@ with it, and so does `aggregate` if a labeling function votes by what people sai
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import fsspec
 import pyarrow as pa
 
 from beambell.config.formats import with_format
-from beambell.errors import InputError
+from beambell.errors import ArtefactError, InputError
 from beambell.feedback.batches import batch_folder, publish_batch, read_batches
 from beambell.feedback.events import CheckedEvents, check_events
 from beambell.project import Project
-from beambell.records.chunk import Chunk
 from beambell.records.schema import Code, Reject
 from beambell.steps.outside import FileDigests, Found, glob_files
 from beambell.steps.stage import Outcome, Plan, Task
 from beambell.store import Layout, Manifest, Selection, digest
+from beambell.store.manifest import FILE_NAME
 
 STAGE = "collect"
-TOLERANCE: Final = timedelta(days=2)
-"""By which a clock may be ahead of another's, its time zone included."""
 
 NewFile = tuple[Found, dict[str, str]]
 """A file, and the inputs of the batch that is made from it."""
@@ -68,7 +65,13 @@ def run(project: Project, selection: Selection) -> Outcome:  # noqa: ARG001
 
 
 def find_new(project: Project) -> NewFiles:
-    """Compare the files of ``feedback.inputs`` with the batches there are."""
+    """Compare the files of ``feedback.inputs`` with the batches there are.
+
+    Raises
+    ------
+    ArtefactError
+        If a batch is missing that the consensus was made with.
+    """
     batches = read_batches(project.store)
     found: dict[str, NewFile] = {}
     known = set()
@@ -81,7 +84,22 @@ def find_new(project: Project) -> NewFiles:
             else:
                 found.setdefault(batch_folder(inputs), (file, inputs))
     digests.save()
+    _check_all_there(project, {*batches, *found})
     return NewFiles(tuple(sorted(found.values(), key=lambda item: item[0].name)), len(known), batches)
+
+
+def _check_all_there(project: Project, batches: Collection[str]) -> None:
+    """Refuse to go on without what people said: a batch that was once counted is never removed."""
+    for folder in (Layout.FEEDBACK, Layout.ANSWERS):
+        counted = project.store.read(folder)
+        for name in counted.facts["batches"] if counted else ():
+            place = f"{Layout.FEEDBACK_BATCHES}/{name}"
+            if place not in batches:
+                raise ArtefactError(
+                    f"this batch of feedback is missing, though {folder} was made with it",
+                    where=project.store.files.path(place),
+                    fix=f"restore it from a backup or from DVC; or, to go on without it, remove {folder}/{FILE_NAME}",
+                )
 
 
 def take_in(project: Project, files: Iterable[NewFile]) -> list[Manifest]:
@@ -99,27 +117,16 @@ def _take_in(project: Project, file: Found, inputs: dict[str, str]) -> Manifest:
 
 
 def set_aside(batches: Iterable[Manifest]) -> Iterator[str]:
-    """Say of files what became of their records, for people, unless all of them were answers."""
+    """Say what of the files was no event, for people."""
     for batch in batches:
         facts = batch.facts
         yield from (f"{facts['file']}: {problem}" for problem in facts["problems"])
-        if facts["quarantined"] or not facts["answers"]:
-            listed = "; `beambell feedback status` lists them" if facts["quarantined"] else ""
-            yield f"{facts['file']}: {account(facts)}{listed}"
-
-
-def account(facts: Mapping[str, Any]) -> str:
-    """Word what became of the records of a file: how many are answers, and why the others are not."""
-    skipped, codes = facts.get("skipped", {}), facts["codes"]
-    reasons = [f"{n:,} {reason}" for reason, n in skipped.items()]
-    reasons += [f"{n:,} {code}" for code, n in codes.items()] if facts["quarantined"] else []
-    answers = facts.get("answers", facts["events"])
-    records = facts.get("records", answers + facts["quarantined"])
-    counted = (
-        f"{records:,} records: {answers:,} answers taken in, {sum(skipped.values()):,} skipped, "
-        f"{facts['quarantined']:,} not understood"
-    )
-    return f"{counted}, because {', '.join(reasons)}" if reasons else counted
+        if facts["quarantined"]:
+            why = ", ".join(f"{n} {code}" for code, n in facts["codes"].items())
+            yield (
+                f"{facts['file']}: {facts['quarantined']} events were set aside ({why}), {facts['events']} taken in; "
+                "`beambell feedback status` lists them"
+            )
 
 
 def file_inputs(project: Project, sha256: str) -> dict[str, str]:
@@ -139,81 +146,28 @@ def consensus_inputs(project: Project, batches: Mapping[str, Manifest]) -> dict[
     }
 
 
-@dataclass(frozen=True)
-class How:
-    """How a file is to be read, where neither it nor its name says so.
-
-    Attributes
-    ----------
-    defaults
-        Column -> what an empty cell of it means.
-    file_format
-        One of `beambell.feedback.reading.FORMATS`.
-    theirs
-        Another tool's word -> the class that it means.
-    id_field, label_field
-        Where a record has the id of its row, and its answer.
-    delimiter
-        Of CSV.
-    """
-
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    file_format: str | None = None
-    theirs: Mapping[str, str] = field(default_factory=dict)
-    id_field: str | None = None
-    label_field: str | None = None
-    delimiter: str | None = None
-
-    def inputs(self) -> dict[str, str]:
-        """Give the digest of it, if anything is said."""
-        told = {"id_field": self.id_field, "label_field": self.label_field, "delimiter": self.delimiter}
-        said: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
-        if self.theirs:
-            said["theirs"] = dict(self.theirs)
-        if not (said or self.defaults or self.file_format):
-            return {}
-        return {"how": digest({**self.defaults, "format": self.file_format, **said})}
-
-
-def read_file(project: Project, url: str, name: str, how: How = How()) -> Iterator[CheckedEvents]:
+def read_file(
+    project: Project, url: str, name: str, *, defaults: dict[str, Any] | None = None, file_format: Any = None
+) -> Iterator[CheckedEvents]:
     """Read a file of events part by part.
 
     Parameters
     ----------
     url, name
         Where it is, and what messages call it.
-    how
-        How to read it.
+    defaults
+        Column -> what an empty cell of it means.
+    file_format
+        If its name does not tell.
 
     Raises
     ------
     InputError
         If its format is unknown.
     """
-    from beambell.feedback.answers import Reading
-    from beambell.feedback.reading import read_parts
+    from beambell.feedback import interchange
 
-    params, latest = project.params, last_moment(project)
-    reading = Reading(tuple(params.classes), how.theirs, how.id_field, how.label_field)
-
-    def checked(chunk: Chunk) -> CheckedEvents:
-        return check_events(
-            chunk, classes=params.classes, streams=list(params.streams), defaults=how.defaults, latest=latest
-        )
-
+    params = project.params
     with fsspec.open(url, "rb") as source:
-        for part in read_parts(
-            source, name=name, reading=reading, file_format=how.file_format, delimiter=how.delimiter
-        ):
-            yield replace(checked(part.answers), skipped=part.skipped)
-            if len(part.taken_back.lines):
-                # Who only looked at a row need not be named: without, it stays skipped, and is no event.
-                looked = checked(part.taken_back).events
-                yield CheckedEvents(looked, [], taken_back=looked.num_rows)
-
-
-def last_moment(project: Project) -> datetime:
-    """Give the moment after which nobody can have said anything: now, or the newest rows' day, and `TOLERANCE`."""
-    newest = max((partition.dt for partition in project.store.partitions(Layout.PARTITIONS)), default="")
-    now = datetime.now(UTC)
-    return max(now, datetime.fromisoformat(newest[:10]).replace(tzinfo=UTC) if newest else now) + TOLERANCE
+        for chunk in interchange.read_events(source, name=name, file_format=file_format).chunks:
+            yield check_events(chunk, classes=params.classes, streams=list(params.streams), defaults=defaults)

@@ -9,17 +9,21 @@ from __future__ import annotations
 import builtins
 import hashlib
 import os
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, TypeVar
 
 from beambell.credentials import WHERE_THEY_BELONG, credentials
-from beambell.errors import ArtefactError, ConfigError, storage_errors
+from beambell.errors import ArtefactError, ConfigError, reading_errors, storage_errors
 from beambell.store.layout import Layout
 from beambell.store.lease import Lease
 from beambell.store.places import Draft, Entry, LocalFolder, ObjectStore, Observer, Place
+
+SUM_BYTES = 4
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -208,8 +212,9 @@ class Files:
             If there is none.
         """
         try:
-            return self._place.open(name, size)
-        except FileNotFoundError:
+            with reading_errors(self.path(name)):
+                return self._place.open(name, size)
+        except (FileNotFoundError, NotADirectoryError):
             raise ArtefactError(
                 "this file is missing",
                 where=self.path(name),
@@ -219,13 +224,15 @@ class Files:
     def read(self, name: str) -> bytes | None:
         """Read a small file whole, or ``None`` if there is none."""
         try:
-            return self._place.read(name)
+            with reading_errors(self.path(name)):
+                return self._place.read(name)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def read_many(self, names: Sequence[str]) -> dict[str, bytes]:
         """Read small files whole, at once where that helps; those that are not there are left out."""
-        return self._place.read_many(names)
+        with reading_errors(self.root):
+            return self._place.read_many(names)
 
     def stamp(self, name: str) -> str | None:
         """Something that changes when a local file is replaced; ``None`` where there is no such thing."""
@@ -234,6 +241,14 @@ class Files:
     def exists(self, name: str) -> bool:
         """Whether a file is there."""
         return self._place.exists(name)
+
+    def comes_in_parts(self, size: int) -> bool:
+        """Whether of a file of that size, in bytes, only those parts are transferred that are read."""
+        return self._place.comes_in_parts(size)
+
+    def is_folder(self, name: str) -> bool:
+        """Whether a local folder has this name; an object store has none."""
+        return self.is_local and Path(self.path(name)).is_dir()
 
     def walk(self, folder: str) -> dict[str, Entry]:
         """All files at any depth below a folder, with size and stamp; in order, relative to the root."""
@@ -285,7 +300,26 @@ class Files:
     def stage(self, name: str, data: bytes) -> None:
         """Write a file below the staging folder; after a crash nobody looks for it, so no disk is waited for."""
         with storage_errors(self.root):
-            self._place.put(f"{Layout.STAGING}/{name}", data)
+            self._place.put(f"{Layout.STAGING}/{name}", b"".join((data, _sum(data))))
+
+    def staged(self, name: str) -> memoryview:
+        """Read a staged file.
+
+        Raises
+        ------
+        ArtefactError
+            If it is gone, or not what was staged.
+        """
+        where = f"{Layout.STAGING}/{name}"
+        data = memoryview(self.read(where) or b"")
+        content, said = data[:-SUM_BYTES], data[-SUM_BYTES:]
+        if bytes(said) != _sum(content):
+            raise ArtefactError(
+                "a file of a running job is gone or damaged",
+                where=self.path(where),
+                fix="run again; if it is so again, look after the disk",
+            )
+        return content
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
@@ -299,6 +333,11 @@ class Files:
     def _draft(self) -> Iterator[Draft]:
         with storage_errors(self.root), self._place.draft() as draft:
             yield draft
+
+
+def _sum(data: bytes | memoryview) -> bytes:
+    """Check sum of what one step of a job leaves for the next."""
+    return zlib.crc32(data).to_bytes(SUM_BYTES, "little")
 
 
 class Sealing:

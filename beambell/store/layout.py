@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
+from beambell.store.canonical import digest
 from beambell.store.partition import Partition
 
 
 class Layout:
     """Names of the folders that hold artefacts; each has a ``manifest.json``. Names with a dot are of running jobs."""
 
+    MANIFEST = "manifest.json"
+    HISTORY = "history"
     STAGING = ".staging"
     LEASE = ".lease"
     PARTITIONS = "partitions"
@@ -36,7 +40,8 @@ class Layout:
     #: Role of the lists of a state's members: lineage of what was made long ago needs them, so they are never garbage.
     MEMBERS = "members"
 
-    #: Folders below which every data file is named by a manifest: what `verify` checks and `gc` sweeps.
+    #: Folders below which every data file is named by a manifest: what `verify` checks, `gc` sweeps and lineage knows;
+    #: `beambell.store.families` says what each of them is.
     ARTEFACTS = (
         PARTITIONS,
         DELIVERIES,
@@ -67,6 +72,11 @@ class Layout:
         """Folder of what is known about one raw file; the file's own name may hold anything, so it is hashed."""
         name = hashlib.sha256(file.encode()).hexdigest()[:16]
         return f"{Layout.DELIVERIES}/stream={stream}/file={name}"
+
+    @staticmethod
+    def batch(inputs: Mapping[str, str]) -> str:
+        """Folder of the batch of feedback that is made from these inputs."""
+        return f"{Layout.FEEDBACK_BATCHES}/{digest(dict(inputs))[:32]}"
 
     @staticmethod
     def version(model: str, number: int) -> str:

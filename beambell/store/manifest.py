@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -17,15 +20,21 @@ from typing import Any, BinaryIO
 
 from beambell.errors import ArtefactError
 from beambell.store.canonical import canonical_json, digest
+from beambell.store.checked import digest_of
+from beambell.store.families import check_home, how_to_mend
 from beambell.store.files import Files, HashingSink
+from beambell.store.layout import Layout
 from beambell.store.partition import Partition
 from beambell.store.places import CHUNK
 from beambell.store.remembered import Remembered
 
-FILE_NAME = "manifest.json"
+FILE_NAME = Layout.MANIFEST
 REMEMBERED = 1
 """To be raised whenever what is remembered of a manifest has another form."""
-HISTORY = "history"
+HISTORY = Layout.HISTORY
+
+_ID_LINE = re.compile(rb'\n  "id": "([0-9a-f]{64})",')
+"""The id as `Manifest.to_bytes` spells it: of all keys named so, it alone is indented by two spaces."""
 
 
 @dataclass(frozen=True)
@@ -80,22 +89,38 @@ class Manifest:
         }
 
     @classmethod
-    def from_bytes(cls, data: bytes, where: str) -> Manifest:
+    def from_bytes(cls, data: bytes, where: str, name: str = "") -> Manifest:
         """Read a manifest back.
+
+        Parameters
+        ----------
+        data
+            As it is stored.
+        where
+            Its path or URL, for messages.
+        name
+            Its name below the data root, if it has one: it must belong there.
 
         Raises
         ------
         ArtefactError
-            If the bytes are not a manifest.
+            If the bytes are not a manifest, were changed since they were written, or belong elsewhere.
         """
+        fix = how_to_mend(name) if name else "remove it and run the stage again"
         try:
-            return cls.from_tree(json.loads(data))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ArtefactError(
-                f"not a readable manifest ({type(error).__name__}: {error})",
-                where=where,
-                fix="remove it and run the stage again; the data files it named are made anew",
-            ) from None
+            manifest = cls.from_tree(json.loads(data))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            what = f"not a readable manifest ({type(error).__name__}: {error}): damaged, or of another version"
+            raise ArtefactError(what, where=where, fix=fix) from None
+        if not _as_written(data):
+            what = "not as it was written: its words are not those of its id, so it was changed by hand or damaged"
+            raise ArtefactError(what, where=where, fix=fix)
+        folder, _, file = name.rpartition("/")
+        if file == FILE_NAME:
+            check_home(folder, manifest.kind, manifest.facts, manifest.inputs, where)
+        elif file and file != f"{manifest.id}.json":
+            raise ArtefactError(f"the manifest of {manifest.id[:16]}..., which is not its name", where=where, fix=fix)
+        return manifest
 
     @classmethod
     def from_tree(cls, tree: Mapping[str, Any]) -> Manifest:
@@ -120,6 +145,14 @@ class Manifest:
     def to_bytes(self) -> bytes:
         """As it is stored."""
         return canonical_json(self.to_tree())
+
+
+def _as_written(data: bytes) -> bool:
+    """Whether the bytes of a manifest are those its id was made of: hashing them is cheaper than spelling them anew."""
+    line = _ID_LINE.search(data)
+    return (
+        line is not None and hashlib.sha256(data[: line.start()] + data[line.end() :]).hexdigest().encode() == line[1]
+    )
 
 
 class Sealed:
@@ -156,7 +189,7 @@ class Store:
         data = self.files.read(name)
         if data is None:
             return None
-        manifest = Manifest.from_bytes(data, self.files.path(name))
+        manifest = Manifest.from_bytes(data, self.files.path(name), name)
         if stamp:
             self._known[name] = stamp, manifest
         return manifest
@@ -219,7 +252,7 @@ class Store:
         changed = [name for name, stamp in stamps.items() if self._known.get(name, ("",))[0] != stamp]
         read = self.files.read_many(changed)
         for name, data in read.items():
-            self._known[name] = stamps[name], Manifest.from_bytes(data, self.files.path(name))
+            self._known[name] = stamps[name], Manifest.from_bytes(data, self.files.path(name), name)
         gone = set(changed) - read.keys()
         return {name.removesuffix(f"/{FILE_NAME}"): self._known[name][1] for name in stamps if name not in gone}
 
@@ -251,7 +284,7 @@ class Store:
         """Read a manifest that was published with history, by its id."""
         name = f"{folder}/{HISTORY}/{manifest_id}.json"
         data = self.files.read(name)
-        return None if data is None else Manifest.from_bytes(data, self.files.path(name))
+        return None if data is None else Manifest.from_bytes(data, self.files.path(name), name)
 
     @contextmanager
     def seal(self, folder: str, role: str, suffix: str = ".parquet") -> Iterator[Sealed]:
@@ -288,21 +321,36 @@ class Store:
         ArtefactError
             If it is missing, or its bytes are not those its manifest names.
         """
-        where = f"{folder}/{ref.name}"
-        data = self.files.read(where)
+        name = f"{folder}/{ref.name}"
+        data = self.files.read(name)
         if data is None:
             raise ArtefactError(
-                "a file is missing that its manifest names",
-                where=self.files.path(where),
-                fix=f"remove {folder}/{FILE_NAME} and run again: the file is made anew",
+                "a file is missing that its manifest names", where=self.files.path(name), fix=how_to_mend(name)
             )
         if hashlib.sha256(data).hexdigest() != ref.sha256:
-            raise _changed(self.files.path(where), folder, ref, len(data))
+            raise self._changed(name, ref, len(data))
         return data
 
-    def open(self, folder: str, ref: FileRef) -> BinaryIO:
-        """Open a data file for reading in parts."""
-        return self.files.open(f"{folder}/{ref.name}", ref.bytes)
+    @contextmanager
+    def open(self, folder: str, ref: FileRef) -> Iterator[BinaryIO]:
+        """Open a data file for reading in parts; that it is what its manifest says is checked first.
+
+        Of a large file in an object store, only its size is: it would have to be transferred whole for a part of it.
+        Its pages have check sums, which are compared as they are read.
+
+        Raises
+        ------
+        ArtefactError
+            If it is missing, or its bytes are not those its manifest names.
+        """
+        name = f"{folder}/{ref.name}"
+        with self.files.open(name, ref.bytes) as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            hashed = not self.files.comes_in_parts(ref.bytes)
+            if size != ref.bytes or (hashed and digest_of(file, self.files.path(name)) != ref.sha256):
+                raise self._changed(name, ref, size)
+            yield file
 
     def copy(self, source: str, target: str, refs: Iterable[FileRef]) -> None:
         """Copy data files from one folder to another, those already there excepted.
@@ -313,19 +361,35 @@ class Store:
             If a file is not what its manifest says: what is wrong is not passed on.
         """
         for ref in refs:
-            # Only a name that holds the digest says that the file of that name is the right one.
-            if ref.sha256[:16] in ref.name and self.files.exists(f"{target}/{ref.name}"):
+            if self.has(target, ref):
                 continue
             with self.open(source, ref) as file, self.files.appearing(f"{target}/{ref.name}") as copy:
-                while chunk := file.read(CHUNK):
-                    copy.write(chunk)
+                shutil.copyfileobj(file, copy, CHUNK)
                 if copy.sha256 != ref.sha256:
-                    raise _changed(self.files.path(f"{source}/{ref.name}"), source, ref, copy.size)
+                    raise self._changed(f"{source}/{ref.name}", ref, copy.size)
 
+    def has(self, folder: str, ref: FileRef) -> bool:
+        """Whether a data file is there, whole."""
+        try:
+            with self.open(folder, ref):
+                return True
+        except ArtefactError:
+            return False
 
-def _changed(where: str, folder: str, ref: FileRef, size: int) -> ArtefactError:
-    return ArtefactError(
-        f"{size} bytes that are not the {ref.bytes} bytes its manifest names",
-        where=where,
-        fix=f"the file was truncated or changed; remove {folder}/{FILE_NAME} and run again",
-    )
+    def damage(self, places: Iterable[tuple[str, FileRef]]) -> list[ArtefactError]:
+        """Look for data files, given with their folders, that are missing or not what their manifests say.
+
+        Where reading takes requests, nothing is looked at: whoever reads the files checks them anyway.
+        """
+        found = []
+        for folder, ref in places if self.files.is_local else ():
+            try:
+                with self.open(folder, ref):
+                    pass
+            except ArtefactError as error:
+                found.append(error)
+        return found
+
+    def _changed(self, name: str, ref: FileRef, size: int) -> ArtefactError:
+        what = f"{size} bytes that are not the {ref.bytes} bytes its manifest names: truncated, changed or replaced"
+        return ArtefactError(what, where=self.files.path(name), fix=how_to_mend(name))

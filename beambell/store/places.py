@@ -78,6 +78,10 @@ class Place(Protocol):
         """Open for reading; ``size`` is a hint."""
         ...
 
+    def comes_in_parts(self, size: int) -> bool:
+        """Whether of a file of that size only those parts are transferred that are read."""
+        ...
+
     def read(self, name: str) -> bytes:
         """Read whole."""
         ...
@@ -178,6 +182,10 @@ class LocalFolder:
     def open(self, name: str, size: int | None) -> BinaryIO:  # noqa: ARG002 - what the protocol says
         """Open for reading."""
         return Path(self.path(name)).open("rb")
+
+    def comes_in_parts(self, size: int) -> bool:  # noqa: ARG002 - what the protocol says
+        """No: it is here."""
+        return False
 
     def read(self, name: str) -> bytes:
         """Read whole."""
@@ -336,9 +344,13 @@ class ObjectStore:
 
     def open(self, name: str, size: int | None) -> BinaryIO:
         """Open for reading; a small file comes whole, in one request."""
-        if size is not None and size <= WHOLE:
+        if size is not None and not self.comes_in_parts(size):
             return io.BytesIO(self.read(name))
         return self.fs.open(self.path(name), "rb", block_size=READ_AHEAD)  # type: ignore[no-any-return]
+
+    def comes_in_parts(self, size: int) -> bool:
+        """Whether it is too large for one request."""
+        return size > WHOLE
 
     def read(self, name: str) -> bytes:
         """Read whole, in one request."""

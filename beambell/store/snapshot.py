@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from beambell.errors import ArtefactError
+from beambell.errors import ArtefactError, BeamBellError
+from beambell.store.families import family_folder
 from beambell.store.layout import Layout
 from beambell.store.manifest import FILE_NAME, HISTORY, Manifest, Store
 from beambell.store.partition import Partition
@@ -35,7 +36,7 @@ class Artefact:
     @property
     def family(self) -> str:
         """The kind of folder: ``votes`` and ``candidates`` differ, though manifests of labels lie in two."""
-        return next(kind for kind in Layout.ARTEFACTS if self.folder == kind or self.folder.startswith(f"{kind}/"))
+        return family_folder(self.folder) or self.folder
 
     @property
     def partition(self) -> str | None:
@@ -60,7 +61,7 @@ class Snapshot:
 
     entries: dict[str, Entry]
     artefacts: tuple[Artefact, ...]
-    unreadable: dict[str, ArtefactError] = field(default_factory=dict)
+    unreadable: dict[str, BeamBellError] = field(default_factory=dict)
 
     @property
     def current(self) -> Iterator[Artefact]:
@@ -80,16 +81,48 @@ def take_snapshot(store: Store) -> Snapshot:
     for kind in (*Layout.ARTEFACTS, Layout.LFS):
         entries |= store.files.walk(kind)
     places = [name for name in entries if name.endswith(f"/{FILE_NAME}") or _in_history(name)]
-    artefacts, unreadable = [], {}
-    for place, data in store.files.read_many(places).items():
+    artefacts, unreadable = [], _folders_for_manifests(store)
+    for place, data in _read_each(store, places, unreadable):
         try:
-            manifest = Manifest.from_bytes(data, store.files.path(place))
+            manifest = Manifest.from_bytes(data, store.files.path(place), place)
         except ArtefactError as error:
             unreadable[place] = error
             continue
         folder = place.rpartition(f"/{HISTORY}/")[0] or place.removesuffix(f"/{FILE_NAME}")
         artefacts.append(Artefact(folder, place, manifest, current=not _in_history(place)))
     return Snapshot(entries, tuple(sorted(artefacts, key=lambda artefact: artefact.place)), unreadable)
+
+
+def _folders_for_manifests(store: Store) -> dict[str, BeamBellError]:
+    """Find folders that have the name of a manifest: a walk over files does not show them."""
+    found: dict[str, BeamBellError] = {}
+    for kind in Layout.ARTEFACTS if store.files.is_local else ():
+        for folder in store.stamps(kind):
+            place = f"{folder}/{FILE_NAME}"
+            if store.files.is_folder(place):
+                found[place] = ArtefactError("a folder lies where a manifest belongs", where=store.files.path(place))
+    return found
+
+
+def _read_each(store: Store, places: list[str], unreadable: dict[str, BeamBellError]) -> Iterator[tuple[str, bytes]]:
+    """Read files, all at once if each can be read."""
+    try:
+        yield from store.files.read_many(places).items()
+    except BeamBellError:
+        yield from _read_one_by_one(store, places, unreadable)
+
+
+def _read_one_by_one(
+    store: Store, places: list[str], unreadable: dict[str, BeamBellError]
+) -> Iterator[tuple[str, bytes]]:
+    for place in places:
+        try:
+            data = store.files.read(place)
+        except BeamBellError as error:
+            unreadable[place] = error
+            continue
+        if data is not None:
+            yield place, data
 
 
 def _in_history(name: str) -> bool:

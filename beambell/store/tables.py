@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain, pairwise
-from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from beambell.errors import ArtefactError
-from beambell.store.layout import Layout
+from beambell.store.families import how_to_mend
 from beambell.store.manifest import FileRef, Sealed, Store
 
 ROW_GROUP_ROWS = 65_536
@@ -42,7 +42,12 @@ def write_tables(sealed: Sealed, schema: pa.Schema, tables: Iterable[pa.Table]) 
     # A dictionary of packed patterns is slower to read. Statistics are left out: nobody asks which value is the least.
     repeating = [name for name in schema.names if name not in packed and _repeats(first[name])]
     with pq.ParquetWriter(
-        sealed.sink, schema, use_dictionary=repeating, compression=compression, write_statistics=False
+        sealed.sink,
+        schema,
+        use_dictionary=repeating,
+        compression=compression,
+        write_statistics=False,
+        write_page_checksum=True,
     ) as writer:
         for group in chain([first], groups):
             writer.write_table(group, row_group_size=ROW_GROUP_ROWS)
@@ -96,8 +101,7 @@ def stage_table(store: Store, path: str, table: pa.Table) -> None:
 
 def read_staged(store: Store, path: str) -> pa.Table:
     """Read a staged table."""
-    with store.files.open(f"{Layout.STAGING}/{path}", 0) as file:  # read whole, whatever its size
-        return pa.ipc.open_file(file).read_all()
+    return pa.ipc.open_file(pa.py_buffer(store.files.staged(path))).read_all()
 
 
 def read_table(store: Store, folder: str, ref: FileRef, columns: list[str] | None = None) -> pa.Table:
@@ -106,10 +110,10 @@ def read_table(store: Store, folder: str, ref: FileRef, columns: list[str] | Non
     Raises
     ------
     ArtefactError
-        If it is missing, truncated, or not Parquet.
+        If it is missing, damaged, or not Parquet.
     """
-    with store.open(folder, ref) as file:
-        return _checked(file, store, folder, ref).read(columns=columns)
+    with _opened(store, folder, ref) as parquet:
+        return parquet.read(columns=columns)
 
 
 def read_rows(
@@ -126,8 +130,7 @@ def read_rows(
 
     Columns of texts come ``as_dictionaries`` without each value being made where the file holds a dictionary.
     """
-    with store.open(folder, ref) as file:
-        parquet = _checked(file, store, folder, ref, as_dictionaries)
+    with _opened(store, folder, ref, as_dictionaries) as parquet:
         groups, offset = [], 0
         first = None
         for group in range(parquet.num_row_groups):
@@ -144,8 +147,7 @@ def take_rows(
     store: Store, folder: str, ref: FileRef, positions: Sequence[int], columns: list[str] | None = None
 ) -> pa.Table:
     """Read the rows at one or more ascending positions, touching only the row groups that hold them."""
-    with store.open(folder, ref) as file:
-        parquet = _checked(file, store, folder, ref)
+    with _opened(store, folder, ref) as parquet:
         taken: list[pa.Table] = []
         offset, wanted = 0, np.asarray(positions, np.int64)
         for group in range(parquet.num_row_groups):
@@ -166,8 +168,7 @@ def iter_tables(
     as_dictionaries: Collection[str] = (),
 ) -> Iterator[pa.Table]:
     """Read a data file one row group at a time; for dictionaries see `read_rows`."""
-    with store.open(folder, ref) as file:
-        parquet = _checked(file, store, folder, ref, as_dictionaries)
+    with _opened(store, folder, ref, as_dictionaries) as parquet:
         for group in range(parquet.num_row_groups):
             yield parquet.read_row_group(group, columns=columns)
 
@@ -188,17 +189,16 @@ def hash_columns(rows: pa.Table, names: Iterable[str]) -> str:
     return hashlib.sha256(json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
 
 
-def _checked(
-    file: BinaryIO, store: Store, folder: str, ref: FileRef, as_dictionaries: Collection[str] = ()
-) -> pq.ParquetFile:
-    where = store.files.path(f"{folder}/{ref.name}")
-    fix = f"remove {folder}/manifest.json and run again: the file is made anew"
+@contextmanager
+def _opened(store: Store, folder: str, ref: FileRef, as_dictionaries: Collection[str] = ()) -> Iterator[pq.ParquetFile]:
+    """Open a data file; its bytes are those that were written, so what pyarrow cannot read was written so."""
+    name = f"{folder}/{ref.name}"
     try:
-        parquet = pq.ParquetFile(file, read_dictionary=list(as_dictionaries))
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ArtefactError(f"not a whole Parquet file ({error})", where=where, fix=fix) from None
-    if parquet.metadata.num_rows != ref.rows:
-        raise ArtefactError(
-            f"{parquet.metadata.num_rows} rows where its manifest says {ref.rows}", where=where, fix=fix
-        )
-    return parquet
+        with store.open(folder, ref) as file:
+            parquet = pq.ParquetFile(file, read_dictionary=list(as_dictionaries), page_checksum_verification=True)
+            if parquet.metadata.num_rows != ref.rows:
+                raise pa.ArrowInvalid(f"{parquet.metadata.num_rows} rows where its manifest says {ref.rows}")
+            yield parquet
+    except (pa.ArrowException, OSError) as error:
+        what = f"not a Parquet file of these columns ({error})"
+        raise ArtefactError(what, where=store.files.path(name), fix=how_to_mend(name)) from None

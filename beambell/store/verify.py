@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from beambell.store.families import FAMILIES, how_to_mend
 from beambell.store.layout import Layout
-from beambell.store.manifest import FILE_NAME, Store
+from beambell.store.manifest import Store
 from beambell.store.places import CHUNK
 from beambell.store.snapshot import Artefact, Snapshot, take_snapshot
 
@@ -76,7 +77,7 @@ _REFERENCES = {
     (Layout.DECISIONS, "version"): Layout.REGISTRY,
     (Layout.DECISIONS, "champion"): Layout.REGISTRY,
 }
-_ON_RECORD = {Layout.STATE, Layout.FEEDBACK, Layout.LABEL_MODEL, Layout.END_MODEL, Layout.REGISTRY}
+_ON_RECORD = {folder for folder, family in FAMILIES.items() if family.keeps_history}
 
 
 def verify(store: Store, *, deep: bool = False) -> Verification:
@@ -91,8 +92,7 @@ def verify(store: Store, *, deep: bool = False) -> Verification:
     """
     snapshot = take_snapshot(store)
     findings = [
-        *(Finding("error", place, error.message, _remake(place)) for place, error in snapshot.unreadable.items()),
-        *_manifests(snapshot),
+        *(Finding("error", place, error.message, how_to_mend(place)) for place, error in snapshot.unreadable.items()),
         *_files(store, snapshot, deep=deep),
         *_references(snapshot),
         *_sources(snapshot),
@@ -102,29 +102,19 @@ def verify(store: Store, *, deep: bool = False) -> Verification:
     return Verification(len(snapshot.artefacts), len(refs), sum(refs.values()), deep, tuple(findings))
 
 
-def _manifests(snapshot: Snapshot) -> Iterator[Finding]:
-    for artefact in snapshot.artefacts:
-        if artefact.manifest.id != artefact.manifest.computed_id:
-            yield Finding("error", artefact.place, "its words are not those of its id", _remake(artefact.place))
-        elif snapshot.entries[artefact.place].bytes != len(artefact.manifest.to_bytes()):
-            yield Finding("error", artefact.place, "not as it was written", _remake(artefact.place))
-        elif not artefact.current and not artefact.place.endswith(f"/{artefact.manifest.id}.json"):
-            yield Finding("error", artefact.place, "its id is not its name", _remake(artefact.place))
-
-
 def _files(store: Store, snapshot: Snapshot, *, deep: bool) -> Iterator[Finding]:
     for artefact in snapshot.current:
         for ref in artefact.manifest.files.values():
             where = f"{artefact.folder}/{ref.name}"
             entry = snapshot.entries.get(where)
             if entry is None:
-                yield Finding("error", where, "missing, though its manifest names it", _remake(where))
+                yield Finding("error", where, "missing, though its manifest names it", how_to_mend(where))
             elif entry.bytes != ref.bytes:
                 what = f"{entry.bytes} bytes, where its manifest says {ref.bytes}"
-                yield Finding("error", where, what, _remake(where))
+                yield Finding("error", where, what, how_to_mend(where))
             elif deep and (found := _sha256(store, where)) != ref.sha256:
                 what = f"changed: SHA-256 {found[:16]}..., where its manifest says {ref.sha256[:16]}..."
-                yield Finding("error", where, what, _remake(where))
+                yield Finding("error", where, what, how_to_mend(where))
 
 
 def _sha256(store: Store, name: str) -> str:
@@ -174,17 +164,3 @@ def _sources(snapshot: Snapshot) -> Iterator[Finding]:
     for record, place in missing.items():
         what = f"missing: the source of a labeling function that voted in {place}"
         yield Finding("error", record, what, "`beambell apply` writes it again if the function is unchanged")
-
-
-def _remake(where: str) -> str:
-    """What makes a damaged file good again."""
-    folder, _, name = where.rpartition("/")
-    if where.startswith(f"{Layout.REGISTRY}/"):
-        return "a registered version is never made again: restore the file from a backup or from DVC"
-    if where.startswith(f"{Layout.DECISIONS}/"):
-        return "a decision is never made again by itself: restore the file from a backup"
-    if "/history/" in where:
-        return "restore it from a backup, or remove it: only lineage of older artefacts needs it"
-    if name == FILE_NAME:
-        return f"remove {where}, then `beambell run` makes it anew"
-    return f"remove {where} and {folder}/{FILE_NAME}, then `beambell run` makes both anew"
