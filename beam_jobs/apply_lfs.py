@@ -333,7 +333,8 @@ def _outcome(
     }
     if work:
         figures["voted"] = _who_voted(work)
-    warnings = [
+    warnings = [*project.remarks]
+    warnings += [
         f"{Partition(fact['stream'], fact['dt'])}: {lf['name']} failed on {lf['errors']} rows "
         f"(see `beambell lf show {lf['name']}`)"
         for fact in facts

@@ -15,6 +15,7 @@ from beambell.config import Params, load_params
 from beambell.errors import ArtefactError, ConfigError, UsageError
 from beambell.labeling import patterns as packed
 from beambell.labeling.catalogue import Catalogue
+from beambell.labeling.collection import no_votes_for, voteless
 from beambell.labeling.core import check_labels, check_streams
 from beambell.store import Layout, Manifest, Partition, Selection, Store, write_lock
 from beambell.store.arrays import unpack_arrays
@@ -78,6 +79,16 @@ class Project:
         check_labels(catalogue, self.params.cardinality)
         check_streams(catalogue, self.params.streams)
         return catalogue
+
+    @cached_property
+    def remarks(self) -> tuple[str, ...]:
+        """What people should know of the labeling functions, such as of one that votes twice or never: sentences."""
+        return (*self.catalogue.remarks, *(no_votes_for(name) for name in self.voteless_classes))
+
+    @cached_property
+    def voteless_classes(self) -> tuple[str, ...]:
+        """Classes that no labeling function votes for; of one that declares no label, it is not known beforehand."""
+        return tuple(voteless(self.catalogue, self.params.classes))
 
     @contextmanager
     def writing(self, *, timeout: float = 600.0, sweep: bool = True) -> Iterator[None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -98,18 +98,23 @@ class Console:
     def outcome(self, outcome: Outcome) -> None:
         """Report what a stage did."""
         if sys.stderr.isatty() or not self.as_json:
-            for warning in outcome.warnings[:WARNINGS_SHOWN]:
-                self.err.print(f"[yellow]warning:[/] {_plain(warning)}")
-            if len(outcome.warnings) > WARNINGS_SHOWN:
-                self.err.print(f"[yellow]warning:[/] and {len(outcome.warnings) - WARNINGS_SHOWN} more (see --json)")
+            self.warn(outcome.warnings)
         if not self.as_json:
             done = f"{outcome.done} done" if outcome.done else "nothing to do"
             self.out.print(
                 f"[bold]{outcome.stage:<9}[/] {done}, {outcome.current} up to date. {_plain(_figures(outcome))}"
             )
 
+    def warn(self, warnings: Sequence[str]) -> None:
+        """Tell people what they should know, the first few."""
+        for warning in warnings[:WARNINGS_SHOWN]:
+            self.err.print(f"[yellow]warning:[/] {_plain(warning)}")
+        if len(warnings) > WARNINGS_SHOWN:
+            self.err.print(f"[yellow]warning:[/] and {len(warnings) - WARNINGS_SHOWN} more (see --json)")
+
     def plan(self, plan: Plan) -> None:
         """Report what a stage would do, and why."""
+        self.warn(plan.warnings)
         head = f"[bold]{plan.stage:<9}[/] {len(plan.tasks)} to do, {plan.current} up to date"
         self.out.print(head if plan.tasks else f"[dim]{head}[/]")
         for task in plan.tasks[:REASONS_SHOWN]:
@@ -158,6 +163,7 @@ def plan_to_dict(plan: Plan) -> dict[str, Any]:
         "waiting": waiting,
         "figures": plan.figures,
         "refused": [asdict(refusal) for refusal in plan.refused],
+        "warnings": list(plan.warnings),
         "notes": list(plan.notes),
     }
 

@@ -23,8 +23,10 @@ def lf_list(project: Folder = Path(), json: Json = False) -> None:
     from beambell.report.text import lfs_text
     from beambell.report.views import list_lfs
 
-    views = list_lfs(open_project(project))
-    Console(as_json=json).show(views, [lfs_text(views)])
+    console, opened = Console(as_json=json), open_project(project)
+    views = list_lfs(opened)
+    console.warn(opened.remarks)
+    console.show(views, [lfs_text(views)])
 
 
 @lf_app.command("show")

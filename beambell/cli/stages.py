@@ -50,7 +50,7 @@ class Stage:
             if not plan.tasks:
                 from beambell.steps.stage import Outcome
 
-                return Outcome(self.name, 0, plan.current)
+                return Outcome(self.name, 0, plan.current, warnings=plan.warnings)
         outcome: Outcome = importlib.import_module(self.runner).run(project, selection)
         return outcome
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import difflib
 import importlib
 import importlib.util
@@ -11,36 +10,25 @@ import threading
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
-from functools import partial
 from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, Self
 
 from beambell.errors import BeamBellError, CatalogueError, UsageError
-from beambell.labeling.batch import batch_labeling_function
-from beambell.labeling.conditions import Condition
+from beambell.labeling.collection import Found, collect, shown, twins, unseen
 from beambell.labeling.core import LabelingFunction
 from beambell.labeling.files import project_root
 from beambell.labeling.fingerprint import fingerprint, source
-from beambell.labeling.python import adopt, is_labeling_function, labeling_function
-from beambell.labeling.stateful import specs_of, stateful_labeling_function
-from beambell.labeling.top_level import TopLevel
-from beambell.labeling.yaml_files import KINDS, find_files, read_lfs
+from beambell.labeling.made import noting
+from beambell.labeling.outside import uses_of_the_world
+from beambell.labeling.python import adopt
+from beambell.labeling.stateful import specs_of
+from beambell.labeling.yaml_files import find_files, read_lfs
 
 _OURS = frozenset({"beambell", "beam_jobs"})
 _EXAMPLE = "labeling_functions"
-_MAKERS = (*KINDS.values(), labeling_function, batch_labeling_function, stateful_labeling_function)
 _importing = threading.RLock()
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A labeling function, and its place: ``file:line``."""
-
-    thing: Any
-    place: str
 
 
 class Catalogue:
@@ -65,6 +53,8 @@ class Catalogue:
         By name: the fingerprint, and what it was made of.
     aggregates
         What the stateful ones vote by, by id.
+    remarks
+        What people should know of them: sentences.
 
     Raises
     ------
@@ -92,6 +82,7 @@ class Catalogue:
         self.fingerprints = {lf.name: fingerprint(lf) for lf in self.lfs}
         self.sources = {lf.name: source(lf) for lf in self.lfs}
         self.aggregates = specs_of(self.lfs)
+        self.remarks: tuple[str, ...] = tuple(twins(self.fingerprints, self.places))
 
     @classmethod
     def load(
@@ -105,10 +96,9 @@ class Catalogue:
     ) -> Self:
         """Import modules, read YAML files, and collect the labeling functions in them.
 
-        Counted are objects at the top level of a module, and in lists and tuples there, unless the variable's name
-        starts with an underscore. With a root, the modules (and whatever they import from it) are read anew from
-        its files, whatever was imported before under the same names, and relative file names of labeling functions
-        start there. What modules print meanwhile goes to stderr.
+        Counted is what `beambell.labeling.collection.collect` finds. With a root, the modules (and whatever they import
+        from it) are read anew from its files, whatever was imported before under the same names, and relative file
+        names of labeling functions start there. What modules print meanwhile goes to stderr.
 
         Parameters
         ----------
@@ -131,14 +121,20 @@ class Catalogue:
         """
         # What a module prints while it is imported must not get into a command's result, which may be JSON.
         with _importing, _fresh_imports(modules, root), redirect_stdout(sys.stderr):
-            found = [one for name in modules for one in _collect(_import(name, root), root)]
+            with noting() as made:
+                imported = [_import(name, root) for name in modules]
+            found = [one for module in imported for one in collect(module, root)]
+            remarks = unseen(imported, made, found, root)
             found += _read(files, classes, root or Path.cwd())
             lfs = _unique(found)
             if not lfs and not may_be_empty:
-                raise _nothing_in([*modules, *files])
+                raise _nothing_in([*modules, *files], remarks)
             # Here, for a fingerprint follows imports inside functions.
             places = {lf.name: one.place for lf, one in lfs}
-            return cls([lf for lf, _ in lfs], places, may_be_empty=may_be_empty)
+            catalogue = cls([lf for lf, _ in lfs], places, may_be_empty=may_be_empty)
+            uses = uses_of_the_world(catalogue.lfs, root)
+            catalogue.remarks = (*remarks, *catalogue.remarks, *uses)
+            return catalogue
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -167,63 +163,14 @@ class Catalogue:
         return len(self.lfs)
 
 
-def _collect(module: ModuleType, root: Path | None) -> Iterator[_Found]:
-    file = Path(getattr(module, "__file__", None) or module.__name__)  # a folder is no file
-    shown, top_level = _shown(file, root), TopLevel(file)
-    for name, first, second in top_level.lost(partial(_makes_lf, module)):
-        if not name.startswith("_"):
-            raise CatalogueError(
-                f"`{name}` is defined twice, at {shown}:{first} and {shown}:{second}: only the second would vote",
-                where=f"{shown}:{second}",
-                fix="rename one of them, or take one out",
-            )
-    for variable, value in vars(module).items():
-        if variable.startswith("_"):
-            continue
-        place = f"{shown}:{top_level.lines[variable]}" if variable in top_level.lines else shown
-        for thing in value if isinstance(value, list | tuple) else (value,):
-            if is_labeling_function(thing):
-                yield _Found(thing, place)
-            elif isinstance(thing, Condition) and variable in top_level.unused:
-                raise _without_a_name(variable, value, place)
-
-
-def _without_a_name(variable: str, value: object, place: str) -> CatalogueError:
-    whose = "is" if isinstance(value, Condition) else "holds"
-    return CatalogueError(
-        f"`{variable}` {whose} a condition without a name: it would never vote, and nothing else here uses it",
-        where=place,
-        fix=f'call .named("{variable}", label=...) on it, or, if it is a part of others, '
-        f"start the variable with an underscore: _{variable}",
-    )
-
-
-def _makes_lf(module: ModuleType, maker: ast.expr) -> bool:
-    """Whether an expression in a module is a constructor or decorator of labeling functions."""
-    if isinstance(maker, ast.Attribute) and maker.attr == "named":
-        return True
-    snorkels = getattr(sys.modules.get("snorkel.labeling.lf.core"), "labeling_function", None)
-    made_by = _value(module, maker)
-    return made_by is not None and any(made_by is known for known in (*_MAKERS, snorkels))
-
-
-def _value(module: ModuleType, name: ast.expr) -> Any:
-    match name:
-        case ast.Name(id=variable):
-            return vars(module).get(variable)
-        case ast.Attribute(value=owner, attr=attribute):
-            return getattr(_value(module, owner), attribute, None)
-    return None
-
-
-def _read(patterns: Sequence[str], classes: Sequence[str], root: Path) -> Iterator[_Found]:
+def _read(patterns: Sequence[str], classes: Sequence[str], root: Path) -> Iterator[Found]:
     for path in find_files(patterns, root):
-        name = _shown(path.absolute(), root)
-        yield from (_Found(lf, place) for lf, place in read_lfs(path, name, classes))
+        name = shown(path.absolute(), root)
+        yield from (Found(lf, place) for lf, place in read_lfs(path, name, classes))
 
 
-def _unique(found: Iterable[_Found]) -> list[tuple[LabelingFunction, _Found]]:
-    lfs: dict[str, tuple[LabelingFunction, _Found]] = {}
+def _unique(found: Iterable[Found]) -> list[tuple[LabelingFunction, Found]]:
+    lfs: dict[str, tuple[LabelingFunction, Found]] = {}
     for lf, one in _distinct(found):
         if lf.name in lfs:
             both = " and ".join(dict.fromkeys([lfs[lf.name][1].place, one.place]))
@@ -232,15 +179,16 @@ def _unique(found: Iterable[_Found]) -> list[tuple[LabelingFunction, _Found]]:
     return list(lfs.values())
 
 
-def _nothing_in(homes: Sequence[str]) -> CatalogueError:
+def _nothing_in(homes: Sequence[str], remarks: Sequence[str]) -> CatalogueError:
+    unseen = "".join(f"\n  {remark}" for remark in remarks)
     return CatalogueError(
-        f"there are no labeling functions in {', '.join(homes) or 'no modules'}",
+        f"there are no labeling functions in {', '.join(homes) or 'no modules'}{unseen}",
         fix="define one at the top level of a module listed under lfs: modules in params.yaml; "
         "`beambell lf new NAME --kind keyword` adds one to fill in",
     )
 
 
-def _distinct(found: Iterable[_Found]) -> Iterator[tuple[LabelingFunction, _Found]]:
+def _distinct(found: Iterable[Found]) -> Iterator[tuple[LabelingFunction, Found]]:
     """Adopt every object once, however often it was imported from one module into another."""
     seen: set[int] = set()
     for one in found:
@@ -282,21 +230,16 @@ def _at(error: BeamBellError, place: str) -> CatalogueError:
 def _place(error: BaseException, name: str, root: Path | None) -> str:
     """Return ``file:line`` of the innermost line of the user's code that an import failed on."""
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{_shown(Path(error.filename), root)}:{error.lineno}"
+        return f"{shown(Path(error.filename), root)}:{error.lineno}"
     frames = [(Path(frame.f_code.co_filename), line) for frame, line in traceback.walk_tb(error.__traceback__)]
     users = [(file, line) for file, line in frames if not _is_machinery(file, root)]
-    return f"{_shown(users[-1][0], root)}:{users[-1][1]}" if users else f"lfs: modules: {name}"
+    return f"{shown(users[-1][0], root)}:{users[-1][1]}" if users else f"lfs: modules: {name}"
 
 
 def _is_machinery(file: Path, root: Path | None) -> bool:
     outside = root is not None and not file.is_relative_to(root.absolute())
     importing = str(file).startswith("<frozen") or file.parent.name == "importlib"
     return outside or importing or "site-packages" in file.parts or file.is_relative_to(Path(__file__).parents[1])
-
-
-def _shown(file: Path, root: Path | None) -> str:
-    inside = root is not None and file.is_relative_to(root.absolute())
-    return file.relative_to(root.absolute()).as_posix() if root is not None and inside else file.name
 
 
 # --- fresh imports from a project's root ---------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from beambell.errors import LabelingFunctionError
+from beambell.labeling.made import note
 from beambell.labeling.row import Columns, Row
 
 ABSTAIN: Final = -1
@@ -101,6 +102,7 @@ class LabelingFunction(ABC):
             for stream in self.streams:
                 if not _STREAM.fullmatch(stream):
                     self.fail(f"{stream!r} cannot be the name of a stream")
+        note(self)
 
     def __getstate__(self) -> dict[str, Any]:
         # What is compiled or loaded on first use stays behind.

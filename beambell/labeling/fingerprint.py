@@ -24,6 +24,8 @@ import re
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path, PurePath
 from typing import Any
@@ -101,6 +103,34 @@ def source(lf: LabelingFunction) -> str:
     return "\n\n\n".join(_Walk.of(lf).texts) + "\n"
 
 
+@dataclass(frozen=True)
+class Definition:
+    """A function or class of the user's own that runs while a labeling function votes.
+
+    Attributes
+    ----------
+    node
+        Its syntax tree, with the lines of its file.
+    scope
+        What the names in it stand for that are defined around it.
+    file
+        Where it is.
+    is_built
+        It is a class of which there was an object before any vote: its constructor has run.
+    """
+
+    node: ast.AST
+    scope: Mapping[str, Any]
+    file: str
+    is_built: bool = False
+
+
+def definitions(lf: LabelingFunction) -> list[Definition]:
+    """Return the definitions that a labeling function reaches, but for those that only load its resources."""
+    walk = _Walk.of(adopt(lf))
+    return [replace(one, is_built=id(thing) in walk.built) for one, thing in walk.reached]
+
+
 class _Walk:
     """One walk over all that a labeling function reaches.
 
@@ -110,6 +140,10 @@ class _Walk:
         What it found.
     texts
         Source text of the definitions met, then the constants they use.
+    reached
+        Definitions that run while it votes, each with the function or class it makes.
+    built
+        Ids of the classes of objects met.
     """
 
     def __init__(self, home: str) -> None:
@@ -119,6 +153,9 @@ class _Walk:
         self._open: set[int] = set()
         self._definitions: list[str] = []
         self._constants: dict[str, str] = {}
+        self._loading = 0
+        self.reached: list[tuple[Definition, Any]] = []
+        self.built: set[int] = set()
         self.form: Form = None
 
     @classmethod
@@ -155,7 +192,7 @@ class _Walk:
             (np.ndarray, self._array),
             (np.generic, lambda t: ["number", t.dtype.str, repr(t.item())]),
             (PurePath, lambda t: ["path", t.as_posix()]),
-            (Resource, lambda t: ["resource", t.digest, self.value(t.load)]),
+            (Resource, self._resource),
             (types.FunctionType, lambda t: numbered(t, self._function)),
             (type, lambda t: numbered(t, self._class)),
             (types.ModuleType, lambda t: numbered(t, self._module)),
@@ -165,6 +202,17 @@ class _Walk:
         )
 
     # --- values ------------------------------------------------------------------------------------------------
+
+    def _resource(self, resource: Resource) -> Form:
+        self._loading += 1  # what loads it may read files: they are known
+        try:
+            return ["resource", resource.digest, self.value(resource.load)]
+        finally:
+            self._loading -= 1
+
+    def _reach(self, thing: Any, node: ast.AST, scope: Mapping[str, Any], file: str | None) -> None:
+        if not self._loading and file is not None:
+            self.reached.append((Definition(node, scope, file), thing))
 
     def _container(self, thing: Any) -> Form:
         name = type(thing).__name__
@@ -194,6 +242,7 @@ class _Walk:
             return ["mapper", self.value(type(thing)), self.value(state)]
         if hasattr(thing, "detach") and hasattr(thing, "numpy"):  # a torch tensor, which pickles differently each time
             return ["tensor", self._array(thing.detach().cpu().numpy())]
+        self.built.add(id(type(thing)))
         try:
             reduced = thing.__reduce_ex__(2)
         except Exception:  # noqa: BLE001  # a lock, a connection, a generator: nothing of it can be constant
@@ -265,6 +314,8 @@ class _Walk:
         node = find_definition(function.__code__, lines)
         if node is not None:
             self._definitions.append(text_of(node, lines))
+            scope = {**function.__globals__, **_closed_over(function)}
+            self._reach(function, node, scope, function.__code__.co_filename)
         return [
             "function",
             self._bytecode(function.__code__) if node is None else normal_form(node),
@@ -292,6 +343,7 @@ class _Walk:
         if node is None:
             return ["class", _name(cls), bases, [[name, self.value(member)] for name, member in methods.items()]]
         self._definitions.append(text_of(node, lines))
+        self._reach(cls, node, vars(module), getattr(module, "__file__", None))
         code = compile(ast.Module([node], type_ignores=[]), "<class>", "exec")
         cells = [[name, self._cells(method)] for name, method in methods.items() if method.__closure__]
         return ["class", normal_form(node), bases, cells, self._references(code, node, vars(module))]
@@ -395,6 +447,15 @@ class _Walk:
             return describe(thing)
         finally:
             self._open.discard(id(thing))
+
+
+def _closed_over(function: types.FunctionType) -> dict[str, Any]:
+    """Return the variables that a function closes over, as far as they have a value."""
+    known: dict[str, Any] = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with suppress(ValueError):
+            known[name] = cell.cell_contents
+    return known
 
 
 _CONSTANT_FORMS = frozenset({

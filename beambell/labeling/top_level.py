@@ -30,6 +30,11 @@ class TopLevel:
         imports = (node for node in statements if isinstance(node, ast.ImportFrom))
         self.unused = set(self.lines).difference(*map(_names_given, imports), *map(_names_used, self._body))
 
+    def makes(self, function: str, makes_lf: Callable[[ast.expr], bool]) -> bool:
+        """Whether the body of a function at the top level makes labeling functions."""
+        bodies = [node for node in self._body if isinstance(node, ast.FunctionDef) and node.name == function]
+        return any(makes_lf(maker) for body in bodies for maker in _made_in(body))
+
     def lost(self, makes_lf: Callable[[ast.expr], bool]) -> Iterator[tuple[str, int, int]]:
         """Find labeling functions that another one of the same name replaces before anything uses them.
 
@@ -56,6 +61,15 @@ class TopLevel:
                     if name in unused:
                         yield name, unused[name], node.lineno
                     unused[name] = node.lineno
+
+
+def _made_in(node: ast.AST) -> Iterator[ast.expr]:
+    """Find what is called, or decorates, anywhere within a node."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Call):
+            yield part.func
+        elif isinstance(part, ast.FunctionDef) and part is not node:
+            yield from part.decorator_list
 
 
 def _statements(file: Path) -> list[ast.stmt]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from beambell.quality.summary import class_column
+from beambell.quality.summary import class_column, voters_column
 from beambell.quality.verdict import Severity
 
 
@@ -92,7 +92,7 @@ class Check:
         return f"{'above' if self.strict else 'at least'} {self.low:.6g}"
 
 
-def partition_checks(thresholds: Thresholds, classes: Sequence[str]) -> tuple[Check, ...]:
+def partition_checks(thresholds: Thresholds, classes: Sequence[str], voteless: Sequence[str] = ()) -> tuple[Check, ...]:
     """List the checks of a partition's figures (see :func:`~beambell.quality.summary.partition_frame`)."""
     return (
         Check(
@@ -149,6 +149,18 @@ def partition_checks(thresholds: Thresholds, classes: Sequence[str]) -> tuple[Ch
             )
             for name in classes
         ),
+        *(
+            Check(
+                "class_votes",
+                voters_column(name),
+                f"the number of labeling functions that vote for class {name}",
+                "warning",
+                "write a labeling function for it, or take the class out of params.yaml",
+                low=0,
+                strict=True,
+            )
+            for name in voteless
+        ),
         *_possible("records", "quarantined_share", "duplicate_share"),
         *_possible("rows", "coverage", "conflict_share"),
         *_possible("covered", *map(class_column, classes)),
@@ -182,7 +194,7 @@ def lf_checks(thresholds: Thresholds) -> tuple[Check, ...]:
     )
 
 
-def gate_fingerprint(thresholds: Thresholds, classes: Sequence[str]) -> str:
+def gate_fingerprint(thresholds: Thresholds, classes: Sequence[str], voteless: Sequence[str] = ()) -> str:
     """Hash the checks: their bounds, severities and words.
 
     A stored verdict still holds while its partition's summaries and this fingerprint are the same, and Great
@@ -193,7 +205,7 @@ def gate_fingerprint(thresholds: Thresholds, classes: Sequence[str]) -> str:
     str
         SHA-256 of the checks, in hex.
     """
-    checks = [asdict(check) for check in (*partition_checks(thresholds, classes), *lf_checks(thresholds))]
+    checks = [asdict(check) for check in (*partition_checks(thresholds, classes, voteless), *lf_checks(thresholds))]
     return hashlib.sha256(json.dumps(checks, sort_keys=True).encode()).hexdigest()
 
 

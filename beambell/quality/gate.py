@@ -15,6 +15,7 @@ from beambell.quality.summary import (
     PartitionSummary,
     lf_frame,
     partition_frame,
+    voters_column,
 )
 from beambell.quality.validation import Result, check_of, validate
 from beambell.quality.verdict import Failure, Verdict
@@ -50,6 +51,7 @@ def judge(
     thresholds: Thresholds,
     *,
     classes: Sequence[str],
+    voteless: Sequence[str] = (),
 ) -> Judgement:
     """Judge partitions, all in one run of Great Expectations.
 
@@ -63,6 +65,8 @@ def judge(
         The bounds.
     classes
         Names of the K classes, in the order of ``class_shares``.
+    voteless
+        Those that no labeling function votes for.
 
     Raises
     ------
@@ -83,8 +87,8 @@ def judge(
     failures: defaultdict[PartitionKey, list[Failure]] = defaultdict(list)
     results: dict[str, Result] = {}
     if partitions:
-        checks = partition_checks(thresholds, classes)
-        frame = partition_frame(partitions, classes)
+        checks = partition_checks(thresholds, classes, voteless)
+        frame = partition_frame(partitions, classes).assign(**{voters_column(name): 0 for name in voteless})
         results["partitions"] = validate("partitions", frame, PARTITION_KEY, checks)
         _collect(failures, results["partitions"], checks)
     if lfs:

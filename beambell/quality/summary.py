@@ -84,6 +84,11 @@ def class_column(name: str) -> str:
     return f"class_share_{name}"
 
 
+def voters_column(name: str) -> str:
+    """Name the figure that holds the number of labeling functions that vote for one class."""
+    return f"lfs_for_{name}"
+
+
 def partition_frame(summaries: Sequence[PartitionSummary], classes: Sequence[str]) -> DataFrame:
     """Lay out the figures of partitions, one row each, in the order of their keys.
 

@@ -83,9 +83,8 @@ def plan(project: Project, selection: Selection) -> Plan:
     """Say which partitions would be voted on, and why."""
     work, current = find_work(project, selection)
     tasks = tuple(Task(str(item.partition), item.reason) for item in work)
-    return Plan(
-        STAGE, tasks, current, figures={"LFs changed": sum(item.reason.startswith(LFS_CHANGED) for item in work)}
-    )
+    figures = {"LFs changed": sum(item.reason.startswith(LFS_CHANGED) for item in work)}
+    return Plan(STAGE, tasks, current, figures=figures, warnings=project.remarks)
 
 
 def active_lfs(project: Project) -> tuple[LFRef, ...]:

@@ -82,7 +82,7 @@ def _label(project: Project) -> Tree:
 
 
 def _validate(project: Project) -> Tree:
-    return {"gate": _section(project, "gate"), **_names(project)}
+    return {"gate": _section(project, "gate"), "voteless": list(project.voteless_classes), **_names(project)}
 
 
 def _train(project: Project) -> Tree:

@@ -62,6 +62,8 @@ class Plan:
         Flat figures for machines that decide by them.
     refused
         Units, up to date, that the gate refuses.
+    warnings
+        Sentences that a person should read, whether there is work or not.
     notes
         Sentences about what holds, though there is nothing to do.
     """
@@ -72,6 +74,7 @@ class Plan:
     waiting: tuple[Task, ...] = ()
     figures: dict[str, Any] = field(default_factory=dict)
     refused: tuple[Refusal, ...] = ()
+    warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 

@@ -126,7 +126,7 @@ def find_cases(project: Project, selection: Selection) -> list[Case]:
     votes = project.store.partitions(Layout.VOTES)
     rows = project.store.partitions(Layout.PARTITIONS)
     quarantined, empty = _quarantined(project)
-    gate = gate_fingerprint(_thresholds(project), project.params.classes)
+    gate = gate_fingerprint(_thresholds(project), project.params.classes, project.voteless_classes)
     cases = []
     for partition, candidate in project.store.partitions(Layout.CANDIDATES).items():
         vote, row = votes.get(partition), rows.get(partition)
@@ -219,7 +219,9 @@ def _stale(project: Project, cases: list[Case]) -> list[tuple[Case, str]]:
 def _judge(project: Project, cases: list[Case]) -> None:
     summaries = [case.summary for case in cases]
     lfs = [lf for case in cases for lf in case.lfs]
-    judgement = judge(summaries, lfs, _thresholds(project), classes=project.params.classes)
+    judgement = judge(
+        summaries, lfs, _thresholds(project), classes=project.params.classes, voteless=project.voteless_classes
+    )
     _leave_report(project, judgement)
 
     def publish(case: Case) -> Manifest:
