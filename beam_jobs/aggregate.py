@@ -12,7 +12,7 @@ import apache_beam as beam
 import pyarrow as pa
 
 from beam_jobs.main import main
-from beam_jobs.pipeline import ProjectFn, Spread, pipeline_options, run_pipeline
+from beam_jobs.pipeline import ProjectFn, Spread, new_pipeline, run_pipeline
 from beam_jobs.shards import Shard, row_items, stage_shard
 from beambell.errors import CatalogueError
 from beambell.project import Project
@@ -50,7 +50,7 @@ def build(project: Project, work: Iterable[PartitionWork], job: str) -> beam.Pip
     """Build the pipeline: row ranges to tables by key, gathered and merged per partition and aggregate."""
     folder = str(project.path)
     items: list[Item] = row_items(work, lambda item: item.rows, project.params.beam.rows_per_item)
-    pipeline = beam.Pipeline(options=pipeline_options(project.params.beam))
+    pipeline = new_pipeline(project.params.beam)
     (
         pipeline
         | "RowRanges" >> Spread(items)

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from beam_jobs import aggregate
 from beam_jobs.main import main
-from beam_jobs.pipeline import ProjectFn, Spread, counters, pipeline_options, run_pipeline
+from beam_jobs.pipeline import ProjectFn, Spread, counters, new_pipeline, run_pipeline
 from beam_jobs.shards import Shard, ahead, read_shards, row_items, stage_shard
 from beambell.errors import CatalogueError
 from beambell.labeling import LabelingFunction, StatefulFunction
@@ -78,7 +78,7 @@ def build(project: Project, work: list[VotesWork], job: str) -> beam.Pipeline:
     """Build the pipeline: row ranges to shards and their counts, both gathered per partition, partitions published."""
     folder = str(project.path)
     items: list[Item] = row_items(work, lambda item: item.rows, project.params.beam.rows_per_item)
-    pipeline = beam.Pipeline(options=pipeline_options(project.params.beam))
+    pipeline = new_pipeline(project.params.beam)
     (
         pipeline
         | "RowRanges" >> Spread(items)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beam_jobs.main import main
-from beam_jobs.pipeline import ProjectFn, Spread, pipeline_options, read_reports, run_pipeline, write_report
+from beam_jobs.pipeline import ProjectFn, Spread, new_pipeline, read_reports, run_pipeline, write_report
 from beambell.project import Project
 from beambell.records import QUARANTINE_SCHEMA, read_records
 from beambell.steps.ingest import (
@@ -50,7 +50,7 @@ def run(project: Project, selection: Selection) -> Outcome:
 def build(project: Project, work: IngestWork, job: str) -> beam.Pipeline:
     """Build the pipeline: files to fragments, fragments grouped by partition, partitions published."""
     folder, read = str(project.path), frozenset(file.name for file in work.files)
-    pipeline = beam.Pipeline(options=pipeline_options(project.params.beam))
+    pipeline = new_pipeline(project.params.beam)
     fragments = (
         pipeline | "Files" >> Spread(enumerate(work.files)) | "ReadRecords" >> beam.ParDo(ReadRecords(folder, job))
     )

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 import apache_beam as beam
 
 from beam_jobs.main import main
-from beam_jobs.pipeline import ProjectFn, Spread, pipeline_options, run_pipeline
+from beam_jobs.pipeline import ProjectFn, Spread, new_pipeline, run_pipeline
 from beam_jobs.shards import Shard, join_shards, row_items, stage_shard
 from beambell.labeling import patterns as packed
 from beambell.project import Project
@@ -50,7 +50,7 @@ def build(project: Project, work: list[LabelWork], job: str) -> beam.Pipeline:
     """Build the pipeline: row ranges to shards, shards joined per partition, partitions published."""
     folder = str(project.path)
     items: list[Item] = row_items(work, lambda item: item.votes, project.params.beam.rows_per_item)
-    pipeline = beam.Pipeline(options=pipeline_options(project.params.beam))
+    pipeline = new_pipeline(project.params.beam)
     (
         pipeline
         | "RowRanges" >> Spread(items)

@@ -7,8 +7,11 @@ import importlib
 import json
 import sys
 
+from pydantic import ValidationError
+
 from beambell.arguments import refuse_credentials
-from beambell.errors import BeamBellError
+from beambell.config import Params
+from beambell.errors import BeamBellError, UsageError
 from beambell.project import Project
 
 
@@ -26,7 +29,7 @@ def main(module: str) -> None:
         refuse_credentials(sys.argv[1:])
         project = Project(arguments.project)
         if beam_options:
-            project.params = project.params.with_beam_options(beam_options)
+            project.params = _with_options(project.params, beam_options)
         selection = project.select(arguments.stream, arguments.start, arguments.end)
         outcome = importlib.import_module(module).run(project, selection)
     except BeamBellError as error:
@@ -41,6 +44,14 @@ def main(module: str) -> None:
     else:
         figures = ", ".join(f"{name} {value}" for name, value in outcome.figures.items())
         sys.stdout.write(f"{outcome.stage}: {outcome.done} done, {outcome.current} up to date. {figures}\n")
+
+
+def _with_options(params: Params, options: list[str]) -> Params:
+    try:
+        return params.with_beam_options(options)
+    except ValidationError as error:
+        problem = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise UsageError(problem, where=" ".join(options), fix="options not listed in --help go to Beam") from None
 
 
 def _parser(module: str) -> argparse.ArgumentParser:

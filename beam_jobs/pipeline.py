@@ -23,6 +23,7 @@ from apache_beam.runners.worker.statesampler import StateSampler
 from apache_beam.transforms.window import GlobalWindows
 from apache_beam.utils.windowed_value import WindowedValue
 
+from beam_jobs.service import check_service, complaints_about_options, failures_of
 from beambell.config import BeamParams
 from beambell.errors import BeamBellError, StorageError
 from beambell.labeling import Catalogue
@@ -55,6 +56,21 @@ def pipeline_options(params: BeamParams) -> PipelineOptions:
     return _Options([f"--runner={params.runner}", *params.options], save_main_session=False)
 
 
+def new_pipeline(params: BeamParams) -> beam.Pipeline:
+    """Start a pipeline for the runner that ``params.yaml`` names.
+
+    Raises
+    ------
+    ConfigError
+        If Beam cannot use the runner, or an option.
+    """
+    with complaints_about_options():
+        options = pipeline_options(params)
+        if params.options:
+            options.get_all_options()  # or a wrong value would be found in the middle of the work
+        return beam.Pipeline(options=options)
+
+
 def _end_promptly(every_ms: int = 1) -> None:
     """Let bundles in this process end as soon as their work does.
 
@@ -71,15 +87,19 @@ def run_pipeline(project: Project, job: str, pipeline: beam.Pipeline) -> Pipelin
     ------
     BeamBellError
         As raised in a worker. Runners bring errors back as text at best, so workers leave theirs in a file.
+    JobServiceError
+        If a job service is away, or says no more than that the job failed.
     """
+    check_service(pipeline.options)
     _end_promptly()
     _projects[job] = project
     logger = logging.getLogger("apache_beam")
     before = logger.level
     logger.setLevel(logging.CRITICAL)  # of a failure, Beam logs the same traceback many times over
     try:
-        result = pipeline.run()
-        result.wait_until_finish()
+        with failures_of(pipeline.options):
+            result = pipeline.run()
+            result.wait_until_finish()
     except Exception:
         if job in _failures:
             raise _failures.pop(job) from None

@@ -111,6 +111,10 @@ class StorageError(BeamBellError):
     """The place of the artefacts takes no more: full, over its quota, read-only, or not ours to write to."""
 
 
+class JobServiceError(BeamBellError):
+    """The runner of a Beam job that works elsewhere is away, or the job failed there."""
+
+
 class StateError(BeamBellError):
     """Pattern counts of different LFs or classes were mixed, or a count is impossible."""
 

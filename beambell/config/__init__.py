@@ -1,8 +1,8 @@
 """``params.yaml`` as typed, validated objects."""
 
+from beambell.config.beam import BeamParams
 from beambell.config.load import load_params
 from beambell.config.params import (
-    BeamParams,
     EmbeddedParams,
     EvaluationParams,
     FeedbackParams,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from beambell.config.beam import BeamParams
 from beambell.config.section import Name, Section, Share
 from beambell.config.streams import StreamParams
 
@@ -284,27 +285,6 @@ class ScheduleParams(Section):
     maintenance: str = "30 4 * * *"
 
 
-class BeamParams(Section):
-    """How the Beam jobs run.
-
-    Attributes
-    ----------
-    runner
-        ``FnApiRunner`` (embedded), or any runner Beam knows by name.
-    options
-        Further Beam options, as on the command line: ``["--job_endpoint=localhost:8099"]``.
-    workers
-        Work items that each of Beam's workers does at once, in threads; the embedded runner has one worker.
-    rows_per_item
-        Rows of one work item, the unit of memory and of parallelism.
-    """
-
-    runner: str = "FnApiRunner"
-    options: tuple[str, ...] = ()
-    workers: int = Field(default=2, ge=1)
-    rows_per_item: int = Field(default=65_536, ge=1)
-
-
 class EmbeddedParams(Section):
     """The generated data set that the repository's own project works on.
 
@@ -372,15 +352,14 @@ class Params(BaseSettings):
         return len(self.classes)
 
     def with_beam_options(self, options: Iterable[str]) -> Params:
-        """Copy, with options of Beam added as on its command line; ``--runner=NAME`` names the runner."""
-        runner, extra = self.beam.runner, []
-        for option in options:
-            if option.startswith("--runner="):
-                runner = option.removeprefix("--runner=")
-            else:
-                extra.append(option)
-        beam = self.beam.model_copy(update={"runner": runner, "options": (*self.beam.options, *extra)})
-        return self.model_copy(update={"beam": beam})
+        """Copy, with options of Beam added as on its command line; ``--runner=NAME`` names the runner.
+
+        Raises
+        ------
+        ValueError
+            If Beam knows no such runner, or if a word is no option.
+        """
+        return self.model_copy(update={"beam": self.beam.with_options(options)})
 
     @classmethod
     def settings_customise_sources(

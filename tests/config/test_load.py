@@ -65,6 +65,14 @@ def test_defaults_fill_what_is_not_said(tmp_path):
         (GOOD + "    fields: {dt: string}\n", 5, ["column 'dt' is reserved"]),
         (GOOD + "    fields: {text: string}\n", 5, ["is the text and must not be listed"]),
         (GOOD.replace("{dt}", "x") + "    undated: delivery\n", 5, ["undated: delivery needs {dt}"]),
+        (GOOD + "beam: {runner: FnApiRuner}\n", 7, ["beam.runner", "did you mean 'FnApiRunner'?", "'FnApiRuner'"]),
+        (GOOD + "beam: {runner: flinkk}\n", 7, ["beam.runner", "did you mean 'FlinkRunner'?"]),
+        (GOOD + "beam: {runner: Hadoop}\n", 7, ["beam.runner", "it knows FnApiRunner, PortableRunner"]),
+        (GOOD + "beam: {runner: DaskRunner}\n", 7, ["beam.runner", "DaskRunner leaves out parts"]),
+        (GOOD + "beam: {runner: apache_beam.runners.dask.dask_runner.DaskRunner}\n", 7, ["leaves out parts"]),
+        (GOOD + "beam: {runner: ''}\n", 7, ["beam.runner"]),
+        (GOOD + "beam: {options: [job_endpoint=here:1]}\n", 7, ["begins with --, unlike 'job_endpoint=here:1'"]),
+        (GOOD + "beam: {options: [--runner=FlinkRunner]}\n", 7, ["name the runner in beam.runner"]),
         ("- a\n- b\n", None, ["expected a mapping"]),
         ("a: [", 1, ["not valid YAML"]),
     ],
@@ -101,3 +109,8 @@ def test_beam_options_of_the_command_line_are_added(tmp_path):
     params = load(tmp_path, GOOD).with_beam_options(["--runner=PortableRunner", "--job_endpoint=localhost:1"])
     assert params.beam.runner == "PortableRunner"
     assert params.beam.options == ("--job_endpoint=localhost:1",)
+    again = params.with_beam_options(["--runner", "flink", "--parallelism", "2"])
+    assert (again.beam.runner, again.beam.options[1:]) == ("FlinkRunner", ("--parallelism", "2"))
+    for wrong in (["--runner=FlinkRuner"], ["--runner"], ["job_endpoint=localhost:1"], ["--runner=DaskRunner"]):
+        with pytest.raises(ValueError, match=r"runner|option|Dask"):
+            params.with_beam_options(wrong)
