@@ -61,7 +61,7 @@ def _million(folder: Path) -> str:
     }
     pyarrow.csv.write_csv(pa.table(events), folder / "events.csv")
     start = time.process_time()
-    import_file(project, folder / "events.csv", {}, None)
+    import_file(project, folder / "events.csv")
     taken = time.process_time()
     outcome = run(project, project.select())
     found = time.process_time()

@@ -21,8 +21,31 @@ Time = Annotated[str | None, typer.Option("--time", help="When, such as 2026-01-
 FileTime = Annotated[str | None, typer.Option("--time", help="When, where an event does not say.")]
 FileReviewer = Annotated[str | None, typer.Option("--reviewer", help="Who said it, where an event does not say.")]
 FileStream = Annotated[str | None, typer.Option("--stream", help="Of which stream, where an event does not say.")]
-Files = Annotated[list[Path], typer.Argument(help="CSV, JSON lines, or Label Studio's JSON.")]
+Files = Annotated[
+    list[Path],
+    typer.Argument(help="CSV or JSON, BeamBell's, Label Studio's, doccano's, Prodigy's, Argilla's; or folders."),
+]
 Format = Annotated[str | None, typer.Option("--format", help="csv, jsonl or label-studio, if its name does not tell.")]
+FileFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help="csv, tsv, jsonl, json, label-studio, prodigy, argilla or doccano, if neither name nor records tell.",
+    ),
+]
+Map = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="CLASS=THEIRS", help="Their word for a class; once for each of their words."),
+]
+IdField = Annotated[
+    str | None,
+    typer.Option("--id-field", help="Where the row's id is, such as id or meta.id; row_id, if left out."),
+]
+LabelField = Annotated[
+    str | None,
+    typer.Option("--label-field", help="Where the answer is: a column, a control, a question; label, if left out."),
+]
+Delimiter = Annotated[str | None, typer.Option("--delimiter", help="Of CSV; told from its header, if left out.")]
 
 Size = Annotated[int | None, typer.Option("--size", min=1, help="Rows; feedback.queue.size, if left out.")]
 Again = Annotated[bool, typer.Option("--again", help="Also rows that were given out and have no answer.")]
@@ -35,6 +58,7 @@ def feedback_add(
     stream: OneStream = None,
     label: Annotated[str | None, typer.Option("--label", help="The row is of this class.")] = None,
     unsure: Annotated[bool, typer.Option("--unsure", help="The reviewer cannot tell.")] = False,
+    not_label: Annotated[str | None, typer.Option("--not-label", help="The row is not of this class.")] = None,
     not_a_class: Annotated[bool, typer.Option("--not-a-class", help="The row is of none of the classes.")] = False,
     lf_wrong: Annotated[str | None, typer.Option("--lf-wrong", help="This LF's vote on the row is wrong.")] = None,
     lf_right: Annotated[str | None, typer.Option("--lf-right", help="This LF's vote on the row is right.")] = None,
@@ -50,6 +74,7 @@ def feedback_add(
 
     said = {
         "label": label,
+        "not_label": not_label,
         "unsure": unsure or None,
         "not_a_class": not_a_class or None,
         "lf_wrong": lf_wrong,
@@ -61,7 +86,7 @@ def feedback_add(
         raise UsageError(
             f"{len(given)} things are said of the row",
             where="feedback add",
-            fix="use one of --label, --unsure, --not-a-class, --lf-wrong, --lf-right and --withdraw",
+            fix="use one of --label, --not-label, --unsure, --not-a-class, --lf-wrong, --lf-right and --withdraw",
         )
     opened = open_project(project)
     lf = lf_wrong or lf_right
@@ -71,7 +96,7 @@ def feedback_add(
         row_id=row,
         stream=stream,
         verdict=given[0],
-        label=label,
+        label=label or not_label,
         lf=None if lf is None else opened.catalogue[lf].name,
         withdraws=withdraw,
         reviewer=reviewer,
@@ -88,32 +113,42 @@ def feedback_add(
 def feedback_import(
     files: Files,
     project: Folder = Path(),
-    file_format: Format = None,
+    file_format: FileFormat = None,
+    theirs: Map = None,
+    id_field: IdField = None,
+    label_field: LabelField = None,
+    delimiter: Delimiter = None,
     reviewer: FileReviewer = None,
     stream: FileStream = None,
     time: FileTime = None,
     json: Json = False,
 ) -> None:
-    """Take in files of events; what is no event is set aside, and told."""
-    from beambell.steps.feedback import import_file
+    """Take in files of answers; every record is taken in, skipped, or not understood, and that is told."""
+    from beambell.feedback.answers import read_map
+    from beambell.report.imported import import_text
+    from beambell.steps.collect import How
+    from beambell.steps.feedback import import_files
 
     console, opened = Console(as_json=json), open_project(project)
     if stream:
         opened.select([stream])
     defaults = {name: value for name, value in (("reviewer", reviewer), ("stream", stream), ("time", time)) if value}
-    imported = [import_file(opened, file, defaults, file_format) for file in files]
-    lines = []
-    for one in imported:
-        lines.append(f"{one.file}: {one.events:,} events {'taken in' if one.new else 'are there already'}")
-        lines += [f"  line {line}: {message}" for line, message in one.rejects]
-        if one.quarantined > len(one.rejects):
-            lines.append(f"  and {one.quarantined - len(one.rejects):,} more were set aside")
-        lines += [f"  {problem}" for problem in one.problems]
-    from rich.markup import escape
-
-    console.show(imported, [*map(escape, lines), "`beambell run` applies them"])
-    if any(not one.events and (one.quarantined or one.problems) for one in imported):
+    mapped = read_map(theirs or (), opened.params.classes)
+    how = How(defaults, file_format, mapped, id_field, label_field, _character(delimiter))
+    imported = import_files(opened, files, how)
+    console.show(imported, import_text(imported))
+    if any(one.failed for one in imported) or not any(one.answers for one in imported):
         raise typer.Exit(ExitCode.FAILED)
+
+
+def _character(delimiter: str | None) -> str | None:
+    r"""Read a delimiter as people type it: a tab may be ``\t``."""
+    found = {"\\t": "\t", "tab": "\t"}.get(delimiter or "", delimiter)
+    if found is not None and len(found) != 1:
+        raise UsageError(
+            f"--delimiter {found!r} is not one character", where="feedback import", fix="use , ; | or \\t, for example"
+        )
+    return found
 
 
 @feedback_app.command("status")

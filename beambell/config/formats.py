@@ -7,11 +7,11 @@ from typing import Final
 
 FORMATS: Final[Mapping[str, int]] = {
     "ingest": 1,
-    "collect": 1,
+    "collect": 2,
     "aggregate": 1,
     "apply": 1,
     "merge": 1,
-    "feedback": 1,
+    "feedback": 2,
     "fit": 1,
     "label": 1,
     "validate": 1,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from beambell.config.formats import FORMAT
 from beambell.feedback.events import EVENTS_SCHEMA, CheckedEvents
 from beambell.records.schema import QUARANTINE_SCHEMA, Reject, quarantine_table
 from beambell.store import FileRef, Layout, Manifest, Store
@@ -24,8 +25,18 @@ def batch_folder(inputs: Mapping[str, str]) -> str:
 
 
 def read_batches(store: Store) -> dict[str, Manifest]:
-    """All batches there are, by folder, in order."""
-    return store.under(Layout.FEEDBACK_BATCHES)
+    """All batches there are, by folder, in order; not those whose file was read anew since, by a later version."""
+    batches = store.under(Layout.FEEDBACK_BATCHES)
+    anew = {batch_folder(before) for batch in batches.values() for before in _read_before(batch.inputs)}
+    return {folder: batch for folder, batch in batches.items() if folder not in anew}
+
+
+def _read_before(inputs: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Give the inputs of batches of the same file, asked for in the same way, by earlier versions of what reads it."""
+    rest = {name: value for name, value in inputs.items() if name != FORMAT}
+    if FORMAT in inputs:
+        yield rest  # the first did not say which it was
+        yield from ({**rest, FORMAT: str(number)} for number in range(2, int(inputs[FORMAT])))
 
 
 def publish_batch(
@@ -52,10 +63,15 @@ def publish_batch(
     files = {"events": sealed.ref}
     if counted.rejects:
         files["quarantine"] = write_table(store, folder, "quarantine", quarantine_table(file or "", counted.rejects))
+    answers = (sealed.ref.rows or 0) - counted.taken_back
+    quarantined = sum(reject.line is not None for reject in counted.rejects)
     facts = {
         "file": file,
+        "records": answers + counted.skipped.total() + quarantined,
+        "answers": answers,
+        "skipped": dict(sorted(counted.skipped.items())),
         "events": sealed.ref.rows,
-        "quarantined": sum(reject.line is not None for reject in counted.rejects),
+        "quarantined": quarantined,
         "problems": [reject.message for reject in counted.rejects if reject.line is None],
         "codes": dict(sorted(Counter(reject.code.value for reject in counted.rejects).items())),
     }
@@ -65,10 +81,14 @@ def publish_batch(
 @dataclass
 class _Counted:
     rejects: list[Reject] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    taken_back: int = 0
 
     def good(self, parts: Iterable[CheckedEvents]) -> Iterator[pa.Table]:
         for part in parts:
             self.rejects += part.rejects
+            self.skipped += part.skipped
+            self.taken_back += part.taken_back
             if part.events.num_rows:
                 yield part.events
 

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from beambell.config import FeedbackParams
 from beambell.feedback.events import EVENTS_SCHEMA, Verdict
 from beambell.feedback.reviewers import weigh
+from beambell.feedback.standing import Given, Standing, Tally, find_standing
 from beambell.records.split import holdout
 
 Ints = npt.NDArray[np.int64]
@@ -33,6 +34,7 @@ CONSENSUS_SCHEMA: Final = pa.schema(
         pa.field("row_id", pa.string(), nullable=False),
         pa.field("verdict", pa.string()),
         pa.field("label", pa.string()),
+        pa.field("excluded", pa.list_(pa.string())),
         pa.field("reviewers", pa.int32(), nullable=False),
         pa.field("deciding", pa.int32(), nullable=False),
         pa.field("agreement", pa.float64()),
@@ -62,7 +64,7 @@ REVIEWERS_SCHEMA: Final = pa.schema(
     ]
 )
 _COLUMNS: Final = tuple(name for name in EVENTS_SCHEMA.names if name not in ("comment", "random_share"))
-_OF_ROWS: Final = (Verdict.LABEL, Verdict.NOT_A_CLASS, Verdict.UNSURE)
+_OF_ROWS: Final = (Verdict.LABEL, Verdict.NOT_LABEL, Verdict.NOT_A_CLASS, Verdict.UNSURE)
 _OF_LFS: Final = (Verdict.LF_RIGHT, Verdict.LF_WRONG)
 
 
@@ -73,10 +75,11 @@ class Consensus:
     Attributes
     ----------
     rows
-        `CONSENSUS_SCHEMA`. ``verdict`` is ``label``, ``not_a_class``, ``unsure`` (nobody could tell), ``undecided`` (a
-        tie, too few, or too little agreement), or null where only labeling functions were judged. ``agreement`` is the
-        share of the ``deciding`` reviewers that gave the commonest answer; below 1, they contradict each other.
-        ``confidence`` is the same, or the answer's probability by Dawid-Skene.
+        `CONSENSUS_SCHEMA`. ``verdict`` is ``label``, ``not_a_class``, ``not_label`` (of none of the classes in
+        ``excluded``), ``unsure`` (nobody could tell), ``undecided`` (a tie, too few, or too little agreement), or null
+        where only labeling functions were judged. ``agreement`` is the share of the ``deciding`` reviewers that are
+        behind the commonest answer; below 1, they contradict each other. ``confidence`` is the same, or the answer's
+        probability by Dawid-Skene.
     lf_verdicts
         `LF_VERDICTS_SCHEMA`: how many reviewers called a labeling function's vote on a row right, or wrong.
     reviewers
@@ -110,24 +113,30 @@ def find_consensus(events: pa.Table, classes: Sequence[str], params: FeedbackPar
     once, different = _once(coded)
     withdrawn = once[_withdrawn(table, coded, once)]
     standing = np.setdiff1d(once, withdrawn, assume_unique=True)
-    answers = standing[np.isin(coded.kind[standing], coded.kinds(_OF_ROWS))]
-    outside = answers[coded.answer[answers] == coded.outside]
-    answers = np.setdiff1d(answers, outside, assume_unique=True)
+    of_rows = standing[np.isin(coded.kind[standing], coded.kinds(_OF_ROWS))]
+    outside = of_rows[coded.answer[of_rows] == coded.outside]
+    of_rows = np.setdiff1d(of_rows, outside, assume_unique=True)
+    excludes = np.isin(coded.kind[of_rows], coded.kinds([Verdict.NOT_LABEL]))
+    answers, exclusions = of_rows[~excludes], of_rows[excludes]
     on_lfs = standing[np.isin(coded.kind[standing], coded.kinds(_OF_LFS))]
     latest = _latest(coded, answers, (coded.row, coded.reviewer))
+    latest_not = _latest(coded, exclusions, (coded.row, coded.reviewer, coded.answer))
     latest_on_lfs = _latest(coded, on_lfs, (coded.row, coded.lf, coded.reviewer))
+    said = find_standing(_given(coded, latest), _given(coded, latest_not), len(classes))
     figures = {
         "events": len(once),
         "withdrawn": len(withdrawn),
-        "superseded": len(answers) - len(latest) + len(on_lfs) - len(latest_on_lfs),
+        "superseded": len(of_rows) - len(latest) - len(latest_not) + said.superseded + len(on_lfs) - len(latest_on_lfs),
         "outside": len(outside),
         "different": different,
     }
-    everything = np.concatenate([latest, latest_on_lfs])
+    everything = np.concatenate([latest, latest_not, latest_on_lfs])
+    rows = np.unique(coded.row[everything])
+    tally = Tally.of(said, rows, len(classes))
     return Consensus(
-        rows=_rows(table, coded, latest, everything, classes, params),
+        rows=_rows(table, coded, said, tally, everything, rows, classes, params),
         lf_verdicts=_lf_verdicts(coded, latest_on_lfs),
-        reviewers=_reviewers(coded, latest),
+        reviewers=_reviewers(coded, said, tally, rows, np.concatenate([latest, latest_not])),
         figures=figures,
     )
 
@@ -154,6 +163,8 @@ class _Coded:
         self.answer = pc.fill_null(label, self.outside).to_numpy().astype(np.int64)
         self.answer[np.isin(self.kind, self.kinds([Verdict.NOT_A_CLASS]))] = self.not_a_class
         self.answer[np.isin(self.kind, self.kinds([Verdict.UNSURE]))] = self.unsure
+        self.order = np.empty(len(self.time), np.int64)
+        self.order[np.lexsort((self.event, self.time))] = np.arange(len(self.time))
         shown = pc.fill_null(table["votes_shown"].cast(pa.int8()), -1).to_numpy().astype(np.int64)
         self.asked = shown, pc.fill_null(table["probability"], -1.0).to_numpy(), codes(table["picked_by"])[0]
 
@@ -216,27 +227,37 @@ def _latest(coded: _Coded, at: Ints, keys: Sequence[Ints]) -> Ints:
     return at[order[last]]
 
 
+def _given(coded: _Coded, at: Ints) -> Given:
+    return Given(coded.row[at], coded.reviewer[at], coded.answer[at], coded.order[at])
+
+
 def _rows(
-    table: pa.Table, coded: _Coded, latest: Ints, everything: Ints, classes: Sequence[str], params: FeedbackParams
-) -> pa.Table:
-    rows = np.unique(coded.row[everything])
-    n = len(rows)
-    at = np.searchsorted(rows, coded.row[latest])
-    reviewers = np.bincount(at, minlength=n)
-    decides = coded.answer[latest] < coded.n_answers
-    who, what, whom = at[decides], coded.answer[latest][decides], coded.reviewer[latest][decides]
-    deciding = np.bincount(who, minlength=n)
-    best = _Best(n, who, what)
-    agreement = np.divide(best.count, deciding, out=np.full(n, np.nan), where=deciding > 0)
+    table: pa.Table, coded: _Coded, said: Standing, tally: Tally, everything: Ints, rows: Ints,
+    classes: Sequence[str], params: FeedbackParams,
+) -> pa.Table:  # fmt: skip
+    n, deciding = len(rows), tally.deciding
+    reviewers = deciding + np.bincount(np.searchsorted(rows, said.unsure.row), minlength=n)
+    best = _Best.of(tally.support())
+    # Who only says what a row is not contradicts nobody, where nobody says what it is.
+    behind = np.where(best.count < 0, deciding, best.count)
+    agreement = np.divide(behind, deciding, out=np.full(n, np.nan), where=deciding > 0)
+    winner, confidence = best.winner, agreement
     if params.consensus == "dawid_skene":
-        winner, confidence = weigh(n, who, whom, what, coded.n_answers, len(coded.reviewers))
-        confidence = np.where(deciding > 0, confidence, np.nan)
-    else:
-        winner, confidence = best.winner, agreement
+        decided = said.decided
+        who = np.searchsorted(rows, decided.row)
+        winner, weighed = weigh(n, who, decided.reviewer, decided.answer, coded.n_answers, len(coded.reviewers))
+        confidence = np.where(best.count < 0, agreement, weighed)
+    winner = np.where(tally.opposed(winner), -1, winner)
     clear = (winner >= 0) & (deciding >= params.min_reviewers) & (confidence >= params.min_agreement)
+    ruled_out = tally.ruled_out(params.min_reviewers) & ~clear[:, None]
+    n_left = len(classes) - ruled_out.sum(axis=1)
+    winner = np.where(clear, winner, np.where(n_left == 1, ruled_out.argmin(axis=1), len(classes)))
+    clear |= n_left <= 1
+    partly = ~clear & ruled_out.any(axis=1)
     verdicts = np.full(n, None, dtype=object)
     verdicts[reviewers > 0] = Verdict.UNSURE.value
     verdicts[deciding > 0] = UNDECIDED
+    verdicts[partly] = Verdict.NOT_LABEL.value
     verdicts[clear] = Verdict.LABEL.value
     verdicts[clear & (winner == coded.not_a_class)] = Verdict.NOT_A_CLASS.value
     label = np.where(clear & (winner < len(classes)), winner, -1)
@@ -248,6 +269,7 @@ def _rows(
         "row_id": ids,
         "verdict": pa.array(verdicts, pa.string()),
         "label": pa.array(list(classes), pa.string()).take(pa.array(label, pa.int64(), mask=label < 0)),
+        "excluded": _names(ruled_out & partly[:, None], classes),
         "reviewers": pa.array(reviewers, pa.int32()),
         "deciding": pa.array(deciding, pa.int32()),
         "agreement": pa.array(agreement, mask=deciding == 0),
@@ -258,28 +280,36 @@ def _rows(
     return pa.table(columns, schema=CONSENSUS_SCHEMA)
 
 
+def _names(mask: Mask, classes: Sequence[str]) -> pa.Array:
+    """Name the classes of each row of a mask [n, K]; null where there is none."""
+    counts = mask.sum(axis=1)
+    values = pa.array(list(classes), pa.string()).take(pa.array(np.nonzero(mask)[1]))
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    missing = np.append(counts == 0, False)
+    return pa.ListArray.from_arrays(pa.array(offsets, mask=missing), values)
+
+
+@dataclass(frozen=True)
 class _Best:
-    """The commonest answer of each row.
+    """The answer of each row that most reviewers are behind.
 
     Attributes
     ----------
     count
-        How many gave it, [n]; 0 where nobody decided.
+        How many are, [n]; -1 where nobody gave one.
     winner
-        The answer, [n]; -1 where nobody decided, or two are equally common.
+        The answer, [n]; -1 where nobody gave one, or as many are behind two.
     """
 
-    def __init__(self, n: int, row: Ints, answer: Ints) -> None:
-        order = np.lexsort((answer, row))
-        new = np.flatnonzero(starts(row[order], answer[order]))
-        times = np.diff(np.append(new, len(order)))
-        of, said = row[order][new], answer[order][new]
-        self.count = np.zeros(n, np.int64)
-        np.maximum.at(self.count, of, times)
-        top = times == self.count[of]
-        self.winner = np.full(n, -1, np.int64)
-        self.winner[of[top]] = said[top]
-        self.winner[np.bincount(of[top], minlength=n) > 1] = -1
+    count: Ints
+    winner: Ints
+
+    @classmethod
+    def of(cls, support: Ints) -> _Best:
+        """Find it, from the reviewers behind each answer: [n, answers], -1 for those that nobody gave."""
+        count = support.max(axis=1, initial=-1)
+        several = (support == count[:, None]).sum(axis=1) > 1
+        return cls(count, np.where((count < 0) | several, -1, support.argmax(axis=1)))
 
 
 def _picked(table: pa.Table, coded: _Coded, everything: Ints, rows: Ints) -> dict[str, pa.Array]:
@@ -314,20 +344,29 @@ def _lf_verdicts(coded: _Coded, latest: Ints) -> pa.Table:
     return pa.Table.from_arrays(columns, schema=LF_VERDICTS_SCHEMA)
 
 
-def _reviewers(coded: _Coded, latest: Ints) -> pa.Table:
-    n = len(coded.reviewers)
-    who, what = coded.reviewer[latest], coded.answer[latest]
-    decides = what < coded.n_answers
-    _, row = np.unique(coded.row[latest][decides], return_inverse=True)
-    same = row * coded.n_answers + what[decides]
-    others = np.bincount(row)[row] - 1 if len(row) else row
-    _, answer = np.unique(same, return_inverse=True)
-    equal = np.bincount(answer)[answer] - 1 if len(answer) else answer
+def _reviewers(coded: _Coded, said: Standing, tally: Tally, rows: Ints, latest: Ints) -> pa.Table:
+    """Count, of each reviewer, the rows he answered, and how far others that decided bear him out."""
+    n, decided, excluded = len(coded.reviewers), said.decided, said.excluded
+    row = np.searchsorted(rows, decided.row)
+    against = np.concatenate([tally.against, np.zeros((len(rows), 1), np.int64)], axis=1)
+    others = tally.deciding[row] - 1
+    opposed = others - tally.votes[row, decided.answer] + 1 - tally.excluding[row] + against[row, decided.answer]
+    # Who only says what a row is not is compared with those who say what it is.
+    who = excluded.reviewer
+    of_row = np.searchsorted(rows, excluded.row)
+    new = starts(excluded.row, who)
+    compared = np.bincount(decided.reviewer, weights=others, minlength=n) + np.bincount(
+        who[new], weights=tally.votes[of_row[new]].sum(axis=1), minlength=n
+    )
+    disagreed = np.bincount(decided.reviewer, weights=opposed, minlength=n) + np.bincount(
+        who, weights=tally.votes[of_row, excluded.answer], minlength=n
+    )
+    pairs = np.unique(np.stack([coded.row[latest], coded.reviewer[latest]]), axis=1)
     figures = [
-        np.bincount(who, minlength=n),
-        np.bincount(who, weights=what == coded.unsure, minlength=n),
-        np.bincount(who[decides], weights=others, minlength=n),
-        np.bincount(who[decides], weights=equal, minlength=n),
+        np.bincount(pairs[1], minlength=n),
+        np.bincount(said.unsure.reviewer, minlength=n),
+        compared,
+        compared - disagreed,
     ]
     heard = np.flatnonzero(figures[0])
     columns = [coded.reviewers.take(pa.array(heard)), *(pa.array(one[heard].astype(np.int64)) for one in figures)]

@@ -5,8 +5,10 @@ An event never changes. Whoever thinks again sends another event, and whoever di
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -18,7 +20,7 @@ from beambell.errors import UsageError
 from beambell.records.cells import ID, KINDS, Kind, convert
 from beambell.records.chunk import Cells, Chunk, Faults
 from beambell.records.identity import content_ids
-from beambell.records.schema import Code, Reject
+from beambell.records.schema import Code, Reject, readable
 from beambell.records.times import TIME
 
 
@@ -33,6 +35,8 @@ class Verdict(StrEnum):
         The reviewer looked, and cannot tell.
     NOT_A_CLASS
         The row is of none of the classes.
+    NOT_LABEL
+        The row is not of the class in ``label``; of which it is, or of none, is not said.
     LF_WRONG, LF_RIGHT
         The vote of the labeling function in ``lf`` is wrong, or right, on this row.
     WITHDRAWN
@@ -42,6 +46,7 @@ class Verdict(StrEnum):
     LABEL = "label"
     UNSURE = "unsure"
     NOT_A_CLASS = "not_a_class"
+    NOT_LABEL = "not_label"
     LF_WRONG = "lf_wrong"
     LF_RIGHT = "lf_right"
     WITHDRAWN = "withdrawn"
@@ -78,6 +83,7 @@ _KINDS: Final[dict[str, Kind]] = {
 #: What each verdict has to come with; a column of these three that it does not need must be empty.
 _NEEDS: Final = {
     Verdict.LABEL: "label",
+    Verdict.NOT_LABEL: "label",
     Verdict.LF_WRONG: "lf",
     Verdict.LF_RIGHT: "lf",
     Verdict.WITHDRAWN: "withdraws",
@@ -94,10 +100,16 @@ class CheckedEvents:
         The good ones, `EVENTS_SCHEMA`, in the order they came.
     rejects
         The others: where, why and what to do; with ``line`` None, a remark on the whole file.
+    skipped
+        Of records that nobody gave an answer in: why -> how many.
+    taken_back
+        How many of ``events`` are of such records: the reviewer looked at the row, and gave no answer.
     """
 
     events: pa.Table
     rejects: list[Reject]
+    skipped: Counter[str] = field(default_factory=Counter)
+    taken_back: int = 0
 
 
 def check_events(
@@ -106,6 +118,7 @@ def check_events(
     classes: Sequence[str],
     streams: Sequence[str] = (),
     defaults: Mapping[str, Any] | None = None,
+    latest: datetime | None = None,
 ) -> CheckedEvents:
     """Part raw events into good ones and rejects.
 
@@ -121,6 +134,8 @@ def check_events(
         further streams are good: their rows may come later.
     defaults
         Column -> what an empty cell of it means, such as the reviewer of the whole file.
+    latest
+        The last moment at which anybody can have said anything; a later time is not understood.
 
     Notes
     -----
@@ -135,6 +150,7 @@ def check_events(
         columns["stream"] = pc.fill_null(columns["stream"], streams[0])
     columns["verdict"] = _verdicts(columns)
     _judge(columns, classes, faults)
+    _judge_times(columns["time"], latest, faults)
     good = pa.table(columns).select(EVENTS_SCHEMA.names).filter(faults.good_rows(n))
     given = good["event_id"].combine_chunks()
     if given.null_count:
@@ -195,13 +211,14 @@ def _verdicts(columns: Mapping[str, pa.Array]) -> pa.Array:
 
 
 def _judge(columns: Mapping[str, pa.Array], classes: Sequence[str], faults: Faults) -> None:
-    verdict, label, time = columns["verdict"], columns["label"], columns["time"]
+    verdict, label = columns["verdict"], columns["label"]
     known = ", ".join(Verdict)
     faults.add_where(verdict.is_null(), Code.BAD_VALUE, f"no verdict and no label; write one of {known}")
-    faults.add_where(
+    _refuse(
+        faults,
         pc.invert(pc.is_in(verdict, pa.array(list(Verdict), pa.string()))),
-        Code.BAD_VALUE,
-        f"the verdict is none of {known}; correct it",
+        verdict,
+        f"the verdict {{}} is none of {known}; correct it",
     )
     for name in ("label", "lf", "withdraws"):
         needing = pa.array([kind for kind, column in _NEEDS.items() if column == name], pa.string())
@@ -210,41 +227,62 @@ def _judge(columns: Mapping[str, pa.Array], classes: Sequence[str], faults: Faul
         faults.add_where(
             pc.and_(needed, pc.invert(given)), Code.BAD_VALUE, f"no {name} with verdict {spoken}; fill it in"
         )
-        faults.add_where(
+        _refuse(
+            faults,
             pc.and_(pc.invert(needed), given),
-            Code.BAD_VALUE,
-            f"a {name} only goes with verdict {spoken}; leave it empty, or send two events",
+            columns[name],
+            f"a {name} only goes with verdict {spoken}, and here is {{}}; leave it empty, or send two events",
         )
-    strange = pc.invert(pc.is_in(label, pa.array(list(classes), pa.string())))
-    faults.add_where(
-        pc.and_(label.is_valid(), strange),
+    _refuse(
+        faults,
+        pc.and_(label.is_valid(), pc.invert(pc.is_in(label, pa.array(list(classes), pa.string())))),
+        label,
+        f"the label {{}} is none of the classes {', '.join(classes)}; correct it, use --map CLASS=theirs, or "
+        f"use verdict {Verdict.NOT_A_CLASS}",
         Code.UNKNOWN_CLASS,
-        f"the label is none of the classes {', '.join(classes)}; correct it, or use verdict {Verdict.NOT_A_CLASS}",
     )
-    of_row = pc.not_equal(verdict, Verdict.WITHDRAWN)
-    faults.add_where(pc.and_(of_row, columns["row_id"].is_null()), Code.NO_ID, "no row_id; name the row")
-    faults.add_where(
-        pc.and_(of_row, columns["stream"].is_null()), Code.NO_ID, "no stream; name the row's stream, or use --stream"
-    )
-    faults.add_where(
+    _judge_places(columns, faults)
+    for name, low, message in (
+        ("probability", pc.less_equal, "the probability of being picked is above 0, and at most 1, not {}"),
+        ("random_share", pc.less, "random_share lies between 0 and 1, not at {}"),
+    ):
+        share = columns[name]
+        outside = pc.or_(low(share, 0.0), pc.greater(share, 1.0))
+        _refuse(faults, outside, share, f"{message}; correct it, or leave it empty")
+
+
+def _judge_places(columns: Mapping[str, pa.Array], faults: Faults) -> None:
+    of_row = pc.not_equal(columns["verdict"], Verdict.WITHDRAWN)
+    no_row, no_stream = (pc.and_(of_row, columns[name].is_null()) for name in ("row_id", "stream"))
+    faults.add_where(no_row, Code.NO_ID, "no row_id; name the row, or say with --id-field where its id is")
+    faults.add_where(no_stream, Code.NO_ID, "no stream; name the row's stream, or use --stream")
+    _refuse(
+        faults,
         pc.invert(pc.match_substring_regex(columns["stream"], f"^{NAME_PATTERN}$")),
-        Code.BAD_VALUE,
-        "this cannot be a stream's name; correct it",
+        columns["stream"],
+        "{} cannot be a stream's name; correct it",
     )
     faults.add_where(columns["reviewer"].is_null(), Code.NO_ID, "no reviewer; say who, or use --reviewer")
+
+
+def _judge_times(time: pa.Array, latest: datetime | None, faults: Faults) -> None:
     faults.add_where(time.is_null(), Code.NO_TIME, "no time; say when, as 2026-01-03T07:15:00Z, or use --time")
-    share = columns["probability"]
-    faults.add_where(
-        pc.or_(pc.less_equal(share, 0.0), pc.greater(share, 1.0)),
-        Code.BAD_VALUE,
-        "the probability of being picked is above 0, and at most 1; correct it, or leave it empty",
-    )
-    share = columns["random_share"]
-    faults.add_where(
-        pc.or_(pc.less(share, 0.0), pc.greater(share, 1.0)),
-        Code.BAD_VALUE,
-        "random_share lies between 0 and 1; correct it, or leave it empty",
-    )
+    if latest is not None:
+        _refuse(
+            faults,
+            pc.greater(time, pa.scalar(latest, time.type)),
+            time,
+            f"the time {{}} is later than {latest:%Y-%m-%d}, so that nobody can have said it; correct it",
+            Code.BAD_TIME,
+        )
+
+
+def _refuse(faults: Faults, mask: pa.Array, column: pa.Array, message: str, code: Code = Code.BAD_VALUE) -> None:
+    """Note a fault for every row of a mask, with the value that is there in the place of ``{}``."""
+    for row in pc.indices_nonzero(pc.fill_null(mask, False)).to_pylist():
+        value = column[row].as_py()
+        text = value.isoformat() if isinstance(value, datetime) else readable(repr(value), 80)
+        faults.add(row, code, message.replace("{}", text, 1))
 
 
 def _hashes(events: pa.Table) -> pa.Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -19,6 +20,10 @@ Role = Literal["fit", "evaluate"]
 
 #: Verdicts that set a row's published label, or take it away.
 SETTING: Final = (Verdict.LABEL.value, Verdict.NOT_A_CLASS.value)
+#: The verdict that takes classes from a row's published label, and leaves it to the votes which of the others it is.
+LIMITING: Final = Verdict.NOT_LABEL.value
+#: What a file of labels needs to know of the reviewed rows of its partition.
+OF_LABELS: Final = ("row_id", "verdict", "label", "excluded", "evaluate")
 
 
 @dataclass(frozen=True)
@@ -44,9 +49,13 @@ def reviewed_in(manifest: Manifest | None, partition: Partition) -> Reviewed | N
     return Reviewed(*entry) if entry else None
 
 
-def read_reviewed(store: Store, manifest: Manifest, rows: Reviewed, columns: list[str] | None = None) -> pa.Table:
+def read_reviewed(store: Store, manifest: Manifest, rows: Reviewed, columns: Sequence[str]) -> pa.Table:
     """Read the reviewed rows of one partition."""
-    return read_rows(store, Layout.FEEDBACK, manifest.files["rows"], rows.start, rows.stop, columns)
+    table = read_rows(store, Layout.FEEDBACK, manifest.files["rows"], rows.start, rows.stop, list(columns))
+    if "excluded" in columns and "excluded" not in table.column_names:
+        # Made before anybody could say what a row is not.
+        table = table.append_column("excluded", pa.nulls(table.num_rows, pa.list_(pa.string())))
+    return table.select(list(columns))
 
 
 def read_counts(store: Store, manifest: Manifest | None, role: Role) -> FeedbackCounts | None:
@@ -73,7 +82,8 @@ def find_partitions(rows: pa.Table) -> dict[str, tuple[int, int, str | None]]:
 
 def _digest(rows: pa.Table) -> str | None:
     """Hash what labels depend on: which rows have which label, or none, and which of them only measure."""
-    setting = rows.filter(pc.is_in(rows["verdict"], pa.array(SETTING)))
+    setting = rows.filter(pc.is_in(rows["verdict"], pa.array([*SETTING, LIMITING])))
     if not setting.num_rows:
         return None
-    return hash_columns(setting, ("row_id", "label", "evaluate"))
+    limited = pc.any(pc.equal(setting["verdict"], LIMITING)).as_py()
+    return hash_columns(setting, ("row_id", "label", "evaluate", *(("excluded",) if limited else ())))

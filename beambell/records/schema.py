@@ -53,6 +53,7 @@ class Code(StrEnum):
     BAD_VALUE = "bad_value"
     NO_ID = "no_id"
     UNKNOWN_CLASS = "unknown_class"
+    OTHER_ANSWER = "other_answer"
     TRUNCATED = "truncated"
     UNREADABLE = "unreadable"
     EMPTY_FILE = "empty_file"

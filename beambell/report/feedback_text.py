@@ -23,8 +23,8 @@ def status_text(view: FeedbackView) -> Iterator[RenderableType]:
         f"{view.superseded} superseded, {view.quarantined} set aside)"
     )
     yield (
-        f"{view.rows:,} rows: {view.labelled:,} labelled, {view.not_a_class} of no class, {view.unsure} unsure, "
-        f"{view.undecided} undecided"
+        f"{view.rows:,} rows: {view.labelled:,} labelled, {view.not_label:,} not of a class, "
+        f"{view.not_a_class} of no class, {view.unsure} unsure, {view.undecided} undecided"
     )
     yield f"{view.fit:,} labelled rows are for fitting label models, {view.evaluate:,} only measure"
     if view.unknown or view.waiting:

@@ -118,8 +118,8 @@ class FeedbackView:
     withdrawn, superseded, outside, different
         Events that were taken back; replaced by a later one of the reviewer; labels outside of today's classes; ids
         that stand for different things.
-    rows, labelled, not_a_class, unsure, undecided
-        Rows that something was said of, and what the consensus on them is.
+    rows, labelled, not_label, not_a_class, unsure, undecided
+        Rows that something was said of, and what the consensus on them is; of ``not_label`` rows, what they are not.
     contradicted
         Rows on which reviewers disagree.
     unknown, waiting
@@ -145,6 +145,7 @@ class FeedbackView:
     different: int
     rows: int
     labelled: int
+    not_label: int
     not_a_class: int
     unsure: int
     undecided: int
@@ -164,8 +165,8 @@ class FeedbackView:
 
 
 _FIGURES = (
-    "events", "withdrawn", "superseded", "outside", "different", "rows", "labelled", "not_a_class", "unsure",
-    "undecided", "contradicted", "unknown", "waiting",
+    "events", "withdrawn", "superseded", "outside", "different", "rows", "labelled", "not_label", "not_a_class",
+    "unsure", "undecided", "contradicted", "unknown", "waiting",
 )  # fmt: skip
 
 

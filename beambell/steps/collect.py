@@ -7,8 +7,9 @@ with it, and so does `aggregate` if a labeling function votes by what people sai
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 import fsspec
 import pyarrow as pa
@@ -18,6 +19,7 @@ from beambell.errors import ArtefactError, InputError
 from beambell.feedback.batches import batch_folder, publish_batch, read_batches
 from beambell.feedback.events import CheckedEvents, check_events
 from beambell.project import Project
+from beambell.records.chunk import Chunk
 from beambell.records.schema import Code, Reject
 from beambell.steps.outside import FileDigests, Found, glob_files
 from beambell.steps.stage import Outcome, Plan, Task
@@ -25,6 +27,8 @@ from beambell.store import Layout, Manifest, Selection, digest
 from beambell.store.manifest import FILE_NAME
 
 STAGE = "collect"
+TOLERANCE: Final = timedelta(days=2)
+"""By which a clock may be ahead of another's, its time zone included."""
 
 NewFile = tuple[Found, dict[str, str]]
 """A file, and the inputs of the batch that is made from it."""
@@ -117,16 +121,27 @@ def _take_in(project: Project, file: Found, inputs: dict[str, str]) -> Manifest:
 
 
 def set_aside(batches: Iterable[Manifest]) -> Iterator[str]:
-    """Say what of the files was no event, for people."""
+    """Say of files what became of their records, for people, unless all of them were answers."""
     for batch in batches:
         facts = batch.facts
         yield from (f"{facts['file']}: {problem}" for problem in facts["problems"])
-        if facts["quarantined"]:
-            why = ", ".join(f"{n} {code}" for code, n in facts["codes"].items())
-            yield (
-                f"{facts['file']}: {facts['quarantined']} events were set aside ({why}), {facts['events']} taken in; "
-                "`beambell feedback status` lists them"
-            )
+        if facts["quarantined"] or not facts["answers"]:
+            listed = "; `beambell feedback status` lists them" if facts["quarantined"] else ""
+            yield f"{facts['file']}: {account(facts)}{listed}"
+
+
+def account(facts: Mapping[str, Any]) -> str:
+    """Word what became of the records of a file: how many are answers, and why the others are not."""
+    skipped, codes = facts.get("skipped", {}), facts["codes"]
+    reasons = [f"{n:,} {reason}" for reason, n in skipped.items()]
+    reasons += [f"{n:,} {code}" for code, n in codes.items()] if facts["quarantined"] else []
+    answers = facts.get("answers", facts["events"])
+    records = facts.get("records", answers + facts["quarantined"])
+    counted = (
+        f"{records:,} records: {answers:,} answers taken in, {sum(skipped.values()):,} skipped, "
+        f"{facts['quarantined']:,} not understood"
+    )
+    return f"{counted}, because {', '.join(reasons)}" if reasons else counted
 
 
 def file_inputs(project: Project, sha256: str) -> dict[str, str]:
@@ -146,28 +161,81 @@ def consensus_inputs(project: Project, batches: Mapping[str, Manifest]) -> dict[
     }
 
 
-def read_file(
-    project: Project, url: str, name: str, *, defaults: dict[str, Any] | None = None, file_format: Any = None
-) -> Iterator[CheckedEvents]:
+@dataclass(frozen=True)
+class How:
+    """How a file is to be read, where neither it nor its name says so.
+
+    Attributes
+    ----------
+    defaults
+        Column -> what an empty cell of it means.
+    file_format
+        One of `beambell.feedback.reading.FORMATS`.
+    theirs
+        Another tool's word -> the class that it means.
+    id_field, label_field
+        Where a record has the id of its row, and its answer.
+    delimiter
+        Of CSV.
+    """
+
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    file_format: str | None = None
+    theirs: Mapping[str, str] = field(default_factory=dict)
+    id_field: str | None = None
+    label_field: str | None = None
+    delimiter: str | None = None
+
+    def inputs(self) -> dict[str, str]:
+        """Give the digest of it, if anything is said."""
+        told = {"id_field": self.id_field, "label_field": self.label_field, "delimiter": self.delimiter}
+        said: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
+        if self.theirs:
+            said["theirs"] = dict(self.theirs)
+        if not (said or self.defaults or self.file_format):
+            return {}
+        return {"how": digest({**self.defaults, "format": self.file_format, **said})}
+
+
+def read_file(project: Project, url: str, name: str, how: How = How()) -> Iterator[CheckedEvents]:
     """Read a file of events part by part.
 
     Parameters
     ----------
     url, name
         Where it is, and what messages call it.
-    defaults
-        Column -> what an empty cell of it means.
-    file_format
-        If its name does not tell.
+    how
+        How to read it.
 
     Raises
     ------
     InputError
         If its format is unknown.
     """
-    from beambell.feedback import interchange
+    from beambell.feedback.answers import Reading
+    from beambell.feedback.reading import read_parts
 
-    params = project.params
+    params, latest = project.params, last_moment(project)
+    reading = Reading(tuple(params.classes), how.theirs, how.id_field, how.label_field)
+
+    def checked(chunk: Chunk) -> CheckedEvents:
+        return check_events(
+            chunk, classes=params.classes, streams=list(params.streams), defaults=how.defaults, latest=latest
+        )
+
     with fsspec.open(url, "rb") as source:
-        for chunk in interchange.read_events(source, name=name, file_format=file_format).chunks:
-            yield check_events(chunk, classes=params.classes, streams=list(params.streams), defaults=defaults)
+        for part in read_parts(
+            source, name=name, reading=reading, file_format=how.file_format, delimiter=how.delimiter
+        ):
+            yield replace(checked(part.answers), skipped=part.skipped)
+            if len(part.taken_back.lines):
+                # Who only looked at a row need not be named: without, it stays skipped, and is no event.
+                looked = checked(part.taken_back).events
+                yield CheckedEvents(looked, [], taken_back=looked.num_rows)
+
+
+def last_moment(project: Project) -> datetime:
+    """Give the moment after which nobody can have said anything: now, or the newest rows' day, and `TOLERANCE`."""
+    newest = max((partition.dt for partition in project.store.partitions(Layout.PARTITIONS)), default="")
+    now = datetime.now(UTC)
+    return max(now, datetime.fromisoformat(newest[:10]).replace(tzinfo=UTC) if newest else now) + TOLERANCE

@@ -7,7 +7,8 @@ is kept, and found when it comes.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,17 @@ from beambell.feedback.events import CheckedEvents, Verdict, make_event
 from beambell.feedback.stored import count_labels, find_partitions
 from beambell.labeling import patterns as packed
 from beambell.project import Project
-from beambell.steps.collect import NewFile, consensus_inputs, file_inputs, find_new, read_file, set_aside, take_in
+from beambell.report.imported import Imported, NotUnderstood
+from beambell.steps.collect import (
+    How,
+    NewFile,
+    consensus_inputs,
+    file_inputs,
+    find_new,
+    read_file,
+    set_aside,
+    take_in,
+)
 from beambell.steps.row_index import RowIndex
 from beambell.steps.stage import Outcome, Plan, Task, staleness
 from beambell.steps.votes_index import read_votes
@@ -150,41 +161,13 @@ def add_event(project: Project, **said: Any) -> Added:
         return Added(key, new, tuple(str(partition) for partition, _, _ in found))
 
 
-@dataclass(frozen=True)
-class Imported:
-    """A file that was taken in by hand.
-
-    Attributes
-    ----------
-    file
-        Its name.
-    new
-        Whether it was not taken in before.
-    events, quarantined
-        Good ones, and those set aside.
-    problems
-        Of the file as a whole.
-    rejects
-        Line and reason of the first that were set aside.
-    """
-
-    file: str
-    new: bool
-    events: int
-    quarantined: int
-    problems: tuple[str, ...]
-    rejects: tuple[tuple[int, str], ...]
-
-
-def import_file(project: Project, path: Path, defaults: dict[str, Any], file_format: str | None) -> Imported:
+def import_file(project: Project, path: Path, how: How = How()) -> Imported:  # noqa: B008 - frozen
     """Take in a file of events, wherever it is.
 
     Parameters
     ----------
-    defaults
-        Column -> what an empty cell of it means in this file.
-    file_format
-        If its name does not tell.
+    how
+        How to read it.
 
     Raises
     ------
@@ -196,18 +179,81 @@ def import_file(project: Project, path: Path, defaults: dict[str, Any], file_for
         raise InputError("there is no such file", where=str(path), fix="check the name")
     name = path.relative_to(project.path).as_posix() if path.is_relative_to(project.path) else path.name
     with path.open("rb") as file:
-        inputs = file_inputs(project, hashlib.file_digest(file, "sha256").hexdigest())
-    if defaults or file_format:
-        inputs["how"] = digest({**defaults, "format": file_format})
+        inputs = file_inputs(project, hashlib.file_digest(file, "sha256").hexdigest()) | how.inputs()
+    folder = batch_folder(inputs)
     with project.writing():
-        new = batch_folder(inputs) not in read_batches(store)
-        parts = read_file(project, str(path), name, defaults=defaults, file_format=file_format)
-        batch = publish_batch(store, parts, inputs, file=name)
+        new = folder not in read_batches(store)
+        batch = publish_batch(store, read_file(project, str(path), name, how), inputs, file=name)
+        unknown = _unknown_rows(project, read_events(store, {folder: batch}))
+    return _imported(name, batch, read_quarantine(store, {folder: batch}), unknown, new=new)
+
+
+def import_files(project: Project, paths: Sequence[Path], how: How = How()) -> list[Imported]:  # noqa: B008 - frozen
+    """Take in files of events, and all files in folders; one that cannot be read does not keep the others out.
+
+    Raises
+    ------
+    InputError
+        If there is only one file, and it cannot be read; or none.
+    """
+    files = [file for path in paths for file in (_files_in(path) if path.is_dir() else [path])]
+    if not files:
+        where = ", ".join(map(str, paths))
+        raise InputError("there is no file in the folder", where=where, fix="check the name")
+    if len(files) == 1:
+        return [import_file(project, files[0], how)]
+    return [_import_or_tell(project, file, how) for file in files]
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+
+
+def _import_or_tell(project: Project, path: Path, how: How) -> Imported:
+    try:
+        return import_file(project, path, how)
+    except InputError as error:
+        problem = f"{error.message}; {error.fix}"
+        return Imported(path.name, True, 0, 0, 0, 0, 0, 0, (problem,), {}, (), (), 0, ())
+
+
+def _imported(name: str, batch: Manifest, quarantine: pa.Table, unknown: list[str], *, new: bool) -> Imported:
     facts = batch.facts
-    rejects = read_quarantine(store, {batch_folder(inputs): batch}).select(["line", "message"])
-    lines = rejects.filter(rejects["line"].is_valid()).slice(0, REJECTS_SHOWN).to_pylist()
-    shown = tuple((line["line"], line["message"]) for line in lines)
-    return Imported(name, new, facts["events"], facts["quarantined"], tuple(facts["problems"]), shown)
+    skipped = facts.get("skipped", {})
+    rejects = quarantine.filter(quarantine["line"].is_valid()).select(["line", "code", "message"]).to_pylist()
+    first = {reject["code"]: reject for reject in reversed(rejects)}
+    counts = Counter(reject["code"] for reject in rejects)
+    return Imported(
+        file=name,
+        new=new,
+        records=facts.get("records", facts["events"] + facts["quarantined"]),
+        answers=facts.get("answers", facts["events"]),
+        skipped=sum(skipped.values()),
+        not_understood=facts["quarantined"],
+        events=facts["events"],
+        quarantined=facts["quarantined"],
+        problems=tuple(facts["problems"]),
+        skipped_because=skipped,
+        not_understood_because=tuple(
+            NotUnderstood(code, n, first[code]["line"], first[code]["message"]) for code, n in counts.most_common()
+        ),
+        rejects=tuple((reject["line"], reject["message"]) for reject in rejects[:REJECTS_SHOWN]),
+        unknown=len(unknown),
+        unknown_rows=tuple(unknown[:REJECTS_SHOWN]),
+    )
+
+
+def _unknown_rows(project: Project, events: pa.Table) -> list[str]:
+    """List the rows that events speak of and no partition has, in order."""
+    of_rows = events.filter(events["row_id"].is_valid()).group_by(["stream", "row_id"]).aggregate([])
+    index, unknown = _index(project), []
+    for stream in sorted(set(of_rows["stream"].to_pylist())):
+        ids = of_rows.filter(pc.equal(of_rows["stream"], stream))["row_id"].combine_chunks()
+        there = np.zeros(len(ids), bool)
+        for _, positions, _ in index.find({stream: ids}):
+            there[positions] = True
+        unknown += [f"{stream}/{row}" for row in sorted(ids.filter(pa.array(~there)).to_pylist())]
+    return unknown
 
 
 # -- the consensus -----------------------------------------------------------------------------------------------
@@ -249,7 +295,12 @@ def _publish(project: Project) -> Manifest:
 
 def _figures(rows: pa.Table) -> dict[str, int]:
     verdicts = dict(zip(*(each.to_pylist() for each in rows["verdict"].value_counts().flatten()), strict=True))
-    names = {"labelled": Verdict.LABEL, "not_a_class": Verdict.NOT_A_CLASS, "unsure": Verdict.UNSURE}
+    names = {
+        "labelled": Verdict.LABEL,
+        "not_label": Verdict.NOT_LABEL,
+        "not_a_class": Verdict.NOT_A_CLASS,
+        "unsure": Verdict.UNSURE,
+    }
     return {
         "rows": rows.num_rows,
         **{name: verdicts.get(verdict.value, 0) for name, verdict in names.items()},

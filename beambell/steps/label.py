@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beambell.config.formats import FORMAT_CHANGED, has_other_format, with_format
-from beambell.feedback.stored import SETTING, Reviewed, read_reviewed, reviewed_in
+from beambell.feedback.stored import LIMITING, OF_LABELS, SETTING, Reviewed, read_reviewed, reviewed_in
 from beambell.labeling import patterns as packed
 from beambell.project import Project
 from beambell.state import PatternCounts
@@ -239,15 +239,18 @@ def labels_table(
     posteriors
         The label model as a lookup.
     reviewed
-        Reviewed rows of the partition: ``row_id``, ``verdict``, ``label`` and ``evaluate``.
+        Reviewed rows of the partition: `beambell.feedback.stored.OF_LABELS`.
     """
     distinct, inverse, _ = packed.unique(posteriors.heard(codes))
     by_pattern, at = _label_patterns(distinct, posteriors), pa.array(inverse)
-    columns = {name: by_pattern[name].take(at) for name in by_pattern.column_names}
+    columns = {name: by_pattern[name].combine_chunks().take(at) for name in by_pattern.column_names}
     if reviewed is not None:
         answers = Answers(ids, reviewed, posteriors.classes)
         for name, said in answers.columns.items():
-            columns[name] = pc.replace_with_mask(columns[name].combine_chunks(), answers.mask, said)
+            columns[name] = pc.replace_with_mask(columns[name], answers.mask, said)
+        limits = Limits(ids, reviewed, columns, posteriors.classes)
+        for name, left in limits.columns.items():
+            columns[name] = pc.replace_with_mask(columns[name], limits.mask, left)
     model = pa.repeat(posteriors.id[:SHORT], len(ids))
     schema = labels_schema(posteriors.classes)
     return pa.table({"id": ids, "label_model": model, **columns}).select(schema.names).cast(schema)
@@ -308,13 +311,58 @@ class Answers:
         }
 
 
+class Limits:
+    """What the votes say of rows of which people only said what they are not.
+
+    Attributes
+    ----------
+    mask
+        Which of n rows, bool [n].
+    columns
+        Of a file of labels, for these rows in their order: their probabilities without the classes that people ruled
+        out, shared out again among the others in proportion.
+    """
+
+    def __init__(
+        self, ids: pa.ChunkedArray, reviewed: pa.Table, columns: dict[str, pa.Array], classes: list[str]
+    ) -> None:
+        reviewed = reviewed.filter(pc.equal(reviewed["verdict"], LIMITING))
+        found = pc.index_in(ids, value_set=reviewed["row_id"].combine_chunks())
+        self.mask = found.is_valid().combine_chunks()
+        self.columns: dict[str, pa.Array] = {}
+        rows = reviewed.take(found.drop_null()).combine_chunks()
+        if not rows.num_rows:
+            return
+        mine = {name: column.filter(self.mask) for name, column in columns.items()}
+        covered = mine["covered"].to_numpy(zero_copy_only=False)
+        before = np.column_stack([pc.fill_null(mine[f"p_{name}"], 0.0).to_numpy() for name in classes])
+        out = np.array([[name in said for name in classes] for said in rows["excluded"].to_pylist()])
+        proba = _without(before.astype(np.float64), out)
+        self.columns = {
+            "label": pa.array(hard_labels(proba, covered)),
+            **{
+                f"p_{name}": pa.array(p.astype(np.float32), mask=~covered)
+                for name, p in zip(classes, proba.T, strict=True)
+            },
+            "entropy": pa.array(entropy(proba).astype(np.float32), mask=~covered),
+            "feedback": pa.repeat("row", len(covered)),
+            "split": pc.if_else(rows["evaluate"].combine_chunks(), "evaluate", "fit"),
+        }
+
+
+def _without(proba: npt.NDArray[np.float64], out: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Condition distributions [n, K] on classes that are out; those left are equally likely where none of them was."""
+    left = np.where(out, 0.0, proba)
+    left = np.where(left.sum(axis=1, keepdims=True) > 0, left, (~out).astype(np.float64))
+    return np.asarray(left / left.sum(axis=1, keepdims=True))
+
+
 def read_answers(project: Project, work: LabelWork) -> pa.Table | None:
     """Read the reviewed rows of a partition, if there are any that change a label."""
     manifest = project.store.read(Layout.FEEDBACK) if work.reviewed else None
     if work.reviewed is None or manifest is None:
         return None
-    columns = ["row_id", "verdict", "label", "evaluate"]
-    return read_reviewed(project.store, manifest, work.reviewed, columns)
+    return read_reviewed(project.store, manifest, work.reviewed, OF_LABELS)
 
 
 def publish_candidate(project: Project, work: LabelWork, labels: FileRef, posteriors: Posteriors) -> Manifest:

@@ -12,9 +12,10 @@ import pyarrow.csv
 
 from beambell.embedded.reviewers import review
 from beambell.project import Project
+from beambell.report.imported import Imported
 from beambell.report.sample import draw
 from beambell.steps.evaluate import gold_of
-from beambell.steps.feedback import Imported, import_file
+from beambell.steps.feedback import import_file
 from beambell.store.files import Files
 
 FILE = "data/reviews/simulated.csv"
@@ -30,7 +31,7 @@ def simulate_reviews(project: Project, rows: int = ROWS) -> Imported:
     sink = io.BytesIO()
     pyarrow.csv.write_csv(pa.Table.from_pylist(events), sink)
     Files(project.path).write(FILE, sink.getvalue())
-    return import_file(project, Path(project.path / FILE), {}, None)
+    return import_file(project, Path(project.path / FILE))
 
 
 def _rows(project: Project, n: int) -> Iterator[tuple[str, str, int, float]]:

@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beambell.errors import InputError
+from beambell.feedback.answers import Reading
 from beambell.feedback.events import CheckedEvents, check_events
-from beambell.feedback.interchange import detect_format, guarded, read_events, unguarded, write_tasks
+from beambell.feedback.interchange import guarded, unguarded, write_tasks
 from beambell.feedback.label_studio import labeling_config
+from beambell.feedback.reading import read_parts
 from beambell.feedback.tasks import TASKS_SCHEMA
 
 CLASSES = ["ham", "spam"]
@@ -48,15 +50,17 @@ def written(table: pa.Table, file_format: Any) -> bytes:
 
 
 def read(data: bytes | str, name: str, **defaults: Any) -> tuple[CheckedEvents, int]:
-    """Events and rejects of all chunks, and how many tasks are unanswered."""
-    raw = read_events(io.BytesIO(data.encode() if isinstance(data, str) else data), name=name)
-    checked = [check_events(chunk, classes=CLASSES, defaults=defaults) for chunk in raw.chunks]
+    """Events and rejects of all parts, and how many tasks are unanswered."""
+    file = io.BytesIO(data.encode() if isinstance(data, str) else data)
+    parts = list(read_parts(file, name=name, reading=Reading(tuple(CLASSES))))
+    chunks = [chunk for part in parts for chunk in (part.answers, part.taken_back)]
+    checked = [check_events(chunk, classes=CLASSES, defaults=defaults) for chunk in chunks]
     events = [one.events for one in checked]
     return (
         CheckedEvents(
             pa.concat_tables(events) if events else pa.table({}), [r for one in checked for r in one.rejects]
         ),
-        raw.unanswered,
+        sum(part.skipped.total() - len(part.taken_back.lines) for part in parts),
     )
 
 
@@ -153,7 +157,7 @@ def test_guarding_a_cell_is_undone(cell):
 
 def test_a_format_nobody_knows_says_what_to_do():
     with pytest.raises(InputError, match="--format"):
-        detect_format("answers.xlsx")
+        read(b"PK", "answers.xlsx")
 
 
 @given(st.binary(max_size=200), st.sampled_from(["a.csv", "a.jsonl", "a.json"]))

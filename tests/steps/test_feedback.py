@@ -25,6 +25,7 @@ from beambell.report.sample import draw
 from beambell.state import FeedbackCounts
 from beambell.steps import fit as fit_step
 from beambell.steps import train as train_step
+from beambell.steps.collect import How
 from beambell.steps.evaluate import gold_of
 from beambell.steps.feedback import add_event, import_file
 from beambell.steps.label import UNLABELLED
@@ -223,7 +224,8 @@ def test_a_file_half_bad_gives_its_good_half(folder):
     (folder / "reviews" / "notes.txt").write_text("not a format of feedback")
     outcome = run_stages(folder, "feedback")["feedback"]
     assert outcome.figures["events"] == 1
-    assert any("a.csv: 3 events were set aside" in warning and "1 taken in" in warning for warning in outcome.warnings)
+    counted = "a.csv: 4 records: 1 answers taken in, 0 skipped, 3 not understood, because"
+    assert any(counted in warning for warning in outcome.warnings)
     assert any("notes.txt: unknown format" in warning for warning in outcome.warnings)
     rejects = show_feedback(Project(folder)).rejects
     assert {"reviews/a.csv"} <= {reject["file"] for reject in rejects}
@@ -348,14 +350,14 @@ def test_a_file_imported_by_hand(folder, tmp_path):
     file = tmp_path / "labels.csv"
     file.write_text(f"row_id,label\n{row},spam\n{row},egg\n")
     told = {"stream": "comments", "reviewer": "ada", "time": "2026-01-05"}
-    imported = import_file(Project(folder), file, told, None)
+    imported = import_file(Project(folder), file, How(told))
     assert (imported.file, imported.new, imported.events, imported.quarantined) == ("labels.csv", True, 1, 1)
     assert imported.rejects[0][0] == 3
-    assert not import_file(Project(folder), file, told, None).new
+    assert not import_file(Project(folder), file, How(told)).new
     run_stages(folder, *TO_LABELS)
     assert label_of(folder, row)["source"] == "feedback"
     with pytest.raises(InputError, match="no such file"):
-        import_file(Project(folder), tmp_path / "nothing.csv", {}, None)
+        import_file(Project(folder), tmp_path / "nothing.csv")
 
 
 def command(capsys, *words: str) -> tuple[int, dict]:

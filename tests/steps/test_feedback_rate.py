@@ -359,7 +359,7 @@ def test_one_run_is_enough_and_so_are_runs_day_by_day(folder):
     review(folder, "a.csv", fit_rows(folder).head(8))
     (folder / "data" / "reviews" / "b.csv").write_text("row_id,label\nx,no such class\n")
     outcomes = run_stages(folder, "ingest", "aggregate", "apply", "merge", "feedback")
-    assert "b.csv: 1 events were set aside" in outcomes["aggregate"].warnings[0]
+    assert "b.csv: 1 records: 0 answers taken in, 0 skipped, 1 not understood" in outcomes["aggregate"].warnings[0]
     for stage in ("aggregate", "apply", "merge", "feedback"):
         assert not reasons(folder, stage), stage
     project = Project(folder)

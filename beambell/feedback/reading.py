@@ -1,0 +1,289 @@
+"""Files that people's answers come in, whichever tool wrote them: CSV and JSON of any layout.
+
+In come raw events with the place of each in its file, for `beambell.feedback.events.check_events` to judge one by one:
+a file that is half bad gives its good half. Every record is an answer, skipped, or not understood, and counted so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, BinaryIO, Final
+
+import numpy as np
+import pyarrow as pa
+
+from beambell.config import CsvParams
+from beambell.errors import InputError
+from beambell.feedback.answers import (
+    NOBODY,
+    Answer,
+    NotUnderstoodError,
+    Outcome,
+    Reading,
+    Skipped,
+    excerpt,
+    shown,
+)
+from beambell.feedback.documents import Source, Value, is_json, is_lines, read_lines, read_values
+from beambell.feedback.events import EVENTS_SCHEMA
+from beambell.feedback.interchange import unguarded
+from beambell.feedback.tools import MARKS, TOOLS, Tool, find_tool, is_marked, named
+from beambell.records.chunk import Cells, Chunk, Faults, Wanted
+from beambell.records.delimited import read_delimited
+from beambell.records.dialect import Asked, Broken, open_delimited
+from beambell.records.schema import Code, Reject
+from beambell.records.text import LineReader, record_limit, split_suffix
+
+#: What ``--format`` may say: how a file is laid out, or whose records it has.
+LAYOUTS: Final = ("csv", "tsv", "jsonl", "json")
+FORMATS: Final = (*LAYOUTS, *(tool.name for tool in TOOLS))
+
+_SUFFIXES: Final = {".csv": "csv", ".tsv": "tsv", ".jsonl": "json", ".ndjson": "json", ".json": "json"}
+_BATCH_LINES: Final = 65_536
+_BATCH_RECORDS: Final = 8_192
+_LONGEST_TEXT: Final = 1_000_000
+_SAMPLE_LINES: Final = 64
+_SAMPLE_CHARS: Final = 2**20
+_ANSWERING: Final = ("label", "verdict", "withdraws", "lf")
+_ASKED: Final = ("picked_by", "probability")
+_SHARES: Final = ("probability", "random_share")
+_DECIMAL_COMMA: Final = re.compile(r"\s*[+-]?\d*,\d+\s*", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stretch of a file.
+
+    Attributes
+    ----------
+    answers
+        Raw events, with what is not understood set aside, for `check_events`.
+    taken_back
+        Those of which the reviewer looked at a row and gave no answer, or took it back: ``unsure``, counted as skipped.
+    skipped
+        Why -> how many records nobody gave an answer in, those taken back among them.
+    """
+
+    answers: Chunk = field(default_factory=Chunk)
+    taken_back: Chunk = field(default_factory=Chunk)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+def read_parts(
+    file: BinaryIO, *, name: str, reading: Reading, file_format: str | None = None, delimiter: str | None = None
+) -> Iterator[Part]:
+    """Read a file of answers, a stretch at a time.
+
+    Whatever the bytes are, nothing is raised and nothing is lost: what is no answer is skipped and counted, what is not
+    understood is in a chunk's rejects with its line (in an array the number of its record), and what concerns the whole
+    file is a reject without a line.
+
+    Parameters
+    ----------
+    file
+        Open for reading; it stays open.
+    name
+        What messages call it; with its first characters, it tells how it is laid out.
+    reading
+        How its words are understood.
+    file_format
+        One of `FORMATS`, if name and shape do not tell.
+    delimiter
+        Of CSV, if the header does not tell.
+
+    Raises
+    ------
+    InputError
+        When the format is unknown.
+    """
+    source = Source(file)
+    layout, tool = _layout(source, name, file_format)
+    if layout == "json":
+        yield from _in_records(_json(source, name), reading, tool)
+    else:
+        yield from _delimited(source, name, reading, tool, delimiter, "\t" if layout == "tsv" else ",")
+
+
+def _layout(source: Source, name: str, told: str | None) -> tuple[str, Tool | None]:
+    """Tell how a file is laid out, and whose its records are if that is told."""
+    if told is not None and told not in FORMATS:
+        raise InputError(f"there is no format {told!r}", where=name, fix=f"use {', '.join(FORMATS)}")
+    if told in LAYOUTS:
+        return ("json" if told == "jsonl" else told), None
+    looks_json = is_json(source.head)
+    suffix = split_suffix(name)[0]
+    found = "json" if looks_json else _SUFFIXES.get(suffix)
+    if found is None and told is not None:
+        found = "csv"
+    if found is None:
+        raise InputError(
+            "unknown format of feedback",
+            where=name,
+            fix=f"name it {', '.join(_SUFFIXES)}, or say --format {'|'.join(FORMATS)}",
+        )
+    return found, named(told) if told else None
+
+
+# -- record by record ----------------------------------------------------------------------------------------------
+
+
+def _json(source: Source, name: str) -> Iterator[Value | Reject]:
+    if not is_lines(source.head, name):
+        return read_values(source)
+    limit = record_limit(_LONGEST_TEXT)
+    return read_lines(LineReader(_as_file(source), name=name, encoding="utf-8", limit=limit, newline="\n"))
+
+
+def _in_records(found: Iterable[Value | Reject], reading: Reading, tool: Tool | None) -> Iterator[Part]:
+    """Read records one by one."""
+    rest = iter(found)
+    while batch := list(islice(rest, _BATCH_RECORDS)):
+        said, back, skipped = _Said(), _Said(), Counter[str]()
+        for one in batch:
+            if isinstance(one, Reject):
+                said.rejects.append(one)
+                continue
+            for outcome in _outcomes(one.value, reading, tool, said.rejects, one.number):
+                match outcome:
+                    case Answer(taken_back=None):
+                        said.add(one, outcome)
+                    case Answer(taken_back=why):
+                        skipped[why or NOBODY] += 1
+                        back.add(one, outcome)
+                    case Skipped():
+                        skipped[outcome.reason] += 1
+                    case _:
+                        said.rejects.append(Reject(one.number, outcome.code, outcome.message, excerpt(one.value)))
+        yield Part(said.chunk(), back.chunk(), skipped)
+
+
+def _outcomes(
+    record: Any, reading: Reading, tool: Tool | None, rejects: list[Reject], number: int
+) -> Iterator[Outcome]:
+    if not isinstance(record, dict):
+        message = f"{shown(record)} is not an object; export as JSON with one object per record"
+        rejects.append(Reject(number, Code.BAD_JSON, message, excerpt(record)))
+        return
+    try:
+        yield from (tool or find_tool(record)).read(record, reading)
+    except NotUnderstoodError as error:
+        rejects.append(Reject(number, error.code, str(error), excerpt(record)))
+    except RecursionError:
+        rejects.append(Reject(number, Code.BAD_JSON, "nested too deep; export it again"))
+
+
+@dataclass
+class _Said:
+    """Answers as they come, to be judged together."""
+
+    found: list[tuple[Value, Answer]] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+
+    def add(self, record: Value, answer: Answer) -> None:
+        """Add one."""
+        self.found.append((record, answer))
+
+    def chunk(self) -> Chunk:
+        """Give the columns of all."""
+        cells = {name: [answer.said.get(name) for _, answer in self.found] for name in EVENTS_SCHEMA.names}
+        return Chunk(
+            cells,
+            [record.number for record, _ in self.found],
+            lambda row: excerpt(self.found[row][0].value),
+            rejects=self.rejects,
+        )
+
+
+# -- CSV -----------------------------------------------------------------------------------------------------------
+
+
+def _delimited(
+    source: Source, name: str, reading: Reading, tool: Tool | None, delimiter: str | None, usual: str
+) -> Iterator[Part]:
+    """Read a file with a header: column by column where its columns are BeamBell's own, else record by record."""
+    limit = record_limit(_LONGEST_TEXT)
+    lines = LineReader(_as_file(source), name=name, encoding="utf-8", limit=limit, newline="")
+    asked = Asked(CsvParams(delimiter=delimiter), usual, "--{}")
+    opening = open_delimited(lines.peek(_SAMPLE_LINES, _SAMPLE_CHARS)[0], _known(reading), asked)
+    names = () if opening is None or isinstance(opening.names, Broken) else opening.names
+    parted_by = opening.dialect.delimiter if opening else usual
+    own = tool is None and reading.is_plain and not is_marked(names)
+    once = () if own else [column for column in names if names.count(column) == 1]
+    wanted = Wanted((), (), tuple(dict.fromkeys((*EVENTS_SCHEMA.names, *once))), time="time")
+    for chunk in read_delimited(lines, wanted=wanted, asked=asked, batch_rows=_BATCH_LINES):
+        cleaned = _cleaned(chunk, decimal_comma=parted_by != ",")
+        if own:
+            yield _answered(cleaned)
+        else:
+            yield from _in_records(_rows(cleaned, set(names)), reading, tool)
+
+
+def _known(reading: Reading) -> Wanted:
+    """Name the columns by which a header is known."""
+    fields = [name for name in (reading.id_field, reading.label_field) if name is not None]
+    return Wanted((), (), tuple(dict.fromkeys((*EVENTS_SCHEMA.names, *fields, *sorted(MARKS)))))
+
+
+def _rows(chunk: Chunk, names: set[str]) -> Iterator[Value | Reject]:
+    yield from chunk.rejects
+    columns = {name: list(cells) for name, cells in chunk.cells.items() if name in names}
+    for row, line in enumerate(chunk.lines):
+        if row in chunk.faults.by_row:
+            code, message = chunk.faults.by_row[row]
+            yield Reject(line, code, message, chunk.excerpt(row))
+        else:
+            yield Value(line, {name: cell for name, cells in columns.items() if (cell := cells[row]) is not None})
+
+
+def _cleaned(chunk: Chunk, *, decimal_comma: bool) -> Chunk:
+    """Undo what was done to a file for spreadsheets, and what they did."""
+
+    def clean(name: str, cells: Cells) -> Cells:
+        if isinstance(cells, pa.Array):
+            return cells
+        if decimal_comma and name in _SHARES:
+            cells = [cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell for cell in cells]
+        return [unguarded(cell) for cell in cells]
+
+    chunk.cells = {name: clean(name, cells) for name, cells in chunk.cells.items()}
+    return chunk
+
+
+def _answered(chunk: Chunk) -> Part:
+    """Leave out the tasks that nobody has answered."""
+    if not len(chunk.lines):
+        return Part(chunk)
+    given, asked = (np.any([_filled(chunk.cells[name]) for name in names], axis=0) for names in (_ANSWERING, _ASKED))
+    kept = np.flatnonzero(given | ~asked).tolist()
+    if len(kept) == len(given):
+        return Part(chunk)
+    faults = Faults()
+    place = {row: at for at, row in enumerate(kept)}
+    faults.by_row = {place[row]: fault for row, fault in chunk.faults.by_row.items() if row in place}
+    left = Chunk(
+        {name: _take(cells, kept) for name, cells in chunk.cells.items()},
+        [chunk.lines[row] for row in kept],
+        lambda row: chunk.excerpt(kept[row]),
+        faults,
+        chunk.rejects,
+        chunk.empty_is_null,
+    )
+    return Part(left, skipped=Counter({NOBODY: len(given) - len(kept)}))
+
+
+def _filled(cells: Cells) -> Any:
+    if isinstance(cells, pa.Array):
+        return np.zeros(len(cells), bool) if cells.null_count == len(cells) else np.array(cells.is_valid())
+    return np.fromiter((not (cell is None or (isinstance(cell, str) and not cell.strip())) for cell in cells), bool)
+
+
+def _take(cells: Cells, rows: list[int]) -> Cells:
+    return cells.take(pa.array(rows, pa.int64())) if isinstance(cells, pa.Array) else [cells[row] for row in rows]
+
+
+def _as_file(source: Source) -> BinaryIO:
+    return source  # type: ignore[return-value]  # of a file, only read is asked for
