@@ -15,8 +15,10 @@ from benchmarks.workload import (
     Workload,
     as_generated,
     ascii_only,
+    decomposed,
     foreign_letters,
     one_foreign_word,
+    typographic,
 )
 
 ROWS, CHECKED_ROWS = 262_144, 5_000
@@ -25,6 +27,8 @@ WORDINGS = {
     "as generated: a few percent of emoji and accents": as_generated,
     "a foreign word and an emoji in every text": one_foreign_word,
     "two letters of the alphabet foreign in every text": foreign_letters,
+    "a typographic apostrophe in every text": typographic,
+    "an accent that is not composed in every text": decomposed,
 }
 
 

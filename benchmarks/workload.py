@@ -43,6 +43,16 @@ def foreign_letters(texts: pa.Array) -> pa.Array:
     return pc.replace_substring(pc.replace_substring(texts, "e", "é"), "t", "т")
 
 
+def typographic(texts: pa.Array) -> pa.Array:
+    """No text is what it folds to: each gets an apostrophe as telephones write it."""
+    return pc.binary_join_element_wise(texts, "don\u2019t", " ")
+
+
+def decomposed(texts: pa.Array) -> pa.Array:
+    """No text is composed: each gets an accent that follows its letter."""
+    return pc.binary_join_element_wise(texts, "cafe\u0301", " ")
+
+
 @dataclass(frozen=True)
 class Workload:
     """Rows of the stream ``comments``, the same ones every time.

@@ -60,6 +60,7 @@ _UNSPACED: Final = (
     *((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x16FE0, 0x18D8F), (0x1AFF0, 0x1B2FF), (0x20000, 0x3FFFD)),
     (0x3131, 0x318E),  # letters of Hangul on their own are laughter, and belong to no word
 )
+_WITH_DIGITS: Final = range(0x0E00, 0xAAE0)
 
 _FLAG: Final = re.compile("\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f")
 FIRST_TAG: Final = 0xE0020
@@ -108,7 +109,7 @@ def edges(word: str, *, folded: bool) -> Edges:
 @cache
 def unspaced() -> CharSet:
     """Return the letters of scripts whose words no spaces part, with their marks; digits are not among them."""
-    return charset(_UNSPACED) - category(r"\d")
+    return charset(_UNSPACED) - single(*(code for code in _WITH_DIGITS if chr(code).isdecimal()))
 
 
 @cache

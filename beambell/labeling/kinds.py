@@ -158,9 +158,9 @@ class Folding(Declarative):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("fold", "ignore_case", "whole_words"):
-            if not isinstance(getattr(self, name, True), bool):
+            if (given := getattr(self, name, True)) not in (True, False):
                 self.fail(
-                    f"{name} must be True or False, not {getattr(self, name)!r:.50}",
+                    f"{name} must be True or False, not {given!r:.50}",
                     fix="write True or False; in YAML, a bare true or false",
                 )
 

@@ -359,7 +359,7 @@ def test_other_kinds_see_the_text_as_it_is():
         ),
         (lambda: lexicon("k", weights={"caf\xe9": 1, "CAFE\u0301": 1}, threshold=1, label=0), "for one word: caf\xe9"),
         (lambda: keyword("k", any_of=["a"], label=0, fold="no"), "fold must be True or False, not 'no'"),
-        (lambda: keyword("k", any_of=["a"], label=0, whole_words=0), "whole_words must be True or False, not 0"),
+        (lambda: keyword("k", any_of=["a"], label=0, whole_words=[]), "whole_words must be True or False, not []"),
         (lambda: lookup("k", field="f", values=["a"], label=0, ignore_case=None), "ignore_case must be True or False"),
     ],
 )
@@ -446,6 +446,7 @@ def test_another_definition_of_folding_is_another_function(kind, monkeypatch):
 
 def test_sets_of_characters_are_what_unicode_says():
     assert all((unicodedata.category(c)[0] == "M") is (ord(c) in marks()) for c in map(chr, range(0x110000)))
+    assert not any(chr(code).isdecimal() for first, last in unspaced().ranges for code in range(first, last + 1))
     for name in ("THAI CHARACTER", "LAO", "KHMER", "MYANMAR", "TIBETAN", "HIRAGANA", "KATAKANA LETTER", "CJK UNIFIED"):
         every = (c for c in map(chr, range(0x20000)) if unicodedata.name(c, "").startswith(name))
         word = category(r"\w") | marks()
