@@ -16,6 +16,7 @@ from beam_jobs.pipeline import ProjectFn, Spread, new_pipeline, run_pipeline
 from beam_jobs.shards import Shard, row_items, stage_shard
 from beambell.errors import CatalogueError
 from beambell.project import Project
+from beambell.records import as_seen, stored_names
 from beambell.state.aggregates import aggregate_rows, merge_sorted
 from beambell.state.past import AggregateTables, open_aggregates
 from beambell.steps import answers
@@ -95,7 +96,9 @@ class AggregateRows(AggregatesFn):
             read |= dict.fromkeys(tables.columns(stream))
         read.pop("stream", None)
         folder = Layout.of(Layout.PARTITIONS, work.partition)
-        rows = read_rows(self.project.store, folder, work.rows, start, stop, list(read))
+        params = self.project.params.streams[stream]
+        stored = read_rows(self.project.store, folder, work.rows, start, stop, stored_names(read, params))
+        rows = as_seen(stored, params)
         for tables in several:
             seen = tables.with_answers(rows, work.partition)
             table = aggregate_rows(tables.spec, seen, stream, counted=stream in tables.counted)

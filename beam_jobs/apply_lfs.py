@@ -27,6 +27,7 @@ from beambell.labeling import patterns as packed
 from beambell.labeling.compiler import CompiledLFs, compile_lfs
 from beambell.labeling.compiler.plan import Plan
 from beambell.project import Project
+from beambell.records import as_seen, stored_names
 from beambell.state import PatternCounts
 from beambell.steps.apply import (
     DEAD_LETTERS_SCHEMA,
@@ -187,9 +188,17 @@ class ApplyLFs(ProjectFn):
         others = {field for lf in lfs if how.get(lf.name) != "hash" for field in lf.fields or ()}
         folder = Layout.of(Layout.PARTITIONS, work.partition)
         columns = _columns(lfs, whole_rows=any(plan.plain for plan in plans))
-        return read_rows(
-            self.project.store, folder, work.rows, start, stop, columns, as_dictionaries=looked_up - others
+        stream = self.project.params.streams[work.partition.stream]
+        rows = read_rows(
+            self.project.store,
+            folder,
+            work.rows,
+            start,
+            stop,
+            None if columns is None else stored_names(columns, stream),
+            as_dictionaries={*stored_names(looked_up, stream)} - {*stored_names(others, stream)},
         )
+        return as_seen(rows, stream)
 
 
 def _columns(lfs: Collection[LabelingFunction], *, whole_rows: bool) -> list[str] | None:

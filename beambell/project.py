@@ -17,6 +17,7 @@ from beambell.labeling import patterns as packed
 from beambell.labeling.catalogue import Catalogue
 from beambell.labeling.collection import no_votes_for, voteless
 from beambell.labeling.core import check_labels, check_streams
+from beambell.records import as_seen
 from beambell.store import Layout, Manifest, Partition, Selection, Store, write_lock
 from beambell.store.arrays import unpack_arrays
 from beambell.store.partition import parse_dt
@@ -147,8 +148,13 @@ class Project:
     # -- what a person looks at ------------------------------------------------------------------------------
 
     def rows(self, stream: str, dt: str, form: Form = "pandas") -> pd.DataFrame | pa.Table:
-        """Records of a partition: ``id``, ``ts``, text and fields, and the file and line they came from."""
-        return _as(form, self._table(Layout.PARTITIONS, "rows", stream, dt))
+        """Records of a partition: ``id``, ``ts``, text and fields, and the file and line they came from.
+
+        They are as labeling functions see them: the text is there as ``text``, too, if its column is called otherwise.
+        """
+        rows = self._table(Layout.PARTITIONS, "rows", stream, dt)
+        params = self.params.streams.get(stream)
+        return _as(form, rows if params is None else as_seen(rows, params))
 
     def votes(self, stream: str, dt: str, form: Form = "pandas") -> pd.DataFrame | pa.Table:
         """Votes of a partition: ``id``, then one int8 column per LF, -1 where it abstained."""

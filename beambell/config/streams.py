@@ -143,6 +143,8 @@ class StreamParams(Section):
         for column in (self.text, *self.fields):
             if column in RESERVED_COLUMNS or column.startswith("_"):
                 raise ValueError(f"column {column!r} is reserved; rename it upstream or leave it out")
+        if self.text != "text" and "text" in self.fields:
+            raise ValueError("'text' is the name by which every stream's text is known; rename that field upstream")
         if self.text in self.fields:
             raise ValueError(f"column {self.text!r} is the text and must not be listed in fields again")
         if self.undated == "delivery" and not all("{dt}" in pattern for pattern in self.inputs):

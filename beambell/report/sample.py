@@ -12,6 +12,7 @@ import pyarrow as pa
 from beambell.errors import UsageError
 from beambell.labeling import patterns as packed
 from beambell.project import Project
+from beambell.records import as_seen
 from beambell.store import FileRef, Layout, Partition, Selection
 from beambell.store.tables import iter_tables
 
@@ -87,6 +88,7 @@ def draw(project: Project, selection: Selection, size: int) -> list[Part]:
         if share:
             positions = _positions(ref, share)
             rows = _take(iter_tables(store, Layout.of(Layout.PARTITIONS, partition), ref), positions)
+            rows = as_seen(rows, project.params.streams[partition.stream])
             parts.append(Part(partition, rows, _stored(project, partition, ref, positions)))
     return parts
 

@@ -14,7 +14,7 @@ from beambell.errors import ArtefactError
 from beambell.labeling.aggregates import ANSWER, FeedbackRate
 from beambell.labeling.core import LabelingFunction, check_fields
 from beambell.labeling.stateful import AggregateSpec, StatefulFunction
-from beambell.records import row_schema
+from beambell.records import seen_schema
 from beambell.state.aggregates import merge_sorted, restrict_sorted
 from beambell.state.answers import Answers
 from beambell.state.ladder import Ladder, Part, first_day
@@ -188,7 +188,7 @@ def open_aggregates(store: Store, params: Params, lfs: Iterable[LabelingFunction
     stateful = [lf for lf in lfs if isinstance(lf, StatefulFunction)]
     if not stateful:
         return {}
-    fields = {name: tuple(row_schema(stream).names) for name, stream in params.streams.items()}
+    fields = {name: tuple(seen_schema(stream).names) for name, stream in params.streams.items()}
     rows = {p: m.files["rows"] for p, m in store.partitions(Layout.PARTITIONS).items() if p.stream in fields}
     answers = Answers(store) if any(lf.spec.asks_people for lf in stateful) else None
     opened = {}

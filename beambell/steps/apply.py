@@ -19,7 +19,7 @@ from beambell.labeling.analysis import LFAnalysis
 from beambell.labeling.core import check_fields
 from beambell.labeling.patterns import arrow_type
 from beambell.project import Project
-from beambell.records import row_schema
+from beambell.records import seen_schema
 from beambell.state import PatternCounts
 from beambell.steps.past import Pasts, input_name, past_changes
 from beambell.steps.stage import Plan, Task, some_of
@@ -116,7 +116,7 @@ def find_work(project: Project, selection: Selection, job: str | None = None) ->
     votes = project.store.partitions(Layout.VOTES)
     lfs = active_lfs(project)
     for stream in {partition.stream for partition in partitions} & set(project.params.streams):
-        check_fields(project.catalogue.lfs, row_schema(project.params.streams[stream]), stream)
+        check_fields(project.catalogue.lfs, seen_schema(project.params.streams[stream]), stream)
     meaning = lfs_digest(lfs, project.params.cardinality)
     pasts = Pasts(project, job)
 

@@ -14,6 +14,7 @@ from beambell.errors import UsageError
 from beambell.labeling import Catalogue
 from beambell.labeling.catalogue import is_installed
 from beambell.project import Project
+from beambell.records.seen import TEXT
 
 _IMPORTS = {"python": "labeling_function", "batch": "batch_labeling_function"}
 _PARAMETERS = {
@@ -209,14 +210,18 @@ def _code(params: Params, name: str, kind: str, text: str) -> str:
 def _column(params: Params, kind: str) -> tuple[str, tuple[str, ...] | None]:
     """Return a column that fits the kind, and the streams that have it (``None`` for all)."""
     having: dict[str, list[str]] = {}
+    text = TEXT if len({its.text for its in params.streams.values()}) > 1 else None
     for stream, its in params.streams.items():
         wanted = ("int", "float") if kind == "numeric" else ("string",) if kind == "lookup" else ()
-        for column in [*([] if kind == "numeric" else [its.text]), *(c for c, t in its.fields.items() if t in wanted)]:
+        for column in [
+            *([] if kind == "numeric" else [text or its.text]),
+            *(c for c, t in its.fields.items() if t in wanted),
+        ]:
             having.setdefault(column, []).append(stream)
     if not having:
         raise UsageError("no stream has a numeric column", where="--kind", fix="list it under its `fields`")
     # What most streams have; of a lookup, rather a field than the text.
-    texts = {its.text for its in params.streams.values()}
+    texts = {text or its.text for its in params.streams.values()}
     column = max(having, key=lambda c: (kind == "lookup" and c not in texts, len(having[c])))
     return column, None if len(having[column]) == len(params.streams) else tuple(having[column])
 
