@@ -6,6 +6,7 @@ import gc
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -194,7 +195,7 @@ def generate(project: Folder = Path(), until: Until = None, json: Json = False) 
 def demo(project: Folder = Path()) -> None:
     """Generate the embedded data set, run every stage over it, have some rows reviewed, run again, and sum up."""
     from beambell.report.feedback_effect import effect_text, show_effect
-    from beambell.steps.evaluate import gold_of
+    from beambell.steps.gold_rows import gold_of
     from beambell.steps.simulate import simulate_reviews
 
     console = Console(as_json=False)
@@ -256,8 +257,9 @@ def _raw(data: str) -> str:
 def _print_summary(console: Console, project: Project) -> None:
     from beambell.report.text import summary_text
     from beambell.report.views import summarise
+    from beambell.steps.gold_rows import gold_warnings
 
-    view = summarise(project)
+    view = replace(summarise(project), warnings=gold_warnings(project))
     if console.as_json:
         console.json(view.to_dict())
         return

@@ -71,7 +71,7 @@ def lf_test(
     """Try one on stored rows, before it is applied: votes, conflicts, precision, examples, speed."""
     from beambell.report.lf_text import trial_text
     from beambell.report.lf_trial import failure_of, try_lf
-    from beambell.steps.evaluate import gold_of
+    from beambell.steps.gold_rows import gold_of
 
     opened = open_project(project)
     view = try_lf(opened, name, opened.select(stream, start, end), sample, gold=gold_of(opened))

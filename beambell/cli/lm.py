@@ -37,8 +37,8 @@ def lm_compare(
     """Fit every kind of label model to the state, with feedback: quality, agreement, calibration, time."""
     from beambell.report.lm_text import comparison_text
     from beambell.report.lm_views import compare_label_models
-    from beambell.steps.evaluate import gold_of
     from beambell.steps.fit import read_feedback
+    from beambell.steps.gold_rows import gold_of
 
     if against not in (None, "gold", "feedback"):
         raise UsageError(f"unknown judge {against!r}", where="--against", fix="use gold or feedback")

@@ -16,7 +16,7 @@ FORMATS: Final[Mapping[str, int]] = {
     "label": 1,
     "validate": 1,
     "train": 1,
-    "evaluate": 1,
+    "evaluate": 2,
     "register": 1,
     "promote": 1,
 }

@@ -273,7 +273,7 @@ def _judge_times(time: pa.Array, latest: datetime | None, faults: Faults) -> Non
             pc.greater(time, pa.scalar(latest, time.type)),
             time,
             f"the time {{}} is later than {latest:%Y-%m-%d}, so that nobody can have said it; correct it",
-            Code.BAD_TIME,
+            Code.FROM_THE_FUTURE,
         )
 
 

@@ -24,6 +24,7 @@ from beambell.feedback.answers import (
     NotUnderstoodError,
     Outcome,
     Reading,
+    Record,
     Skipped,
     excerpt,
     shown,
@@ -168,12 +169,23 @@ def _outcomes(
         message = f"{shown(record)} is not an object; export as JSON with one object per record"
         rejects.append(Reject(number, Code.BAD_JSON, message, excerpt(record)))
         return
+    if tool is None and reading.is_plain and _is_event(record):
+        yield Answer(record)
+        return
     try:
         yield from (tool or find_tool(record)).read(record, reading)
     except NotUnderstoodError as error:
         rejects.append(Reject(number, error.code, str(error), excerpt(record)))
     except RecursionError:
         rejects.append(Reject(number, Code.BAD_JSON, "nested too deep; export it again"))
+
+
+def _is_event(record: Record) -> bool:
+    """Tell whether a record is an event as it stands, with nothing beside it that could say otherwise."""
+    label = record.get("label")
+    if not isinstance(label, str) or not label or label.startswith("(") or "row_id" not in record:
+        return False
+    return not is_marked(record)
 
 
 @dataclass

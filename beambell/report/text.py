@@ -32,6 +32,8 @@ def make_table(title: str, *columns: str) -> Table:
 
 def summary_text(summary: Summary) -> Iterable[RenderableType]:
     """Render the whole project: streams, state, gate, quality, and where to look next."""
+    from rich.markup import escape
+
     yield _streams(summary)
     yield (
         f"state: {summary.rows:,} rows are {summary.patterns:,} vote patterns of {summary.lfs} labeling functions; "
@@ -41,6 +43,7 @@ def summary_text(summary: Summary) -> Iterable[RenderableType]:
     yield ""
     if summary.metrics:
         yield _quality(summary)
+    yield from (f"[yellow]warning:[/] {escape(warning)}" for warning in summary.warnings)
     if summary.model:
         yield f"registered: {summary.model.name}, trained on {summary.model.partitions} partitions"
     yield ""

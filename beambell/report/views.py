@@ -140,6 +140,8 @@ class Summary:
         Of the newest evaluation: ``majority_vote``, ``labels``, ``end_model``.
     model
         The newest registered version.
+    warnings
+        Sentences that a person should read, such as of gold labels that fit no row.
     """
 
     project: str
@@ -151,6 +153,7 @@ class Summary:
     gate: GateView
     metrics: Mapping[str, Any]
     model: ModelView | None
+    warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -22,8 +22,8 @@ from beambell.label_model import MajorityVote
 from beambell.labeling import patterns as packed
 from beambell.model import EndModel, Evaluation, evaluate
 from beambell.project import Project
-from beambell.steps.gold import NO_GOLD, read_gold_file
-from beambell.steps.outside import FileDigests, glob_files
+from beambell.steps.gold import NO_GOLD
+from beambell.steps.gold_rows import Account, Gold, Matched, gold_files, gold_warnings
 from beambell.steps.stage import Outcome, Plan, Task, staleness
 from beambell.steps.train import Sources, find_sources, held_out, labelled_rows, load_model, probabilities_of
 from beambell.store import Layout, Manifest, Partition, Selection, canonical_json, digest
@@ -75,11 +75,12 @@ class Scored:
 
 def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - gold rows say what is evaluated
     """Say whether labels and end model would be measured again, and why."""
-    inputs = _inputs(project)
+    inputs, warnings = _inputs(project), gold_warnings(project)
     if inputs is None:
-        return Plan(STAGE)
+        return Plan(STAGE, warnings=warnings)
     reason = staleness(project.store.read(Layout.EVALUATION), inputs, {"params": "evaluation in params.yaml"})
-    return Plan(STAGE, (Task("evaluation", reason),)) if reason else Plan(STAGE, current=1)
+    tasks = (Task("evaluation", reason),) if reason else ()
+    return Plan(STAGE, tasks, current=int(not tasks), warnings=warnings)
 
 
 def run(project: Project, selection: Selection) -> Outcome:
@@ -89,7 +90,8 @@ def run(project: Project, selection: Selection) -> Outcome:
         if todo.tasks:
             _publish(project)
     manifest = project.store.read(Layout.EVALUATION)
-    warnings = () if project.params.evaluation.gold else ("evaluation.gold in params.yaml names no gold labels",)
+    none = () if project.params.evaluation.gold else ("evaluation.gold in params.yaml names no gold labels",)
+    warnings = none + gold_warnings(project)
     return Outcome(STAGE, len(todo.tasks), todo.current, headline(manifest.facts) if manifest else {}, warnings)
 
 
@@ -113,28 +115,18 @@ def _inputs(project: Project) -> dict[str, str] | None:
     return with_format(STAGE, made_from)
 
 
-def gold_files(project: Project) -> dict[str, tuple[str, str]]:
-    """Find the files of gold labels: name to (url, SHA-256)."""
-    digests = FileDigests(project)
-    found = {
-        file.name: (file.url, digests.of(file))
-        for pattern in project.params.evaluation.gold
-        for file in glob_files(project.path, pattern)
-    }
-    digests.save()
-    return dict(sorted(found.items()))
-
-
 def _publish(project: Project) -> Manifest:
     store, folder, classes = project.store, Layout.EVALUATION, project.params.classes
     scores = {name: Scored() for name in ("end_model", "end_model_gold_texts", "labels", "majority_vote")}
     model, sources = load_model(project), find_sources(project)
     n_rows = n_covered = 0
-    for gold in read_gold(project):
-        if "text" in gold.column_names:
-            _score_own_rows(gold, model, scores["end_model_gold_texts"])
-            continue
+    gold = Gold.read(project)
+    account = Account(gold)
+    for own in gold.own:
+        _score_own_rows(own, model, scores["end_model_gold_texts"])
+    if gold.of_rows:
         for part in store.files.each(partial(_read_gold_rows, project, sources, gold), sources.labels):
+            account.add(part.partition.stream, part.ids, part.matched)
             n_rows += part.rows.num_rows
             n_covered += _score_partition(project, part, model, scores)
     evaluations = {name: scored.judged(project) for name, scored in scores.items()}
@@ -148,25 +140,13 @@ def _publish(project: Project) -> Manifest:
     judged = evaluations["end_model"] or evaluations["end_model_gold_texts"]
     files["confusion"] = store.put_as(folder, "confusion.csv", _csv(judged.confusion_rows() if judged else []))
     files["calibration"] = store.put_as(folder, "calibration.csv", _csv(judged.calibration_rows() if judged else []))
-    manifest = Manifest("evaluation", files, _inputs(project) or {}, {"metrics": metrics})
+    manifest = Manifest("evaluation", files, _inputs(project) or {}, {"metrics": metrics, "gold": account.facts()})
     return store.publish(folder, manifest)
 
 
 def _all_predictions(scores: Mapping[str, Scored], classes: tuple[str, ...]) -> pa.Table:
     """Predictions of the end model on every row it is judged by: two models can be compared later on the same rows."""
     return pa.concat_tables([scores[name].table(classes) for name in ("end_model", "end_model_gold_texts")])
-
-
-def read_gold(project: Project) -> Iterator[pa.Table]:
-    """Read the files of gold labels, rows of unknown class left out.
-
-    Raises
-    ------
-    InputError
-        If a file is damaged, or has not the columns and classes that gold labels have.
-    """
-    for name, (url, _) in gold_files(project).items():
-        yield read_gold_file(url, name, project.params.classes)
 
 
 def _score_own_rows(gold: pa.Table, model: EndModel, scored: Scored) -> None:
@@ -184,80 +164,27 @@ class GoldRows:
     ----------
     partition, rows
         Which; with their published labels and a column ``gold``.
+    ids, matched
+        Ids of all rows of the partition, and what gold says of them.
     majority, voted
         Majority vote of each, float64 [n, K], and the rows that have a vote.
     """
 
     partition: Partition
     rows: pa.Table
+    ids: pa.ChunkedArray
+    matched: Matched
     majority: npt.NDArray[np.float64]
     voted: npt.NDArray[np.intp]
 
 
-def _read_gold_rows(project: Project, sources: Sources, gold: pa.Table, partition: Partition) -> GoldRows:
+def _read_gold_rows(project: Project, sources: Sources, gold: Gold, partition: Partition) -> GoldRows:
     labels = sources.labels[partition].files["labels"]
     rows = labelled_rows(project, partition, labels, sources.rows[partition])
-    found = match_gold(rows, partition.stream, gold)
-    rows = rows.append_column("gold", pa.array(found)).filter(pa.array(found != NO_GOLD))
-    return GoldRows(partition, rows, *_majority(project, partition, rows["id"]))
-
-
-def gold_of(project: Project) -> Callable[[Any], npt.NDArray[np.int64]]:
-    """Return what finds the gold labels of some rows of a partition (``.rows`` and ``.partition``): int64 [n]."""
-    files = [gold for gold in read_gold(project) if "text" not in gold.column_names]
-
-    def find(part: Any) -> npt.NDArray[np.int64]:
-        found = np.full(part.rows.num_rows, NO_GOLD, dtype=np.int64)
-        for gold in files:
-            mine = match_gold(part.rows, part.partition.stream, gold)
-            found = np.where(mine == NO_GOLD, found, mine)
-        return found
-
-    return find
-
-
-def match_gold(rows: pa.Table, stream: str, gold: pa.Table) -> npt.NDArray[np.int64]:
-    """Find the gold labels of rows of one stream, by id or by file and line.
-
-    Returns
-    -------
-    int64 [n]
-        -1 where there is none.
-    """
-    if "stream" in gold.column_names:
-        gold = gold.filter(pc.equal(gold["stream"], stream))
-    found = np.full(rows.num_rows, NO_GOLD, dtype=np.int64)
-    y = gold["label"].to_numpy().astype(np.int64)
-    for mine, theirs in (_places(rows, gold), (_id(rows), _id(gold))):
-        if mine is not None and theirs is not None and len(theirs):
-            at = pc.fill_null(pc.index_in(mine, value_set=theirs, skip_nulls=True), -1).to_numpy()
-            found = np.where(at >= 0, y[at], found)
-    return found
-
-
-def _places(rows: pa.Table, gold: pa.Table) -> tuple[pa.Array | None, pa.Array | None]:
-    """Name the places of rows and of gold alike; gold may leave out leading folders of its files."""
-    if "file" not in gold.column_names:
-        return None, None
-    named = set(pc.unique(gold["file"]).to_pylist())
-    files = rows["_file"].combine_chunks().dictionary_encode()
-    short = [next((tail for tail in _tails(file) if tail in named), None) for file in files.dictionary.to_pylist()]
-    mine = pa.DictionaryArray.from_arrays(files.indices, pa.array(short, pa.string())).dictionary_decode()
-    return _join(mine, rows["_line"]), _join(gold["file"], gold["line"])
-
-
-def _tails(file: str) -> Iterator[str]:
-    parts = file.split("/")
-    return ("/".join(parts[start:]) for start in range(len(parts)))
-
-
-def _join(files: pa.Array, lines: pa.ChunkedArray) -> pa.Array:
-    places = pc.binary_join_element_wise(files, lines.cast(pa.string()), "\n")
-    return places.combine_chunks() if isinstance(places, pa.ChunkedArray) else places
-
-
-def _id(table: pa.Table) -> pa.Array | None:
-    return table["id"].cast(pa.string()).combine_chunks() if "id" in table.column_names else None
+    matched, ids = gold.match(rows, partition.stream), rows["id"]
+    known = pa.array(matched.label != NO_GOLD)
+    rows = rows.append_column("gold", pa.array(matched.label)).filter(known)
+    return GoldRows(partition, rows, ids, matched, *_majority(project, partition, rows["id"]))
 
 
 def _score_partition(project: Project, part: GoldRows, model: EndModel, scores: Mapping[str, Scored]) -> int:

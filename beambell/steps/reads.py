@@ -13,7 +13,7 @@ from typing import Any
 from beambell.config.formats import FORMATS
 from beambell.project import Project
 from beambell.steps.apply import active_lfs
-from beambell.steps.evaluate import gold_files
+from beambell.steps.gold_rows import gold_files
 from beambell.steps.ingest import list_raw_files
 from beambell.steps.outside import FileDigests, glob_files
 from beambell.store import Layout, canonical_json

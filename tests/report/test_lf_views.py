@@ -20,7 +20,7 @@ from beambell.report.lf_trial import diff_lfs, try_lf
 from beambell.report.lf_views import lf_stats, show_lf
 from beambell.report.sample import draw, excerpt
 from beambell.report.views import list_lfs
-from beambell.steps.evaluate import gold_of
+from beambell.steps.gold_rows import gold_of
 from beambell.store import Selection
 
 ALL = Selection()

@@ -26,8 +26,8 @@ from beambell.state import FeedbackCounts
 from beambell.steps import fit as fit_step
 from beambell.steps import train as train_step
 from beambell.steps.collect import How
-from beambell.steps.evaluate import gold_of
 from beambell.steps.feedback import add_event, import_file
+from beambell.steps.gold_rows import gold_of
 from beambell.steps.label import UNLABELLED
 from beambell.steps.row_index import FOLDER
 from beambell.steps.simulate import simulate_reviews

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -13,11 +15,12 @@ import pytest
 from projects import change_params, run_stages, small_project
 
 from beambell import Project
+from beambell.cli import main
 from beambell.errors import InputError
 from beambell.report.sample import draw
-from beambell.steps.evaluate import gold_of
 from beambell.steps.gold import read_gold_file
-from beambell.store import Selection
+from beambell.steps.gold_rows import gold_of
+from beambell.store import Layout, Selection
 
 CLASSES = ("other", "billing")
 
@@ -142,3 +145,84 @@ def test_parquet_with_labels_of_another_type(tmp_path):
     pq.write_table(table, tmp_path / "gold.parquet")
     with pytest.raises(InputError, match="a column text of the type list"):
         read_gold_file(str(tmp_path / "gold.parquet"), "gold.parquet", CLASSES)
+
+
+# -- what does not fit -----------------------------------------------------------------------------------------------
+
+GOLD_PARAMS = """
+project: p
+classes: [ham, spam]
+streams: {s: {inputs: ["in/*.csv"], id: id, time: ts}}
+lfs: {files: [lfs.yaml]}
+gate: {min_coverage: 0.0, min_class_share: 0.0}
+evaluation: {gold: [%s], holdout: 0.5}
+"""
+GOLD_LFS = """
+- {kind: keyword, name: s, any_of: [win], label: spam}
+- {kind: keyword, name: h, any_of: [hello], label: ham}
+"""
+WAY = ("ingest", "apply", "merge", "feedback", "fit", "label", "validate", "train", "evaluate")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained") / "project"
+    (folder / "in").mkdir(parents=True)
+    (folder / "params.yaml").write_text(GOLD_PARAMS % "")
+    (folder / "lfs.yaml").write_text(GOLD_LFS)
+    rows = [f"{i},{'win now' if i % 2 else 'hello you'} {i},2026-01-03" for i in range(60)]
+    (folder / "in" / "a.csv").write_text("\n".join(["id,text,ts", *rows]))
+    run_stages(folder, *WAY[:-1])
+    return folder
+
+
+def said(capsys, *words: str) -> str:
+    with contextlib.suppress(SystemExit):
+        main(list(words))
+    captured = capsys.readouterr()
+    return captured.out + captured.err
+
+
+GOOD = "stream,id,label\n" + "".join(f"s,{i},{'spam' if i % 2 else 'ham'}\n" for i in range(40))
+
+
+@pytest.mark.parametrize(
+    ("files", "patterns", "told", "rows"),
+    [
+        ({"gold/a.csv": GOOD}, ["golden/*.csv"], ["'golden/*.csv' fits no file"], None),
+        ({"gold/a.csv": GOOD}, ["gold/*.csv", "nope.parquet"], ["'nope.parquet' fits no file"], 40),
+        ({"gold/a.csv": GOOD.replace("s,", "S,")}, ["gold/*"], ["none of 40 labels", "S/0 of gold/a.csv"], 0),
+        ({"gold/a.csv": GOOD + "s,x9,ham\n"}, ["gold/*"], ["40 of 41 labels", "1 match none", "s/x9"], 40),
+        ({"gold/a.csv": GOOD + "s,3,ham\n"}, ["gold/*"], ["1 rows have labels that contradict", "s/3"], 39),
+        ({"gold/a.csv": GOOD + "s,3,spam\n"}, ["gold/*"], [], 40),
+        ({"gold/a.csv": GOOD, "gold/b.csv": GOOD}, ["gold/*"], [], 40),
+        ({"gold/a.csv": GOOD, "gold/b.csv": GOOD + "s,4,spam\n"}, ["gold/*"], ["contradict", "s/4"], 39),
+        ({"gold/a.csv": GOOD, "gold/b.csv": "stream,id,label\ns,4,spam\n"}, ["gold/*"], ["contradict", "s/4"], 39),
+        ({"gold/a.csv": GOOD, "gold/b.csv": "file,line,label\na.csv,6,spam\n"}, ["gold/*"], ["contradict", "s/4"], 39),
+        ({"gold/a.csv": "file,line,label\na.csv,2,ham\nb.csv,2,ham\n"}, ["gold/*"], ["1 of 2 labels", "b.csv:2"], 1),
+    ],
+)  # fmt: skip
+def test_gold_that_fits_no_row_or_contradicts_itself_is_said(trained, tmp_path, capsys, files, patterns, told, rows):
+    folder = shutil.copytree(trained, tmp_path / "project")
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    change_params(folder, evaluation={"gold": patterns})
+    outcome = run_stages(folder, "evaluate")["evaluate"]
+    for words in (outcome.warnings, run_stages(folder, "evaluate")["evaluate"].warnings):
+        assert len(words) == (1 if told else 0)
+        assert all(any(part in word for word in words) for part in told)
+    where = ("--project", str(folder))
+    for command in ("status", "summary", "evaluate", "run"):
+        shown = said(capsys, command, *where)
+        assert all(part in shown.replace("\n", " ") for part in told), command
+        assert ("gold:" in shown or "fits no file" in shown) == bool(told)
+    manifest = Project(folder).store.read(Layout.EVALUATION)
+    if rows is None:
+        assert manifest is None
+    else:
+        assert manifest.facts["metrics"].get("labels", {}).get("rows", 0) == rows
+        assert manifest.facts["gold"]["labels"] >= rows
+    documents = json.loads(said(capsys, "status", "--json", *where))
+    (mine,) = [plan for plan in documents["plans"] if plan["stage"] == "evaluate"]
+    assert len(mine["warnings"]) == len(json.loads(said(capsys, "summary", "--json", *where))["warnings"]) == bool(told)

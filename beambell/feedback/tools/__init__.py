@@ -42,14 +42,12 @@ TOOLS: Final = (
 PLAIN: Final = Tool("plain", plain.MARKS, plain.tells, plain.read)
 #: Keys that only a tool's records have, or that may take an answer back: without any, a record says what it says.
 MARKS: Final = frozenset().union(*(tool.marks for tool in (*TOOLS, PLAIN)))
+_MARKS: Final = frozenset(mark.lower() for mark in MARKS)
 
 
 def find_tool(record: Record) -> Tool:
     """Tell whose record it is, by its keys and the kinds of their values."""
-    for tool in TOOLS:
-        if tool.tells(record):
-            return tool
-    return PLAIN
+    return next((tool for tool in TOOLS if tool.tells(record)), PLAIN)
 
 
 def named(name: str) -> Tool | None:
@@ -59,4 +57,4 @@ def named(name: str) -> Tool | None:
 
 def is_marked(names: Iterable[str]) -> bool:
     """Tell whether records with these keys have to be looked at one by one."""
-    return any(name in MARKS or name.lower() in MARKS or name.endswith(".responses") for name in names)
+    return any(name.lower() in _MARKS or name.endswith(".responses") for name in names)

@@ -36,7 +36,9 @@ from beambell.records.schema import Code
 
 #: Names of the controls in the labeling interface that `beambell feedback export` writes.
 LABEL, COMMENT = "label", "comment"
-MARKS: Final = frozenset({"annotations", "completions", "annotator", "annotation_id", "result", "action", "drafts"})
+MARKS: Final = frozenset(
+    {"annotations", "completions", "annotator", "annotation_id", "result", "action", "drafts", "predictions"}
+)
 
 _TAKEN_IN: Final = frozenset({"ANNOTATION_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_CREATED", "ANNOTATIONS_UPDATED"})
 _DELETED: Final = frozenset({"ANNOTATION_DELETED", "ANNOTATIONS_DELETED"})
