@@ -203,11 +203,16 @@ class Keyword(Textual, Folding):
         if not (self.fold and self.whole_words):
             form, search = self.form, _words_regex(self.any_of, self.whole_words, self.ignore_case).search
             return lambda text: search(form(text))
+        # In ASCII, all edges are `\w`: one search for all words. Elsewhere, one tells whether to look at each.
+        in_ascii = _words_regex(self.any_of, True, self.ignore_case).search
+        any_part = _words_regex(self.any_of, False, self.ignore_case).search
         searches = [_search(word, folded=True, ignore_case=self.ignore_case) for word in self.any_of]
 
-        def holds(text: str) -> bool:
-            folded = folding.fold(text)
-            return any(search(folded) for search in searches)
+        def holds(text: str) -> object:
+            text = folding.fold(text)
+            if text.isascii():
+                return in_ascii(text)
+            return any_part(text) and any(search(text) for search in searches)
 
         return holds
 
