@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 
 from beambell.config.formats import FORMAT
-from beambell.feedback.events import EVENTS_SCHEMA, CheckedEvents
-from beambell.records.schema import QUARANTINE_SCHEMA, Reject, quarantine_table
+from beambell.feedback.events import EVENTS_SCHEMA, CheckedEvents, CountedBy
+from beambell.records.schema import QUARANTINE_SCHEMA, Reject, quarantine_table, readable
 from beambell.store import FileRef, Layout, Manifest, Store
 from beambell.store.tables import read_table, write_table, write_tables
 
@@ -74,6 +75,8 @@ def publish_batch(
         "quarantined": quarantined,
         "problems": [reject.message for reject in counted.rejects if reject.line is None],
         "codes": dict(sorted(Counter(reject.code.value for reject in counted.rejects).items())),
+        "first": counted.first(),
+        "counted_by": counted.counted_by,
     }
     return store.publish(folder, Manifest("feedback_batch", files, dict(inputs), facts))
 
@@ -83,12 +86,21 @@ class _Counted:
     rejects: list[Reject] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
     taken_back: int = 0
+    counted_by: CountedBy = "line"
+
+    def first(self) -> dict[str, list[Any]]:
+        """Give line and message of the first record of each code."""
+        found: dict[str, list[Any]] = {}
+        for reject in sorted((one for one in self.rejects if one.line is not None), key=lambda one: one.line or 0):
+            found.setdefault(reject.code.value, [reject.line, readable(reject.message)])
+        return dict(sorted(found.items()))
 
     def good(self, parts: Iterable[CheckedEvents]) -> Iterator[pa.Table]:
         for part in parts:
             self.rejects += part.rejects
             self.skipped += part.skipped
             self.taken_back += part.taken_back
+            self.counted_by = part.counted_by
             if part.events.num_rows:
                 yield part.events
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -90,6 +90,10 @@ _NEEDS: Final = {
 }
 
 
+CountedBy = Literal["line", "record"]
+"""What the numbers of records count: lines of a file, or records of an array."""
+
+
 @dataclass(frozen=True)
 class CheckedEvents:
     """Raw events, parted.
@@ -104,12 +108,15 @@ class CheckedEvents:
         Of records that nobody gave an answer in: why -> how many.
     taken_back
         How many of ``events`` are of such records: the reviewer looked at the row, and gave no answer.
+    counted_by
+        What the numbers of rejects count.
     """
 
     events: pa.Table
     rejects: list[Reject]
     skipped: Counter[str] = field(default_factory=Counter)
     taken_back: int = 0
+    counted_by: CountedBy = "line"
 
 
 def check_events(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, BinaryIO, Final
 
@@ -30,7 +30,7 @@ from beambell.feedback.answers import (
     shown,
 )
 from beambell.feedback.documents import Source, Value, is_json, is_lines, read_lines, read_values
-from beambell.feedback.events import EVENTS_SCHEMA
+from beambell.feedback.events import EVENTS_SCHEMA, CountedBy
 from beambell.feedback.interchange import unguarded
 from beambell.feedback.tools import MARKS, TOOLS, Tool, find_tool, is_marked, named
 from beambell.records.chunk import Cells, Chunk, Faults, Wanted
@@ -67,11 +67,14 @@ class Part:
         Those of which the reviewer looked at a row and gave no answer, or took it back: ``unsure``, counted as skipped.
     skipped
         Why -> how many records nobody gave an answer in, those taken back among them.
+    counted_by
+        What their numbers count: lines of the file, or records of an array.
     """
 
     answers: Chunk = field(default_factory=Chunk)
     taken_back: Chunk = field(default_factory=Chunk)
     skipped: Counter[str] = field(default_factory=Counter)
+    counted_by: CountedBy = "line"
 
 
 def read_parts(
@@ -104,7 +107,9 @@ def read_parts(
     source = Source(file)
     layout, tool = _layout(source, name, file_format)
     if layout == "json":
-        yield from _in_records(_json(source, name), reading, tool)
+        by_line = is_lines(source.head, name)
+        parts = _in_records(_lines(source, name) if by_line else read_values(source), reading, tool)
+        yield from (replace(part, counted_by="line" if by_line else "record") for part in parts)
     else:
         yield from _delimited(source, name, reading, tool, delimiter, "\t" if layout == "tsv" else ",")
 
@@ -132,9 +137,7 @@ def _layout(source: Source, name: str, told: str | None) -> tuple[str, Tool | No
 # -- record by record ----------------------------------------------------------------------------------------------
 
 
-def _json(source: Source, name: str) -> Iterator[Value | Reject]:
-    if not is_lines(source.head, name):
-        return read_values(source)
+def _lines(source: Source, name: str) -> Iterator[Value | Reject]:
     limit = record_limit(_LONGEST_TEXT)
     return read_lines(LineReader(_as_file(source), name=name, encoding="utf-8", limit=limit, newline="\n"))
 

@@ -54,6 +54,10 @@ class Imported:
         Line and reason of the first that were set aside.
     unknown, unknown_rows
         How many rows that it speaks of are not there (yet), and the first of them.
+    counted_by
+        What the numbers of ``rejects`` count: ``line``, or ``record`` of an array.
+    repeated
+        How many of its events other files brought before: they are the same events.
     """
 
     file: str
@@ -70,6 +74,8 @@ class Imported:
     rejects: tuple[tuple[int, str], ...]
     unknown: int
     unknown_rows: tuple[str, ...]
+    counted_by: str
+    repeated: int
 
     @property
     def failed(self) -> bool:
@@ -106,12 +112,14 @@ def _import_lines(one: Imported) -> Iterator[str]:
         f"{one.file}: {one.records:,} records: {one.answers:,} answers taken in, {one.skipped:,} skipped, "
         f"{one.not_understood:,} not understood{because}{again}"
     )
-    yield from (f"  record {line}: {message}" for line, message in one.rejects)
+    if one.new and one.repeated:
+        yield f"  {one.repeated:,} of these answers were there already, and count once"
+    yield from (f"  {one.counted_by} {line}: {message}" for line, message in one.rejects)
     if one.not_understood > len(one.rejects):
         yield f"  and {one.not_understood - len(one.rejects):,} more (`beambell feedback status` lists them)"
     yield from (f"  {problem}" for problem in one.problems)
     if one.unknown:
         yield (
-            f"  {one.unknown:,} rows are not there (yet): {', '.join(one.unknown_rows[:3])}; their answers are kept. "
-            "Is their id in another field? --id-field"
+            f"  {one.unknown:,} rows are not there (yet): {', '.join(one.unknown_rows[:3])}; their answers are kept"
+            + (". Is the rows' id in another field? --id-field" if one.unknown >= one.answers else "")
         )

@@ -132,9 +132,11 @@ def set_aside(batches: Iterable[Manifest]) -> Iterator[str]:
 
 def account(facts: Mapping[str, Any]) -> str:
     """Word what became of the records of a file: how many are answers, and why the others are not."""
-    skipped, codes = facts.get("skipped", {}), facts["codes"]
+    skipped, first = facts.get("skipped", {}), facts.get("first", {})
     reasons = [f"{n:,} {reason}" for reason, n in skipped.items()]
-    reasons += [f"{n:,} {code}" for code, n in codes.items()] if facts["quarantined"] else []
+    for code, n in facts["codes"].items() if facts["quarantined"] else ():
+        where = f" ({facts['counted_by']} {first[code][0]}: {first[code][1]})" if code in first else ""
+        reasons.append(f"{n:,} {code}{where}")
     answers = facts.get("answers", facts["events"])
     records = facts.get("records", answers + facts["quarantined"])
     counted = (
@@ -227,11 +229,11 @@ def read_file(project: Project, url: str, name: str, how: How = How()) -> Iterat
         for part in read_parts(
             source, name=name, reading=reading, file_format=how.file_format, delimiter=how.delimiter
         ):
-            yield replace(checked(part.answers), skipped=part.skipped)
+            yield replace(checked(part.answers), skipped=part.skipped, counted_by=part.counted_by)
             if len(part.taken_back.lines):
                 # Who only looked at a row need not be named: without, it stays skipped, and is no event.
                 looked = checked(part.taken_back).events
-                yield CheckedEvents(looked, [], taken_back=looked.num_rows)
+                yield CheckedEvents(looked, [], taken_back=looked.num_rows, counted_by=part.counted_by)
 
 
 def last_moment(project: Project) -> datetime:

@@ -182,10 +182,20 @@ def import_file(project: Project, path: Path, how: How = How()) -> Imported:  # 
         inputs = file_inputs(project, hashlib.file_digest(file, "sha256").hexdigest()) | how.inputs()
     folder = batch_folder(inputs)
     with project.writing():
-        new = folder not in read_batches(store)
+        before = read_batches(store)
+        new = folder not in before
         batch = publish_batch(store, read_file(project, str(path), name, how), inputs, file=name)
-        unknown = _unknown_rows(project, read_events(store, {folder: batch}))
-    return _imported(name, batch, read_quarantine(store, {folder: batch}), unknown, new=new)
+        events = read_events(store, {folder: batch})
+        unknown = _unknown_rows(project, events)
+        others = {other: made for other, made in read_batches(store).items() if other != folder and other in before}
+        repeated = _repeated(events, read_events(store, others))
+    return _imported(name, batch, read_quarantine(store, {folder: batch}), unknown, repeated, new=new)
+
+
+def _repeated(events: pa.Table, others: pa.Table) -> int:
+    """Count the events that others have, too."""
+    known = others["event_id"].combine_chunks()
+    return pc.sum(pc.is_in(events["event_id"], value_set=known)).as_py() or 0
 
 
 def import_files(project: Project, paths: Sequence[Path], how: How = How()) -> list[Imported]:  # noqa: B008 - frozen
@@ -214,15 +224,18 @@ def _import_or_tell(project: Project, path: Path, how: How) -> Imported:
         return import_file(project, path, how)
     except InputError as error:
         problem = f"{error.message}; {error.fix}"
-        return Imported(path.name, True, 0, 0, 0, 0, 0, 0, (problem,), {}, (), (), 0, ())
+        return Imported(path.name, True, 0, 0, 0, 0, 0, 0, (problem,), {}, (), (), 0, (), "line", 0)
 
 
-def _imported(name: str, batch: Manifest, quarantine: pa.Table, unknown: list[str], *, new: bool) -> Imported:
+def _imported(
+    name: str, batch: Manifest, quarantine: pa.Table, unknown: list[str], repeated: int, *, new: bool
+) -> Imported:
     facts = batch.facts
     skipped = facts.get("skipped", {})
-    rejects = quarantine.filter(quarantine["line"].is_valid()).select(["line", "code", "message"]).to_pylist()
-    first = {reject["code"]: reject for reject in reversed(rejects)}
-    counts = Counter(reject["code"] for reject in rejects)
+    rejects = quarantine.filter(quarantine["line"].is_valid()).select(["line", "code", "message"])
+    shown = rejects.slice(0, REJECTS_SHOWN).to_pylist()
+    counts = Counter(rejects["code"].to_pylist())
+    first = {code: rejects.filter(pc.equal(rejects["code"], code)).slice(0, 1).to_pylist()[0] for code in counts}
     return Imported(
         file=name,
         new=new,
@@ -237,7 +250,9 @@ def _imported(name: str, batch: Manifest, quarantine: pa.Table, unknown: list[st
         not_understood_because=tuple(
             NotUnderstood(code, n, first[code]["line"], first[code]["message"]) for code, n in counts.most_common()
         ),
-        rejects=tuple((reject["line"], reject["message"]) for reject in rejects[:REJECTS_SHOWN]),
+        rejects=tuple((reject["line"], reject["message"]) for reject in shown),
+        counted_by=facts.get("counted_by", "line"),
+        repeated=repeated,
         unknown=len(unknown),
         unknown_rows=tuple(unknown[:REJECTS_SHOWN]),
     )
