@@ -36,6 +36,11 @@ _SUFFIXES: Final[dict[str, Format]] = {
 }
 
 
+_MOST_EXPANSION: Final = 100
+"""Times that texts hardly ever shrink when they are packed."""
+_FEWEST_LINES: Final = 2**20
+
+
 def detect_format(name: str) -> Format:
     """Tell a file's format by its suffix; text formats may end in ``.gz`` as well.
 
@@ -105,19 +110,37 @@ def read_records(
     """
     file_format = detect_format(name)
     typer = _Typer.of(name, stream, stream_name, delivery, delivered)
-    for chunk in _chunks(source, name, file_format, stream, stream_name, batch_rows):
+    if file_format == "parquet":
+        chunks = read_parquet(source, stream=stream, batch_rows=batch_rows)
+        yield from (typer.batch(chunk) for chunk in chunks if chunk.lines or chunk.rejects)
+        return
+    newline, limit = "\n" if file_format == "jsonl" else "", record_limit(stream.max_text_chars)
+    lines = LineReader(source, name=name, encoding=stream.encoding, limit=limit, newline=newline)
+    records = rows = 0
+    for chunk in _chunks(lines, file_format, stream, stream_name, batch_rows):
         if chunk.lines or chunk.rejects:
-            yield typer.batch(chunk)
+            batch = typer.batch(chunk)
+            records, rows = records + batch.n_records, rows + batch.rows.num_rows
+            yield batch
+        if lines.taken >= _FEWEST_LINES and lines.expansion > _MOST_EXPANSION and rows * 100 <= records:
+            yield typer.batch(Chunk(rejects=[_hopeless(lines, records, rows)]))
+            return
+
+
+def _hopeless(lines: LineReader, records: int, rows: int) -> Reject:
+    """Word that a small file, made to be unpacked to a huge one, is not read to its end."""
+    return Reject(
+        None,
+        Code.UNREADABLE,
+        f"not read beyond line {lines.taken:,}: {rows:,} of {records:,} records can be read, and the file unpacks to "
+        f"more than {_MOST_EXPANSION} times its size; repair it, and deliver it again",
+    )
 
 
 def _chunks(
-    source: BinaryIO, name: str, file_format: Format, stream: StreamParams, stream_name: str, batch_rows: int
+    lines: LineReader, file_format: Format, stream: StreamParams, stream_name: str, batch_rows: int
 ) -> Iterator[Chunk]:
-    if file_format == "parquet":
-        return read_parquet(source, stream=stream, batch_rows=batch_rows)
-    wanted, newline = Wanted.of(stream), "\n" if file_format == "jsonl" else ""
-    limit = record_limit(stream.max_text_chars)
-    lines = LineReader(source, name=name, encoding=stream.encoding, limit=limit, newline=newline)
+    wanted = Wanted.of(stream)
     if file_format == "jsonl":
         return read_jsonl(lines, wanted=wanted, batch_rows=batch_rows)
     spelling = f"streams.{stream_name}.csv.{{}}"

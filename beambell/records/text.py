@@ -107,7 +107,7 @@ class LineReader:
         self.taken = 0
         self._ahead: deque[str] = deque()
         self._ended = False
-        self._stream = _Stream(source.read)
+        self._packed = self._stream = _Stream(source.read)
         buffer = _buffered(self._stream)
         if name.lower().endswith(".gz") or buffer.peek(2).startswith(_GZIP_MAGIC):
             # read1, because read would drop what it already has when the next piece is broken.
@@ -123,6 +123,11 @@ class LineReader:
                 f"encoding {encoding!r} is unknown", fix="name one that Python knows, such as utf-8 or cp1252"
             ) from None
         self._refusal = _refusal(head, codec) if _marked(head) is None else None
+
+    @property
+    def expansion(self) -> float:
+        """How many times larger the text is than the bytes that it was read from."""
+        return self._stream.position / max(1, self._packed.position)
 
     def peek(self, n_lines: int, n_chars: int) -> tuple[list[str], bool]:
         """Look at the lines to come, at most ``n_lines`` of about ``n_chars`` characters; an overlong one ends them.
