@@ -42,7 +42,7 @@ def run(project: Project, selection: Selection) -> Outcome:
             job = uuid.uuid4().hex
             run_pipeline(project, job, build(project, work.partitions, job))
         build_ladder(project, work)
-    done = sum(len(item.specs) for item in work.partitions) + len(work.nodes)
+    done = sum(len(item.specs) for item in work.partitions) + len(work.nodes) + len(work.superfluous)
     figures = {"aggregates": len(project.catalogue.aggregates)}
     return Outcome(STAGE, done, work.current, figures, tuple(set_aside(batches)))
 

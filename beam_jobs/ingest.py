@@ -17,39 +17,52 @@ import pyarrow.compute as pc
 
 from beam_jobs.main import main
 from beam_jobs.pipeline import ProjectFn, Spread, new_pipeline, read_reports, run_pipeline, write_report
+from beambell.errors import PartError
 from beambell.project import Project
-from beambell.records import QUARANTINE_SCHEMA, read_records
-from beambell.steps.ingest import (
-    STAGE,
-    DeliveryReport,
-    Fragment,
-    IngestWork,
-    RawFile,
-    balance,
-    find_work,
-    publish_delivery,
-    publish_partition,
-)
+from beambell.records import BROKEN, Code, Reject, quarantine_table, read_records
+from beambell.records.quarantine import Quarantine
+from beambell.steps.deliveries import DeliveryReport, forget_delivery, publish_delivery
+from beambell.steps.ingest import STAGE, IngestWork, balance, check_books, find_work
+from beambell.steps.partitions import Fragment, archived_report, archived_rows, publish_partition, withdraw_labels
+from beambell.steps.raw_files import RawFile
 from beambell.steps.stage import Outcome
 from beambell.store import Layout, Partition, Selection
 from beambell.store.tables import stage_table, write_table
 
 
 def run(project: Project, selection: Selection) -> Outcome:
-    """Read what is new, publish the partitions it touches, then record the deliveries."""
+    """Read what is new, publish the partitions it touches, then record the deliveries.
+
+    Raises
+    ------
+    ArtefactError
+        If there are records afterwards that are not accounted for.
+    PartError
+        If nothing was done of some stream; all else is done by then.
+    """
     with project.writing():
         work = find_work(project, selection)
-        if work.files:
+        streams = [stream for stream in project.params.streams if selection.has_stream(stream)]
+        before = {partition for partition in work.rebuild if _is_published(project, partition)}
+        if work.files or work.rebuild:
             job = uuid.uuid4().hex
             run_pipeline(project, job, build(project, work, job))
             for report in read_reports(project, job, "deliveries"):
                 publish_delivery(project, DeliveryReport.from_dict(report))
-    return _outcome(project, work)
+        withdraw_labels(project, streams, work.gone)
+        for key in work.gone:
+            forget_delivery(project, key)
+        unbalanced = check_books(project, selection)
+        emptied = sorted(partition for partition in before if not _is_published(project, partition))
+    outcome = _outcome(project, work, emptied, unbalanced)
+    if work.refused:
+        raise _refusal(work, outcome)
+    return outcome
 
 
 def build(project: Project, work: IngestWork, job: str) -> beam.Pipeline:
     """Build the pipeline: files to fragments, fragments grouped by partition, partitions published."""
-    folder, read = str(project.path), frozenset(file.name for file in work.files)
+    folder = str(project.path)
     pipeline = new_pipeline(project.params.beam)
     fragments = (
         pipeline | "Files" >> Spread(enumerate(work.files)) | "ReadRecords" >> beam.ParDo(ReadRecords(folder, job))
@@ -60,7 +73,7 @@ def build(project: Project, work: IngestWork, job: str) -> beam.Pipeline:
         (fragments, rebuilt)
         | beam.Flatten()
         | "ByPartition" >> beam.GroupByKey()
-        | "PublishPartition" >> beam.ParDo(PublishPartition(folder, job, read))
+        | "PublishPartition" >> beam.ParDo(PublishPartition(folder, job))
     )
     return pipeline
 
@@ -71,44 +84,66 @@ class ReadRecords(ProjectFn):
     def work(self, element: tuple[int, RawFile]) -> Iterator[tuple[str, Fragment]]:
         """Yield (partition, fragment)."""
         index, file = element
+        if file.archived:
+            yield from self._take_archived(index, file)
+            return
         stream = self.project.params.streams[file.stream]
         rows_per_dt: Counter[str] = Counter()
-        quarantined: list[pa.Table] = []
+        bad = Quarantine()
         records = 0
-        with fsspec.open(file.url, "rb") as source:
-            batches = read_records(
-                source, name=file.name, stream=stream, stream_name=file.stream, delivery=file.delivery
-            )
-            for number, batch in enumerate(batches):
-                records += batch.n_records
-                quarantined.append(batch.quarantined)
-                for dt, rows in _by_partition(batch.rows):
-                    rows_per_dt[dt] += rows.num_rows
-                    path = f"{self._job}/{index:06d}-{number:06d}-{dt}.arrow"
-                    yield f"{file.stream}/{dt}", self._stage(path, file, rows)
-        bad = pa.concat_tables([QUARANTINE_SCHEMA.empty_table(), *quarantined])
+        if file.fault:
+            bad.add(quarantine_table(file.name, [Reject(None, Code.MISNAMED, file.fault)]))
+        else:
+            with fsspec.open(file.url, "rb") as source:
+                batches = read_records(
+                    source, name=file.name, stream=stream, stream_name=file.stream, delivery=file.delivery
+                )
+                for number, batch in enumerate(batches):
+                    records += batch.n_records
+                    bad.add(batch.quarantined)
+                    for dt, rows in _by_partition(batch.rows):
+                        rows_per_dt[dt] += rows.num_rows
+                        path = f"{self._job}/{index:06d}-{number:06d}-{dt}.arrow"
+                        yield f"{file.stream}/{dt}", self._stage(path, file, rows)
         write_report(
             self.project, self._job, "deliveries", f"{index:06d}", asdict(self._report(file, records, rows_per_dt, bad))
         )
+
+    def _take_archived(self, index: int, file: RawFile) -> Iterator[tuple[str, Fragment]]:
+        """Stage the rows that partitions have of a file that is not there any more."""
+        record = self.project.store.require(Layout.delivery(file.stream, file.name), "bring the file back")
+        quarantined: list[pa.Table] = []
+        rows_per_dt: Counter[str] = Counter(record.facts["partitions"])
+        for dt, rows, bad in archived_rows(self.project, file):
+            quarantined.append(bad)
+            rows_per_dt[dt] -= bad.num_rows
+            if rows_per_dt[dt]:
+                path = f"{self._job}/{index:06d}-{0:06d}-{dt}.arrow"
+                stage_table(self.project.store, path, rows)
+                yield f"{file.stream}/{dt}", Fragment(path, file.name, file.sha256, rows_per_dt[dt])
+        report = archived_report(self.project, file, record, rows_per_dt, pa.concat_tables(quarantined))
+        write_report(self.project, self._job, "deliveries", f"{index:06d}", asdict(report))
 
     def _stage(self, path: str, file: RawFile, rows: pa.Table) -> Fragment:
         stage_table(self.project.store, path, rows)
         return Fragment(path, file.name, file.sha256, rows.num_rows)
 
-    def _report(self, file: RawFile, records: int, per_dt: Counter[str], quarantined: pa.Table) -> DeliveryReport:
-        of_file = quarantined.filter(pc.is_null(quarantined["line"]))
+    def _report(self, file: RawFile, records: int, per_dt: Counter[str], bad: Quarantine) -> DeliveryReport:
+        misdated = set(bad.codes) <= {Code.MISDATED}  # is not lost, but left out by the stream's `first`
+        is_broken = not BROKEN.isdisjoint(bad.remarks["code"].to_pylist()) or (records and not per_dt and not misdated)
         ref = None
-        if quarantined.num_rows:
+        if bad.codes:
             folder = Layout.delivery(file.stream, file.name)
-            ref = write_table(self.project.store, folder, "quarantine", quarantined)
+            ref = write_table(self.project.store, folder, "quarantine", bad.table)
         return DeliveryReport(
             file=file,
             records=records,
             partitions=dict(per_dt),
-            quarantined=quarantined.num_rows - of_file.num_rows,
-            problems=of_file["message"].to_pylist(),
-            codes=dict(Counter(quarantined["code"].to_pylist())),
+            quarantined=bad.records,
+            problems=bad.problems,
+            codes=dict(bad.codes),
             quarantine=ref,
+            lost=file.bytes if is_broken else 0,
         )
 
 
@@ -117,17 +152,13 @@ class PublishPartition(ProjectFn):
 
     waits = True
 
-    def __init__(self, folder: str, job: str, read: frozenset[str]) -> None:
-        super().__init__(folder, job)
-        self._read = read
-
     def work(self, element: tuple[str, Iterable[Fragment | None]]) -> None:
         """Publish one partition."""
         key, group = element
         found = list(group)
         fragments = [fragment for fragment in found if fragment is not None]
         rebuild = len(fragments) < len(found)
-        publish_partition(self.project, Partition(*key.split("/")), fragments, self._read, rebuild=rebuild)
+        publish_partition(self.project, Partition(*key.split("/")), fragments, rebuild=rebuild)
 
 
 def _by_partition(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
@@ -137,16 +168,34 @@ def _by_partition(rows: pa.Table) -> Iterator[tuple[str, pa.Table]]:
         yield dt, (rows if len(dts) == 1 else rows.filter(pc.equal(rows["dt"], dt))).select(columns)
 
 
-def _outcome(project: Project, work: IngestWork) -> Outcome:
-    warnings: list[str] = []
+def _is_published(project: Project, partition: Partition) -> bool:
+    return project.store.read(Layout.of(Layout.PARTITIONS, partition)) is not None
+
+
+def _outcome(project: Project, work: IngestWork, emptied: list[Partition], unbalanced: tuple[str, ...]) -> Outcome:
+    warnings = [*map(str, work.withdrawn)]
+    warnings += [f"withdrawn: partition {partition}, of which no row is left" for partition in emptied]
+    warnings += [*work.warnings, *unbalanced]
+    files = [file for file in work.files if not file.archived]
     folders = [Layout.delivery(file.stream, file.name) for file in work.files]
     for file, manifest in zip(work.files, project.store.require_each(folders, "run ingest again"), strict=True):
         facts = manifest.facts
-        warnings += [f"{file.name}: {problem}" for problem in facts["problems"]]
+        warnings += [f"{file.name}: {problem}" for problem in facts["problems"] if not file.archived]
         if facts["quarantined"]:
             codes = ", ".join(f"{count} {code}" for code, count in facts["codes"].items())
             warnings.append(f"{file.name}: {facts['quarantined']} of {facts['records']} records quarantined ({codes})")
-    return Outcome(STAGE, len(work.files), work.current, balance(project), tuple(warnings))
+    taken = {"withdrawn": len(work.withdrawn)} if work.withdrawn else {}
+    details = {"withdrawn": [asdict(one) for one in work.withdrawn], "emptied": [str(p) for p in emptied]}
+    done = len(files) + len(work.withdrawn)
+    return Outcome(STAGE, done, work.current, {**balance(project), **taken}, tuple(warnings), details)
+
+
+def _refusal(work: IngestWork, outcome: Outcome) -> PartError:
+    first = work.refused[0]
+    more = "".join(f"\n{error.where}: {error.message}" for error in work.refused[1:])
+    part = {"done": outcome.done, "current": outcome.current, "figures": outcome.figures}
+    details = {**outcome.details, **part, "warnings": list(outcome.warnings)}
+    return PartError(first.message + more, where=first.where, fix=first.fix, details=details)
 
 
 if __name__ == "__main__":

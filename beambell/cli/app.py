@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import typer
 
 from beambell.arguments import refuse_credentials
-from beambell.cli.console import Console, plan_to_dict
+from beambell.cli.console import Console
 from beambell.cli.feedback import feedback_app
 from beambell.cli.lf import lf_app
 from beambell.cli.lm import lm_app
 from beambell.cli.models import models_app
-from beambell.cli.options import DryRun, End, Folder, Json, Start, Streams, Until, open_project
+from beambell.cli.options import DryRun, End, Folder, Json, Restore, Start, Streams, Until, Withdraw, open_project
 from beambell.cli.running import run_in_order, worst
-from beambell.cli.stages import COLLECT, STAGES, Stage
+from beambell.cli.stages import COLLECT, INGEST, STAGES, Stage
 from beambell.cli.start import add_start
 from beambell.cli.state import state_app
 from beambell.cli.upkeep import add_upkeep
@@ -70,6 +70,33 @@ def main(arguments: Sequence[str] | None = None) -> None:
 # -- stages ------------------------------------------------------------------------------------------------------
 
 
+@app.command()
+def ingest(
+    project: Folder = Path(),
+    stream: Streams = None,
+    start: Start = None,
+    end: End = None,
+    withdraw: Withdraw = None,
+    restore: Restore = None,
+    json: Json = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Read new raw files into partitions by event time; take the rows of files out that are gone or withdrawn."""
+    if withdraw or restore:
+        from beambell.steps.withdrawal import Wishes
+
+        console, opened = Console(as_json=json), open_project(project)
+        with opened.writing():
+            wishes = Wishes(opened, opened.select(stream), withdraw or (), restore or ())
+            if dry_run:
+                console.plans([wishes.plan()])
+                return
+            wishes.keep()
+            _do(console, (INGEST,), opened, opened.select(stream, start, end))
+        return
+    _run_stages((INGEST,), project, stream, start, end, as_json=json, dry_run=dry_run)
+
+
 def _add_stage(stage: Stage) -> None:
     def command(
         project: Folder = Path(),
@@ -86,7 +113,7 @@ def _add_stage(stage: Stage) -> None:
     groups[group].command(word, help=stage.summary)(command)
 
 
-for _stage in (*STAGES, COLLECT):
+for _stage in (*STAGES[1:], COLLECT):
     _add_stage(_stage)
 
 
@@ -146,11 +173,9 @@ def _run_stages(
 
 def _show_plans(console: Console, stages: Sequence[Stage], project: Project, selection: Selection) -> None:
     plans = [stage.plan(project, selection) for stage in stages]
+    console.plans(plans)
     if console.as_json:
-        console.json({"plans": [plan_to_dict(plan) for plan in plans]})
         return
-    for plan in plans:
-        console.plan(plan)
     if stale := next((plan.stage for plan in plans if plan.tasks), None):
         console.out.print(f"stages after {stale} may find more to do once it has run")
 

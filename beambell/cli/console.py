@@ -87,7 +87,9 @@ class Console:
         """Report how a stage of a run ended; its error is for the end."""
         if ended.error is None and ended.ran:
             self.outcome(ended.outcome)
-        elif not self.as_json:
+            return
+        self._warn_of(ended.outcome)
+        if not self.as_json:
             did = f"{ended.outcome.done} done, {ended.outcome.current} up to date" if ended.ran else ""
             figures = _figures(ended.outcome)
             self.out.print(
@@ -97,13 +99,16 @@ class Console:
 
     def outcome(self, outcome: Outcome) -> None:
         """Report what a stage did."""
-        if sys.stderr.isatty() or not self.as_json:
-            self.warn(outcome.warnings)
+        self._warn_of(outcome)
         if not self.as_json:
             done = f"{outcome.done} done" if outcome.done else "nothing to do"
             self.out.print(
                 f"[bold]{outcome.stage:<9}[/] {done}, {outcome.current} up to date. {_plain(_figures(outcome))}"
             )
+
+    def _warn_of(self, outcome: Outcome) -> None:
+        if sys.stderr.isatty() or not self.as_json:  # the document has them
+            self.warn(outcome.warnings)
 
     def warn(self, warnings: Sequence[str]) -> None:
         """Tell people what they should know, the first few."""
@@ -111,6 +116,14 @@ class Console:
             self.err.print(f"[yellow]warning:[/] {_plain(warning)}")
         if len(warnings) > WARNINGS_SHOWN:
             self.err.print(f"[yellow]warning:[/] and {len(warnings) - WARNINGS_SHOWN} more (see --json)")
+
+    def plans(self, plans: Sequence[Plan]) -> None:
+        """Report what stages would do, and why."""
+        if self.as_json:
+            self.json({"plans": [plan_to_dict(plan) for plan in plans]})
+            return
+        for plan in plans:
+            self.plan(plan)
 
     def plan(self, plan: Plan) -> None:
         """Report what a stage would do, and why."""

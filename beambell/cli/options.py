@@ -20,6 +20,13 @@ Until = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and why, and do nothing.")]
+Withdraw = Annotated[
+    list[str] | None,
+    typer.Option("--withdraw", help="Take this raw file's rows out, and keep it out (a name or glob; repeatable)."),
+]
+Restore = Annotated[
+    list[str] | None, typer.Option("--restore", help="Let a raw file in again that was withdrawn (repeatable).")
+]
 Sample = Annotated[int, typer.Option("--sample", min=1, help="Rows to look at, chosen by a hash of the data.")]
 
 

@@ -90,7 +90,7 @@ def _part_done(stage: str, error: BeamBellError) -> Outcome:
     from beambell.steps.stage import Outcome
 
     details = dict(error.details or {})
-    done, current, figures = (
-        details.pop(name, empty) for name, empty in (("done", 0), ("current", 0), ("figures", {}))
+    done, current, figures, warnings = (
+        details.pop(name, empty) for name, empty in (("done", 0), ("current", 0), ("figures", {}), ("warnings", ()))
     )
-    return Outcome(stage, done, current, figures, details=details)
+    return Outcome(stage, done, current, figures, tuple(warnings), details=details)

@@ -59,8 +59,11 @@ def _driver(name: str, summary: str) -> Stage:
     return Stage(name, f"beambell.steps.{name}", f"beambell.steps.{name}", summary)
 
 
+INGEST = Stage(
+    "ingest", "beambell.steps.ingest", "beam_jobs.ingest", "Read new raw files into partitions by event time."
+)
 STAGES = (
-    Stage("ingest", "beambell.steps.ingest", "beam_jobs.ingest", "Read new raw files into partitions by event time."),
+    INGEST,
     Stage(
         "aggregate",
         "beambell.steps.aggregate",

@@ -153,7 +153,10 @@ def _explain(error: ValidationError, path: Path, lines: dict[tuple[str, ...], in
     problems = []
     fixes = []
     first_line = None
-    for detail in error.errors():
+    details = error.errors()
+    # A list that is short of what was refused is no second mistake.
+    parents = {detail["loc"][:n] for detail in details for n in range(len(detail["loc"]))}
+    for detail in (detail for detail in details if detail["loc"] not in parents):
         place = tuple(str(part) for part in detail["loc"] if part != "[key]")
         variable = overriding(place)
         line = next((lines[place[:n]] for n in range(len(place), 0, -1) if place[:n] in lines), None)

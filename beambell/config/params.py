@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from beambell.config.beam import BeamParams
-from beambell.config.section import Name, Section, Share
+from beambell.config.section import Name, Pattern, Section, Share
 from beambell.config.streams import StreamParams
 
 
@@ -124,7 +124,7 @@ class FeedbackParams(Section):
         Which rows reviewers are asked about.
     """
 
-    inputs: tuple[str, ...] = ()
+    inputs: tuple[Pattern, ...] = ()
     consensus: Literal["majority", "dawid_skene"] = "majority"
     min_reviewers: int = Field(default=1, ge=1)
     min_agreement: Share = 0.5
@@ -154,8 +154,9 @@ class LabelParams(Section):
 
 
 class GateParams(Section):
-    """Bounds on label quality: ``max_quarantined``, ``min_coverage``, ``max_lf_errors`` block; others warn."""
+    """Bounds on label quality; ``max_lost``, ``max_quarantined``, ``min_coverage`` and ``max_lf_errors`` block."""
 
+    max_lost: Share = 0.05
     max_quarantined: Share = 0.05
     max_duplicates: Share = 0.2
     min_coverage: Share = 0.3
@@ -209,7 +210,7 @@ class EvaluationParams(Section):
         Of the calibration curve.
     """
 
-    gold: tuple[str, ...] = ()
+    gold: tuple[Pattern, ...] = ()
     holdout: float = Field(default=0.2, gt=0, lt=1)
     bins: int = Field(default=10, ge=2, le=100)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from beambell.config.section import Section
+from beambell.config.section import Pattern, Section
 
 Grain = Literal["hour", "day", "month"]
 FieldType = Literal["string", "int", "float", "bool"]
@@ -104,6 +104,8 @@ class StreamParams(Section):
     undated
         What becomes of records without a time: ``quarantine``, ``delivery`` (the ``{dt}`` of their file), or
         a fixed partition such as ``2015-01``. Unparsable times are quarantined always.
+    removed
+        What becomes of the rows of a file that is there no more: ``withdraw`` takes them out, ``keep`` leaves them.
     encoding
         Of text formats, unless a file begins with a byte order mark.
     future
@@ -117,7 +119,7 @@ class StreamParams(Section):
         Longer texts are quarantined.
     """
 
-    inputs: tuple[str, ...] = Field(min_length=1)
+    inputs: tuple[Pattern, ...] = Field(min_length=1)
     grain: Grain = "day"
     first: str | None = None
     id: str | None = None
@@ -126,6 +128,7 @@ class StreamParams(Section):
     fields: dict[str, FieldType] = Field(default={})
     undated: str = "quarantine"
     future: Annotated[str | None, BeforeValidator(_duration)] = "2 days"
+    removed: Literal["withdraw", "keep"] = "withdraw"
     encoding: str = "utf-8"
     csv: CsvParams = CsvParams()
     delimiter: Delimiter | None = None

@@ -6,13 +6,14 @@ to judge: Great Expectations alone takes longer to import than to run.
 
 from __future__ import annotations
 
-from beambell.quality.expectations import Thresholds, gate_fingerprint
+from beambell.quality.expectations import FIND_FILES, Thresholds, gate_fingerprint
 from beambell.quality.gate import Judgement, judge
 from beambell.quality.summary import LFSummary, PartitionSummary
 from beambell.quality.validation import render_html
 from beambell.quality.verdict import Failure, Verdict
 
 __all__ = [
+    "FIND_FILES",
     "Failure",
     "Judgement",
     "LFSummary",

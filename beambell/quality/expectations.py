@@ -12,6 +12,13 @@ from typing import Any
 from beambell.quality.summary import class_column, voters_column
 from beambell.quality.verdict import Severity
 
+LOST = "lost"
+"""Name of the check of what was delivered and could not be read."""
+FIND_FILES = (
+    "deliver these files again, whole, then run `beambell ingest`; "
+    "or do without them: `beambell ingest --withdraw FILE`"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
@@ -19,6 +26,8 @@ class Thresholds:
 
     Attributes
     ----------
+    max_lost
+        Of the bytes delivered: of files that could not be read to their end, or not at all.
     max_quarantined, max_duplicates
         Of the records read.
     min_coverage, max_conflict
@@ -29,6 +38,7 @@ class Thresholds:
         Of the rows, for each labeling function.
     """
 
+    max_lost: float = 0.05
     max_quarantined: float = 0.05
     max_duplicates: float = 0.2
     min_coverage: float = 0.3
@@ -104,6 +114,14 @@ def partition_checks(thresholds: Thresholds, classes: Sequence[str], voteless: S
             "then run `beambell ingest` again",
             low=0,
             strict=True,
+        ),
+        Check(
+            LOST,
+            "lost_share",
+            "the share of bytes in files that could not be read to their end",
+            "critical",
+            FIND_FILES,
+            high=thresholds.max_lost,
         ),
         Check(
             "quarantined",

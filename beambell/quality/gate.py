@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from beambell.errors import ArtefactError
-from beambell.quality.expectations import Check, Thresholds, lf_checks, partition_checks
+from beambell.quality.expectations import LOST, Check, Thresholds, lf_checks, partition_checks
 from beambell.quality.summary import (
     LF_KEY,
     PARTITION_KEY,
@@ -91,6 +91,7 @@ def judge(
         frame = partition_frame(partitions, classes).assign(**{voters_column(name): 0 for name in voteless})
         results["partitions"] = validate("partitions", frame, PARTITION_KEY, checks)
         _collect(failures, results["partitions"], checks)
+        _name_files(failures, partitions)
     if lfs:
         checks = lf_checks(thresholds)
         results["labeling_functions"] = validate("labeling_functions", lf_frame(lfs), LF_KEY, checks)
@@ -101,6 +102,18 @@ def judge(
 def _collect(failures: dict[PartitionKey, list[Failure]], result: Result, checks: Sequence[Check]) -> None:
     for key, failure in _failures(result, checks):
         failures[key].append(failure)
+
+
+def _name_files(failures: dict[PartitionKey, list[Failure]], partitions: Sequence[PartitionSummary]) -> None:
+    """Add to what was lost the names of the files that lost it."""
+    for summary in partitions:
+        key = (summary.stream, summary.dt)
+        failures[key] = [
+            replace(failure, message=f"{failure.message}: {', '.join(summary.lost_files)}")
+            if failure.check == LOST and summary.lost_files
+            else failure
+            for failure in failures[key]
+        ]
 
 
 def _failures(result: Result, checks: Sequence[Check]) -> Iterator[tuple[PartitionKey, Failure]]:

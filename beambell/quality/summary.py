@@ -41,6 +41,10 @@ class PartitionSummary:
         Mean posterior of each of the K classes over the covered rows; sums to 1. Ignored if none is covered.
     mean_entropy
         Mean entropy of the posterior over the covered rows, in nats. Ignored if none is covered.
+    bytes, lost
+        Size of the files that were delivered for it, and of those among them that could not be read to their end.
+    lost_files
+        Names of the latter.
     """
 
     stream: str
@@ -53,6 +57,9 @@ class PartitionSummary:
     dead_letters: int
     class_shares: tuple[float, ...]
     mean_entropy: float
+    bytes: int = 0
+    lost: int = 0
+    lost_files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +157,7 @@ def _partition_record(summary: PartitionSummary, classes: Sequence[str]) -> dict
         "records": read,
         "rows": summary.rows,
         "covered": summary.covered,
+        "lost_share": _share(summary.lost, summary.bytes),
         "quarantined_share": _share(summary.quarantined, read),
         "duplicate_share": _share(summary.duplicates, read),
         "coverage": _share(summary.covered, summary.rows),

@@ -57,6 +57,11 @@ class Code(StrEnum):
     TRUNCATED = "truncated"
     UNREADABLE = "unreadable"
     EMPTY_FILE = "empty_file"
+    MISNAMED = "misnamed"
+
+
+BROKEN: Final = frozenset({Code.TRUNCATED, Code.UNREADABLE, Code.EMPTY_FILE, Code.BAD_ENCODING})
+"""Of a whole file: it was not read to its end, or not at all."""
 
 
 @dataclass(frozen=True, slots=True)

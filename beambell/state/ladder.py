@@ -20,6 +20,8 @@ from datetime import date, timedelta
 
 from beambell.store import Partition, parse_dt
 
+LADDER = "ladder"
+
 
 def first_day(dt: str) -> int:
     """Return the number of the day on which a partition begins."""
@@ -59,7 +61,7 @@ class Node:
     @property
     def folder(self) -> str:
         """Path below the folder of an aggregate, naming length and first day."""
-        return f"ladder/days={1 << self.level}/from={date.fromordinal(self.first)}"
+        return f"{LADDER}/days={1 << self.level}/from={date.fromordinal(self.first)}"
 
 
 Part = Node | Partition
@@ -107,6 +109,10 @@ class Ladder:
         """Yield all nodes that are over before a day, children before their parents."""
         for part in self.cover(None, end):
             yield from self._below(part)
+
+    def all_nodes(self) -> Iterator[Node]:
+        """Yield all nodes there can be, children before their parents."""
+        return self.nodes(1 << (self._days[-1] + 1).bit_length()) if self._days else iter(())
 
     def _below(self, part: Part) -> Iterator[Node]:
         if isinstance(part, Node):

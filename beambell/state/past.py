@@ -17,7 +17,7 @@ from beambell.labeling.stateful import AggregateSpec, StatefulFunction
 from beambell.records import seen_schema
 from beambell.state.aggregates import merge_sorted, restrict_sorted
 from beambell.state.answers import Answers
-from beambell.state.ladder import Ladder, Part, first_day
+from beambell.state.ladder import LADDER, Ladder, Part, first_day
 from beambell.store import FileRef, Layout, Manifest, Partition, Store, digest
 from beambell.store.tables import iter_tables, write_tables
 
@@ -127,6 +127,12 @@ class AggregateTables:
                 return None
             self._known[part] = manifest.files[ROLE]
         return self._known[part]
+
+    def superfluous(self) -> list[str]:
+        """Return the folders of nodes of days that were withdrawn: no stretch of the days that are left is theirs."""
+        wanted = {self.folder(node) for node in self.ladder.all_nodes()}
+        ladder = f"{Layout.AGGREGATES}/{self.spec.id}/{LADDER}/"
+        return [folder for folder in self._found if folder.startswith(ladder) and folder not in wanted]
 
     def past_of(self, partition: Partition, window_days: int | None) -> Slice:
         """Say which tables add up to the past of a partition."""

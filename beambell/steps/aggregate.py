@@ -53,11 +53,14 @@ class AggregateWork:
         Nodes of the ladder, with the id of their aggregate; children before their parents.
     current
         Tables that are up to date.
+    superfluous
+        Folders of nodes whose days were withdrawn.
     """
 
     partitions: tuple[PartitionWork, ...]
     nodes: tuple[tuple[str, Node], ...]
     current: int
+    superfluous: tuple[str, ...] = ()
 
 
 def plan(project: Project, selection: Selection) -> Plan:
@@ -69,6 +72,7 @@ def plan(project: Project, selection: Selection) -> Plan:
     tasks += [Task(str(item.partition), item.reason) for item in work.partitions]
     names = {id_: "+".join(spec.key_fields) for id_, spec in project.catalogue.aggregates.items()}
     tasks += [Task(f"{id_}/{node.folder}", f"days by {names[id_]} are summed") for id_, node in work.nodes]
+    tasks += [Task(folder, "its days were withdrawn") for folder in work.superfluous]
     return Plan(STAGE, tuple(tasks), work.current)
 
 
@@ -80,8 +84,10 @@ def find_work(project: Project, selection: Selection) -> AggregateWork:
     until = Selection(end=selection.end)
     lacking: dict[Partition, list[tuple[AggregateTables, str]]] = {}
     nodes: list[tuple[str, Node]] = []
+    superfluous: list[str] = []
     current = 0
     for id_, tables in open_aggregates(project.store, project.params, project.catalogue).items():
+        superfluous += tables.superfluous()
         partitions = [partition for partition in tables.rows if until.has_dt(partition.dt)]
         stale: set[Part] = set()
         for partition in partitions:
@@ -97,7 +103,7 @@ def find_work(project: Project, selection: Selection) -> AggregateWork:
                 current += 1
         current += len(partitions) - len(stale & set(partitions))
     work = [_partition_work(partition, several) for partition, several in sorted(lacking.items())]
-    return AggregateWork(tuple(work), tuple(nodes), current)
+    return AggregateWork(tuple(work), tuple(nodes), current, tuple(superfluous))
 
 
 def _reason(tables: AggregateTables, partition: Partition) -> str:
@@ -112,7 +118,7 @@ def _partition_work(partition: Partition, lacking: list[tuple[AggregateTables, s
 
 
 def build_ladder(project: Project, work: AggregateWork) -> None:
-    """Make the stale nodes from the bottom to the top, those of a level side by side."""
+    """Make the stale nodes from the bottom to the top, those of a level side by side; take superfluous ones back."""
     opened = open_aggregates(project.store, project.params, project.catalogue) if work.nodes else {}
 
     def build(item: tuple[str, Node]) -> None:
@@ -125,3 +131,5 @@ def build_ladder(project: Project, work: AggregateWork) -> None:
     with ThreadPoolExecutor(max(project.params.beam.workers, project.store.files.at_once)) as pool:
         for _, level in groupby(by_level, key=lambda item: item[1].level):
             list(pool.map(build, level))
+    for folder in work.superfluous:
+        project.store.withdraw(folder)

@@ -1,57 +1,54 @@
-"""Ingest, the driver's side: which raw files are new, and how their records become partitions.
+"""Ingest, the driver's side: which raw files are new, changed or gone, and which partitions are to be made again.
 
-A partition keeps, of all records with one id, the one from the last place (file, then line). That choice is a
-maximum, so merging is commutative, associative and idempotent: files may come in any order, any number of times.
+What a partition was made from and what is on record of the raw files must say the same (`beambell.store.books`),
+whatever happened: a crash between the two, a file that was corrected, renamed or removed meanwhile. A partition that
+differs is made again from its files. The choice among revisions is a maximum, so files may come in any order, as often
+as they like, and what is merely new is merged.
 """
 
 from __future__ import annotations
 
-import re
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from beambell.config import StreamParams
-from beambell.config.formats import FORMAT_CHANGED, has_other_format, with_format
-from beambell.errors import UsageError
+from beambell.config.formats import FORMAT_CHANGED, has_other_format
+from beambell.errors import ArtefactError, BeamBellError, InputError
 from beambell.project import Project
-from beambell.records import delivery_dt, row_schema
-from beambell.steps.outside import FileDigests, glob_files
-from beambell.steps.stage import Plan, Task
-from beambell.store import FileRef, Layout, Manifest, Partition, Selection, digest
-from beambell.store.partition import DT_PATTERN
-from beambell.store.tables import read_staged, read_table, write_table
+from beambell.steps.deliveries import Key, delivery_inputs, read_deliveries, schema_digest
+from beambell.steps.partitions import stale_labels
+from beambell.steps.raw_files import RawFile, RawFiles
+from beambell.steps.stage import Plan, Task, some_of
+from beambell.store import Layout, Manifest, Partition, Selection, books
+from beambell.store.books import Difference, is_withdrawn, made_from
 
 STAGE = "ingest"
+FEWEST_LOST = 2
+"""From so many files on, all of a stream that are gone at once are taken for a folder that is not there."""
 
 
 @dataclass(frozen=True)
-class RawFile:
-    """A file as it was delivered.
+class Withdrawal:
+    """A raw file whose rows are taken out.
 
     Attributes
     ----------
-    stream
-        Whose records it holds.
-    name
-        Its path relative to the project, or its URL; the order of names is the order of revisions.
-    url
-        Where to open it.
-    delivery
-        The ``{dt}`` of its name, if its pattern has one.
-    sha256
-        Of its bytes.
+    stream, file
+        Which.
+    rows, partitions
+        How many records it had, and in how many partitions.
+    why
+        ``removed``, or ``withdrawn`` by a person.
     """
 
     stream: str
-    name: str
-    url: str
-    delivery: str | None
-    sha256: str
+    file: str
+    rows: int
+    partitions: int
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.why}: {self.file}, {self.rows:,} rows in {self.partitions} partitions"
 
 
 @dataclass(frozen=True)
@@ -63,297 +60,309 @@ class IngestWork:
     files
         Raw files to read.
     rebuild
-        Partitions to be made again from their sources, because a source changed under its old name.
+        Partitions to be made again from their sources, because one changed under its old name, is gone, or is not
+        what is on record.
+    withdrawn
+        Raw files whose rows are taken out.
+    gone
+        Those of them that go off the record.
     tasks
-        The same for people.
+        All of it, for people.
     current
         Raw files that need no reading.
+    warnings
+        What is not as it should be, and does not keep anything from being done.
+    refused
+        Why nothing is done of some streams.
+    notes
+        What holds until somebody says otherwise.
     """
 
     files: tuple[RawFile, ...] = ()
     rebuild: tuple[Partition, ...] = ()
+    withdrawn: tuple[Withdrawal, ...] = ()
+    gone: tuple[Key, ...] = ()
     tasks: tuple[Task, ...] = ()
     current: int = 0
+    warnings: tuple[str, ...] = ()
+    refused: tuple[BeamBellError, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def plan(project: Project, selection: Selection) -> Plan:
-    """Say which raw files would be read, and why."""
+    """Say which raw files would be read, and why, and what would be taken out."""
     work = find_work(project, selection)
-    return Plan(STAGE, work.tasks, work.current)
+    tasks = (*work.tasks, *(Task(error.where or "streams", error.message) for error in work.refused))
+    return Plan(STAGE, tasks, work.current, notes=work.notes, warnings=work.warnings)
 
 
 def find_work(project: Project, selection: Selection) -> IngestWork:
-    """Compare the raw files that are there with the deliveries on record."""
-    raw = list_raw_files(project, selection)
-    known = _deliveries(project)
-    published = project.store.partitions(Layout.PARTITIONS)
-    files, tasks, current = {}, [], 0
-    touched: set[Partition] = set()
-    for file in raw:
-        before = known.get(file.name)
-        its = {Partition(file.stream, dt) for dt in before.facts["partitions"]} if before else set()
-        if before and before.inputs == _delivery_inputs(project, file) and its <= published.keys():
-            current += 1
-            continue
-        files[file.name] = file
-        tasks.append(Task(file.name, _reason(before, file, its <= published.keys())))
-        touched |= its
-    # A file that changed may have dropped a record that hid an older revision: only its sources know.
-    for name in _sources(project, touched) - files.keys():
-        delivery = known.get(name)
-        path = next((file for file in raw if file.name == name), None) or _still_there(project, name, delivery)
-        if path:
-            files[name] = path
-    return IngestWork(tuple(files[name] for name in sorted(files)), tuple(sorted(touched)), tuple(tasks), current)
+    """Compare the raw files that are there, the deliveries on record and the partitions.
+
+    Of files that the selection leaves out, what is on record holds.
+    """
+    streams = [stream for stream in project.params.streams if selection.has_stream(stream)]
+    raw = RawFiles(project, streams)
+    found = [_Search(project, stream, selection, raw).work() for stream in sorted(streams)]
+    raw.save()
+    of_nothing = [Task(str(p), "its labels are of rows that were withdrawn") for p in stale_labels(project, streams)]
+    return IngestWork(
+        files=tuple(sorted((file for work in found for file in work.files), key=lambda file: file.name)),
+        rebuild=tuple(partition for work in found for partition in work.rebuild),
+        withdrawn=tuple(one for work in found for one in work.withdrawn),
+        gone=tuple(key for work in found for key in work.gone),
+        tasks=(*(task for work in found for task in work.tasks), *of_nothing),
+        current=sum(work.current for work in found),
+        warnings=(*raw.unfit, *(warning for work in found for warning in work.warnings)),
+        refused=tuple(error for work in found for error in work.refused),
+        notes=tuple(note for work in found for note in work.notes),
+    )
 
 
-def _reason(before: Manifest | None, file: RawFile, is_there: bool) -> str:
-    if before is None:
-        return "new file"
-    if not is_there:
-        return "a partition that it has records of was removed"
-    if before.inputs["file"] != file.sha256:
-        return "file changed"
-    if has_other_format(STAGE, before.inputs):
-        return FORMAT_CHANGED
-    return "the stream's columns in params.yaml changed"
+@dataclass
+class _Search:
+    """What is to be done for one stream."""
 
+    project: Project
+    stream: str
+    selection: Selection
+    raw: RawFiles
+    tasks: list[Task] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    touched: set[Partition] = field(default_factory=set)
 
-def _deliveries(project: Project) -> dict[str, Manifest]:
-    return {manifest.facts["file"]: manifest for manifest in project.store.under(Layout.DELIVERIES).values()}
-
-
-def _sources(project: Project, partitions: Iterable[Partition]) -> set[str]:
-    names: set[str] = set()
-    for partition in partitions:
-        manifest = project.store.read(Layout.of(Layout.PARTITIONS, partition))
-        names |= set(manifest.facts["sources"]) if manifest else set()
-    return names
-
-
-def _still_there(project: Project, name: str, delivery: Manifest | None) -> RawFile | None:
-    stream = delivery.facts["stream"] if delivery else None
-    files = list_raw_files(project, Selection(frozenset({stream}))) if stream else []
-    return next((file for file in files if file.name == name), None)
-
-
-# -- raw files ---------------------------------------------------------------------------------------------------
-
-
-def list_raw_files(project: Project, selection: Selection) -> list[RawFile]:
-    """Find the raw files of the selected streams and delivery days, in the order of their names."""
-    digests = FileDigests(project)
-    found: dict[str, RawFile] = {}
-    for stream, params in sorted(project.params.streams.items()):
-        if not selection.has_stream(stream):
-            continue
-        for pattern in params.inputs:
-            for file in glob_files(project.path, pattern):
-                name = file.name
-                delivery = _delivery_of(name, pattern, params)
-                if delivery and not selection.has_dt(delivery):
-                    continue
-                if name in found and found[name].stream != stream:
-                    raise UsageError(
-                        f"the file belongs to two streams, {found[name].stream} and {stream}",
-                        where=name,
-                        fix="make the inputs patterns in params.yaml disjoint",
-                    )
-                found[name] = RawFile(stream, name, file.url, delivery, digests.of(file))
-    digests.save()
-    return [found[name] for name in sorted(found)]
-
-
-def _delivery_of(name: str, pattern: str, params: StreamParams) -> str | None:
-    if "{dt}" not in pattern:
-        return None
-    spelled = re.escape(pattern).replace(r"\*\*/", ".*").replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
-    match = re.search(spelled.replace(r"\{dt\}", f"(?P<dt>{DT_PATTERN})", 1).replace(r"\{dt\}", "(?P=dt)") + "$", name)
-    if not match:
-        raise UsageError(
-            "the file's name has no date where its pattern has {dt}",
-            where=name,
-            fix=f"rename the file, or narrow the pattern {pattern!r} in params.yaml",
+    def work(self) -> IngestWork:
+        """Find it."""
+        records = read_deliveries(self.project, [self.stream])
+        self.known = {name: manifest for (_, name), manifest in records.items()}
+        everything = self.project.store.partitions(Layout.PARTITIONS)
+        self.partitions = {p: manifest for p, manifest in everything.items() if p.stream == self.stream}
+        self.differences = list(books.differences(self.known.values(), self.partitions))
+        self.there = self.raw.names(self.stream)
+        gone = {name: record for name, record in self.known.items() if self._is_gone(name, record)}
+        kept = {name for name, record in gone.items() if self._is_kept(record)}
+        try:
+            self._check_not_all_gone(set(gone) - kept)
+        except InputError as error:
+            return IngestWork(refused=(error,))
+        files, current = self._to_read()
+        withdrawn = [self._withdraw(name, gone[name], "removed") for name in sorted(set(gone) - kept)]
+        withdrawn += [
+            self._withdraw(name, record, "withdrawn") for name, record in self.known.items() if self._lingers(record)
+        ]
+        self._find_differing()
+        for name in sorted(kept):
+            if self._outdated(name, gone[name]):
+                files[name] = self._archived(gone[name], self._partitions_of(gone[name]))
+                self.touched |= self._partitions_of(gone[name])
+                self.tasks.append(Task(name, "the stream's columns in params.yaml changed; the file is archived"))
+        self._add_sources(files, kept)
+        self._speak_of(kept)
+        return IngestWork(
+            files=tuple(files.values()),
+            rebuild=tuple(sorted(self.touched)),
+            withdrawn=tuple(withdrawn),
+            gone=tuple((self.stream, name) for name in sorted(set(gone) - kept)),
+            tasks=tuple(self.tasks),
+            current=current,
+            warnings=tuple(self.warnings),
+            notes=self._notes(),
         )
-    try:
-        return delivery_dt(match["dt"], params.grain)
-    except UsageError as error:
-        raise UsageError(error.message, where=name, fix=error.fix) from None
+
+    # -- files that are there -----------------------------------------------------------------------------------
+
+    def _to_read(self) -> tuple[dict[str, RawFile], int]:
+        """Find the files that are new or changed, or that a partition lacks; count the others."""
+        lacking = {difference.file for difference in self.differences if difference.lacking}
+        files, current = {}, 0
+        for file in self.raw.selected(self.selection):
+            if file.stream != self.stream:
+                continue
+            before = self.known.get(file.name)
+            reason = self._reason(before, file, is_lacking=file.name in lacking)
+            if reason is None:
+                current += 1
+                continue
+            files[file.name] = file
+            self.tasks.append(Task(file.name, reason))
+            # A file that changed may have dropped a record that hid an older revision: only its sources know.
+            self.touched |= self._partitions_of(before) if before else set()
+        return files, current
+
+    def _reason(self, before: Manifest | None, file: RawFile, *, is_lacking: bool) -> str | None:
+        if before is None:
+            return "new file"
+        if before.inputs["file"] != file.sha256:
+            return "file changed" + (" since it was withdrawn" if is_withdrawn(before) else "")
+        if is_withdrawn(before):
+            return None
+        changed = self._what_changed(before, file)
+        return "a partition lacks its records" if is_lacking and not changed else changed
+
+    def _what_changed(self, before: Manifest, file: RawFile) -> str | None:
+        """Say what else than its bytes has changed since a file was read."""
+        inputs = delivery_inputs(self.project, file)
+        if before.inputs.get("name") != inputs.get("name") or before.facts["delivery"] != file.delivery:
+            return "what its name says changed with inputs or grain in params.yaml"
+        if has_other_format(STAGE, before.inputs):
+            return FORMAT_CHANGED
+        return None if before.inputs == inputs else "the stream's columns in params.yaml changed"
+
+    def _partitions_of(self, record: Manifest) -> set[Partition]:
+        return {Partition(self.stream, dt) for dt in record.facts["partitions"]}
+
+    # -- files that are not --------------------------------------------------------------------------------------
+
+    def _is_gone(self, name: str, record: Manifest) -> bool:
+        delivery = record.facts["delivery"]
+        is_selected = delivery is None or self.selection.has_dt(delivery)
+        return name not in self.there and is_selected and not is_withdrawn(record)
+
+    def _is_kept(self, record: Manifest) -> bool:
+        """Whether the rows of a file that is gone stay.
+
+        They also do for what was put on record when they always did, which is known by what it did not say yet: whoever
+        archived files then must not lose labels by an upgrade.
+        """
+        return self.project.params.streams[self.stream].removed == "keep" or "bytes" not in record.facts
+
+    def _check_not_all_gone(self, gone: set[str]) -> None:
+        """Take all files gone at once for a folder that is not there, unless their bytes came under other names.
+
+        Raises
+        ------
+        InputError
+            If it looks like that.
+        """
+        held = {name for name, record in self.known.items() if not is_withdrawn(record)}
+        if not gone or len(held) < FEWEST_LOST or held & self.there:
+            return
+        arrived = {file.sha256 for name in self.there if (file := self.raw.get(self.stream, name))}
+        if any(self.known[name].inputs["file"] in arrived for name in held):
+            return
+        folders = sorted({name.rpartition("/")[0] or "." for name in held})
+        raise InputError(
+            f"all {len(held)} raw files on record are gone at once, from {some_of(folders)}; nothing was done, "
+            "and what was published stays",
+            where=f"stream {self.stream}",
+            fix="bring the files back (is a folder not mounted? are the inputs in params.yaml right?); or take their "
+            f"rows out: beambell ingest --stream {self.stream} --withdraw '*'; or keep their rows: "
+            f"streams.{self.stream}.removed: keep in params.yaml",
+        )
+
+    def _withdraw(self, name: str, record: Manifest, why: str) -> Withdrawal:
+        had = [p for p, manifest in self.partitions.items() if name in made_from(manifest)]
+        records = sum(made_from(self.partitions[p])[name].records for p in had)
+        self.touched |= self._partitions_of(record) | set(had)
+        found = Withdrawal(self.stream, name, records, len(had), why)
+        self.tasks.append(Task(name, f"{why}: its {records:,} rows in {len(had)} partitions are taken out"))
+        return found
+
+    def _lingers(self, record: Manifest) -> bool:
+        """Whether a person took a file out whose rows are still there."""
+        name = record.facts["file"]
+        return is_withdrawn(record) and any(name in made_from(manifest) for manifest in self.partitions.values())
+
+    # -- partitions ----------------------------------------------------------------------------------------------
+
+    def _find_differing(self) -> None:
+        """Find partitions that are not what is on record, or that hold nothing."""
+        for difference in self.differences:
+            if difference.lacking:
+                if difference.file not in self.there:
+                    self.warnings.append(
+                        f"{difference.partition} {difference.what}; the file is gone: bring it back, "
+                        f"or take it off the record: beambell ingest --withdraw {difference.file}"
+                    )
+            elif difference.partition not in self.touched and self._is_selected(difference):
+                self.touched.add(difference.partition)
+                self.tasks.append(Task(str(difference.partition), f"it {difference.what}"))
+        expected = books.on_record(self.known.values())
+        for partition, manifest in self.partitions.items():
+            if not (made_from(manifest) or manifest.facts["rows"] or partition in expected):
+                self.touched.add(partition)
+                self.tasks.append(Task(str(partition), "it holds no record any more"))
+
+    def _is_selected(self, difference: Difference) -> bool:
+        record, file = self.known.get(difference.file), self.raw.get(self.stream, difference.file)
+        delivery = file.delivery if file else record.facts["delivery"] if record else None
+        return delivery is None or self.selection.has_dt(delivery)
+
+    def _add_sources(self, files: dict[str, RawFile], kept: set[str]) -> None:
+        """Add all files that a partition which is made again needs."""
+        expected = books.on_record(self.known.values())
+        archived: defaultdict[str, set[Partition]] = defaultdict(set)
+        for partition in sorted(self.touched):
+            had = made_from(self.partitions[partition]) if partition in self.partitions else {}
+            for name in sorted({*expected.get(partition, {}), *had} - files.keys()):
+                record, file = self.known.get(name), self.raw.get(self.stream, name)
+                if record and is_withdrawn(record) and (not file or file.sha256 == record.inputs["file"]):
+                    continue
+                if file:
+                    files[name] = file
+                elif record and name in had and (name in kept or not self._is_gone(name, record)):
+                    archived[name].add(partition)
+        files |= {name: self._archived(self.known[name], partitions) for name, partitions in archived.items()}
+
+    def _archived(self, record: Manifest, partitions: Iterable[Partition]) -> RawFile:
+        facts, dts = record.facts, tuple(sorted(partition.dt for partition in partitions))
+        size, sha256 = facts.get("bytes", 0), record.inputs["file"]
+        return RawFile(self.stream, facts["file"], "", facts["delivery"], sha256, size, archived=dts)
+
+    def _outdated(self, name: str, record: Manifest) -> bool:
+        """Whether the rows of an archived file are of other columns than today's, and all of them are there."""
+        if any(difference.file == name for difference in self.differences):
+            return False
+        return record.inputs.get("schema") != schema_digest(self.project.params.streams[self.stream])
+
+    def _notes(self) -> tuple[str, ...]:
+        out = sorted(name for name, record in self.known.items() if is_withdrawn(record))
+        if not out:
+            return ()
+        return (f"withdrawn from stream {self.stream}, until beambell ingest --restore FILE: {some_of(out)}",)
+
+    def _speak_of(self, kept: set[str]) -> None:
+        """Say which rows stay only because nobody said yet what is to become of them."""
+        if kept and self.project.params.streams[self.stream].removed == "withdraw":
+            self.warnings.append(
+                f"{len(kept)} files of stream {self.stream!r} are gone, and their rows stay, as they did when they "
+                f"were read: {some_of(sorted(kept))}. To take them out: beambell ingest --withdraw FILE; to settle it: "
+                f"streams.{self.stream}.removed: keep in params.yaml"
+            )
 
 
-# -- records to partitions ---------------------------------------------------------------------------------------
-
-
-def schema_digest(params: StreamParams) -> str:
-    """Digest of all that decides how a stream's files are read (where they lie does not)."""
-    return digest(params.model_dump(mode="json", exclude={"inputs"}))
-
-
-def _delivery_inputs(project: Project, file: RawFile) -> dict[str, str]:
-    made_from = {"file": file.sha256, "schema": schema_digest(project.params.streams[file.stream])}
-    return with_format(STAGE, made_from)
-
-
-def latest_revisions(rows: pa.Table) -> pa.Table:
-    """Keep the last revision of each id (by file, then line), in order of event time, then id."""
-    ordered = rows.sort_by([("id", "ascending"), ("_file", "ascending"), ("_line", "ascending")])
-    if ordered.num_rows:
-        ids = ordered["id"].combine_chunks()
-        is_last = np.append(pc.not_equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False), True)
-        ordered = ordered.filter(pa.array(is_last))
-    return ordered.sort_by([("ts", "ascending"), ("id", "ascending")])
-
-
-@dataclass(frozen=True)
-class Fragment:
-    """Some records of one raw file that belong to one partition.
-
-    Attributes
-    ----------
-    path
-        Staged Parquet file, relative to the data root.
-    file, sha256
-        The raw file.
-    rows
-        How many records.
-    """
-
-    path: str
-    file: str
-    sha256: str
-    rows: int
-
-
-def publish_partition(
-    project: Project, partition: Partition, fragments: Iterable[Fragment], read: frozenset[str], *, rebuild: bool
-) -> Manifest:
-    """Merge fragments into a partition and publish it, unless it says the same already.
-
-    Parameters
-    ----------
-    project, partition
-        What to publish.
-    fragments
-        New records.
-    read
-        Names of all raw files that this run reads.
-    rebuild
-        Whether what the partition has from those files is to be forgotten first.
-    """
-    store, folder = project.store, Layout.of(Layout.PARTITIONS, partition)
-    schema = row_schema(project.params.streams[partition.stream])
-    fragments = sorted(fragments, key=lambda fragment: (fragment.file, fragment.path))
-    tables = [schema.empty_table(), *(_read_fragment(project, fragment) for fragment in fragments)]
-    inputs: dict[str, str] = {}
-    sources: dict[str, int] = {}
-    before = store.read(folder)
-    if before:
-        kept = _conform(read_table(store, folder, before.files["rows"]), schema)
-        inputs, sources = dict(before.inputs), dict(before.facts["sources"])
-        if rebuild:
-            kept = kept.filter(pc.invert(pc.is_in(kept["_file"], value_set=pa.array(sorted(read), pa.string()))))
-            inputs = {name: sha256 for name, sha256 in inputs.items() if name not in read}
-            sources = {name: n for name, n in sources.items() if name not in read}
-        tables.append(kept)
-    for name in {fragment.file for fragment in fragments}:
-        own = [fragment for fragment in fragments if fragment.file == name]
-        inputs[name], sources[name] = own[0].sha256, sum(fragment.rows for fragment in own)
-    rows = latest_revisions(pa.concat_tables(tables))
-    records = sum(sources.values())
-    facts = {
-        "stream": partition.stream,
-        "dt": partition.dt,
-        "rows": rows.num_rows,
-        "records": records,
-        "duplicates": records - rows.num_rows,
-        "sources": sources,
-    }
-    manifest = Manifest("partition", {"rows": write_table(store, folder, "rows", rows)}, inputs, facts)
-    return manifest if before == manifest else store.publish(folder, manifest)
-
-
-def _conform(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Give rows read under older parameters today's columns: unknown ones are null, dropped ones go."""
-    have = set(rows.column_names)
-    columns = [rows[f.name].cast(f.type) if f.name in have else pa.nulls(len(rows), f.type) for f in schema]
-    return pa.table(columns, schema=schema)
-
-
-def _read_fragment(project: Project, fragment: Fragment) -> pa.Table:
-    return read_staged(project.store, fragment.path)
-
-
-@dataclass(frozen=True)
-class DeliveryReport:
-    """What reading one raw file gave.
-
-    Attributes
-    ----------
-    file
-        The raw file.
-    records
-        Records in it, good and bad.
-    partitions
-        Rows per ``dt``.
-    quarantined
-        Records that could not be read.
-    problems
-        Problems of the file as a whole: truncated, empty, not the format its name says.
-    codes
-        Quarantined records and file problems per reason.
-    quarantine
-        The file that holds them, if there are any.
-    """
-
-    file: RawFile
-    records: int
-    partitions: dict[str, int]
-    quarantined: int
-    problems: list[str]
-    codes: dict[str, int]
-    quarantine: FileRef | None
-
-    @classmethod
-    def from_dict(cls, tree: dict[str, Any]) -> DeliveryReport:
-        """Read back what ``dataclasses.asdict`` made of a report."""
-        quarantine = tree["quarantine"] and FileRef(**tree["quarantine"])
-        return cls(**{**tree, "file": RawFile(**tree["file"]), "quarantine": quarantine})
-
-
-def publish_delivery(project: Project, report: DeliveryReport) -> Manifest:
-    """Record that a raw file was read, after the partitions it touched were published."""
-    file = report.file
-    facts = {
-        "stream": file.stream,
-        "file": file.name,
-        "delivery": file.delivery,
-        "records": report.records,
-        "rows": report.records - report.quarantined,
-        "quarantined": report.quarantined,
-        "partitions": dict(sorted(report.partitions.items())),
-        "problems": report.problems,
-        "codes": dict(sorted(report.codes.items())),
-    }
-    files = {"quarantine": report.quarantine} if report.quarantine else {}
-    manifest = Manifest("delivery", files, _delivery_inputs(project, file), facts)
-    return project.store.publish(Layout.delivery(file.stream, file.name), manifest)
+# -- the books ---------------------------------------------------------------------------------------------------
 
 
 def balance(project: Project) -> dict[str, int]:
-    """Balance the books over all that was ever delivered.
+    """Balance the books over all that was ever delivered; see `beambell.store.books.balance`."""
+    deliveries, partitions = project.store.under(Layout.DELIVERIES), project.store.partitions(Layout.PARTITIONS)
+    return books.balance(deliveries.values(), partitions.values())
+
+
+def check_books(project: Project, selection: Selection) -> tuple[str, ...]:
+    """Check that every record of the selected streams is accounted for.
 
     Returns
     -------
-    dict
-        ``records`` in; ``rows`` out, ``duplicates`` and ``quarantined`` records; ``unexplained``, the difference,
-        which is 0.
+    tuple of str
+        What does not add up, where the selection of days may have left it out.
+
+    Raises
+    ------
+    ArtefactError
+        If the books of a stream do not balance, or a partition has more rows than records.
     """
-    deliveries = [manifest.facts for manifest in project.store.under(Layout.DELIVERIES).values()]
-    partitions = [manifest.facts for manifest in project.store.partitions(Layout.PARTITIONS).values()]
-    books = {
-        "records": sum(facts["records"] for facts in deliveries),
-        "rows": sum(facts["rows"] for facts in partitions),
-        "duplicates": sum(facts["duplicates"] for facts in partitions),
-        "quarantined": sum(facts["quarantined"] for facts in deliveries),
-    }
-    return books | {"unexplained": books["records"] - books["rows"] - books["duplicates"] - books["quarantined"]}
+    streams = [stream for stream in project.params.streams if selection.has_stream(stream)]
+    everything = project.store.partitions(Layout.PARTITIONS)
+    partitions = {p: manifest for p, manifest in everything.items() if p.stream in streams}
+    wrong = books.out_of_balance(read_deliveries(project, streams).values(), partitions)
+    spoken = tuple(f"{name}: {what}" for name, what in wrong.items())
+    if wrong and not (selection.start or selection.end):
+        raise ArtefactError(
+            "; ".join(spoken),
+            where=project.store.files.path(Layout.PARTITIONS),
+            fix="`beambell verify` names the files that it is about: bring them back, or take them off the record "
+            "(beambell ingest --withdraw FILE)",
+        )
+    return spoken

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,11 +24,14 @@ class Found:
         Where to open it.
     stamp
         Changes when the file does.
+    bytes
+        Its size.
     """
 
     name: str
     url: str
     stamp: str
+    bytes: int = 0
 
 
 def glob_files(root: Path, pattern: str) -> list[Found]:
@@ -40,23 +44,29 @@ def glob_files(root: Path, pattern: str) -> list[Found]:
     pattern
         A glob or an fsspec URL with one; ``{dt}`` stands for anything.
     """
-    glob = pattern.replace("{dt}", "*")
+    glob = glob_of(pattern)
     if "://" in glob:
         import fsspec
 
         fs, path = fsspec.core.url_to_fs(glob, use_listings_cache=False)  # others deliver while we run
         infos = sorted(fs.glob(path, detail=True).items())
         urls = [(fs.unstrip_protocol(found), info) for found, info in infos if info["type"] == "file"]
-        return [Found(url, url, info_stamp(info)) for url, info in urls]
+        return [Found(url, url, info_stamp(info), int(info.get("size") or 0)) for url, info in urls]
     if Path(glob).is_absolute():
         base = Path(Path(glob).anchor)
         return [_local(p, str(p)) for p in sorted(base.glob(str(Path(glob).relative_to(base)))) if p.is_file()]
     return [_local(p, p.relative_to(root).as_posix()) for p in sorted(root.glob(glob)) if p.is_file()]
 
 
+def glob_of(pattern: str) -> str:
+    """Spell a pattern as a glob: ``{dt}`` is a star, and one with any star beside it, for two have another meaning."""
+    parts = pattern.split("/")
+    return "/".join(re.sub(r"\*+", "*", part.replace("{dt}", "*")) if "{dt}" in part else part for part in parts)
+
+
 def _local(path: Path, name: str) -> Found:
     stat = path.stat()
-    return Found(name, str(path), f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino}")
+    return Found(name, str(path), f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino}", stat.st_size)
 
 
 class FileDigests:

@@ -14,8 +14,8 @@ from beambell.config.formats import FORMATS
 from beambell.project import Project
 from beambell.steps.apply import active_lfs
 from beambell.steps.gold_rows import gold_files
-from beambell.steps.ingest import list_raw_files
 from beambell.steps.outside import FileDigests, glob_files
+from beambell.steps.raw_files import list_raw_files
 from beambell.store import Layout, canonical_json
 
 Tree = dict[str, Any]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +10,17 @@ from typing import Any
 from beambell.config.formats import with_format
 from beambell.errors import GateError
 from beambell.project import Project
-from beambell.quality import Judgement, LFSummary, PartitionSummary, Thresholds, Verdict, gate_fingerprint, judge
+from beambell.quality import (
+    FIND_FILES,
+    Judgement,
+    LFSummary,
+    PartitionSummary,
+    Thresholds,
+    Verdict,
+    gate_fingerprint,
+    judge,
+)
+from beambell.steps.losses import Delivered, doubtful_streams, find_losses, refused_streams
 from beambell.steps.stage import Outcome, Plan, Refusal, Task, staleness
 from beambell.store import Layout, Manifest, Partition, Selection, canonical_json
 from beambell.store.manifest import FILE_NAME
@@ -48,7 +57,9 @@ def plan(project: Project, selection: Selection) -> Plan:
     stale = _stale(project, cases)
     tasks = tuple(Task(str(case.partition), reason) for case, reason in stale)
     known = {case.partition for case in cases} - {case.partition for case, _ in stale}
-    return Plan(STAGE, tasks, len(known), refused=_refusals(project, known))
+    streams, doubts = _look_at_streams(project, selection)
+    warnings = (*(f"stream {name} is refused: {why}" for name, why in streams.items()), *doubts)
+    return Plan(STAGE, tasks, len(known), refused=_refusals(project, known), warnings=warnings)
 
 
 def run(project: Project, selection: Selection) -> Outcome:
@@ -66,20 +77,23 @@ def run(project: Project, selection: Selection) -> Outcome:
             _judge(project, stale)
         judged = project.store.partitions(Layout.VERDICTS)
         verdicts = {case.partition: Verdict.from_dict(judged[case.partition].facts) for case in cases}
+        streams, doubts = _look_at_streams(project, selection)
     failed = {partition: verdict for partition, verdict in verdicts.items() if not verdict.passed}
-    details = {
+    details: dict[str, Any] = {
         "judged": [str(case.partition) for case in stale],
         "published": [str(c.partition) for c in stale if c.candidate and verdicts[c.partition].passed],
         "newest": max((p.dt for p, verdict in verdicts.items() if verdict.passed), default=None),
     }
-    if failed:
+    if failed or streams:
         part = {
+            "warnings": doubts,
             "done": len(stale),
             "current": len(cases) - len(stale),
             "figures": {"passed": len(verdicts) - len(failed), "refused": len(failed)},
         }
         refusals = {str(partition): verdict.to_dict()["failures"] for partition, verdict in failed.items()}
-        raise _refusal(failed, {**details, **part, "refused": list(refusals), "failures": refusals})
+        details |= {**part, "refused": [*refusals, *streams], "failures": refusals, "streams": streams}
+        raise _refusal(failed, streams, details)
     where: dict[str, list[Partition]] = {}
     for partition, verdict in verdicts.items():
         for failure in verdict.failures:
@@ -89,7 +103,14 @@ def run(project: Project, selection: Selection) -> Outcome:
         for message, some in where.items()
     )
     figures = {"passed": len(verdicts), "warnings": sum(map(len, where.values()))}
-    return Outcome(STAGE, len(stale), len(cases) - len(stale), figures, spoken, details)
+    return Outcome(STAGE, len(stale), len(cases) - len(stale), figures, (*spoken, *doubts), details)
+
+
+def _look_at_streams(project: Project, selection: Selection) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Judge what belongs to no partition: why a stream is refused, and what is doubtful of others."""
+    deliveries = project.store.under(Layout.DELIVERIES).values()
+    losses = find_losses(project, deliveries)
+    return refused_streams(project, losses, selection), doubtful_streams(project, deliveries, selection)
 
 
 def _refusals(project: Project, known: set[Partition]) -> tuple[Refusal, ...]:
@@ -125,7 +146,7 @@ def find_cases(project: Project, selection: Selection) -> list[Case]:
 
     votes = project.store.partitions(Layout.VOTES)
     rows = project.store.partitions(Layout.PARTITIONS)
-    quarantined, empty = _quarantined(project)
+    losses = find_losses(project, project.store.under(Layout.DELIVERIES).values())
     gate = gate_fingerprint(_thresholds(project), project.params.classes, project.voteless_classes)
     cases = []
     for partition, candidate in project.store.partitions(Layout.CANDIDATES).items():
@@ -133,55 +154,42 @@ def find_cases(project: Project, selection: Selection) -> list[Case]:
         if not wanted(partition) or not vote or not row:
             continue
         if candidate.inputs["votes"] == vote.files["votes"].sha256:
-            cases.append(_case(project, candidate, vote, row, quarantined[partition], gate))
+            delivered = losses.partitions.get(partition, Delivered())
+            cases.append(_case(project, candidate, vote, row, delivered, gate))
     cases += [
-        _empty_case(partition, quarantined[partition], gate)
-        for partition in sorted(empty - rows.keys())
+        _empty_case(partition, losses.partitions[partition], gate)
+        for partition in sorted(losses.unreadable - rows.keys())
         if wanted(partition)
     ]
     return cases
 
 
-def _quarantined(project: Project) -> tuple[Mapping[Partition, int], set[Partition]]:
-    """Quarantined records per partition: those of a file count where the file belongs."""
-    totals: defaultdict[Partition, int] = defaultdict(int)
-    empty = set()
-    for manifest in project.store.under(Layout.DELIVERIES).values():
-        facts = manifest.facts
-        per_dt, delivery = facts["partitions"], facts["delivery"]
-        if not per_dt and not facts["quarantined"] and not facts["problems"]:
-            continue
-        home = delivery if delivery in per_dt or not per_dt else max(sorted(per_dt), key=per_dt.__getitem__)
-        if home is None:  # nothing readable, and no date in the file's name: ingest warned, no partition is to blame
-            continue
-        partition = Partition(facts["stream"], home)
-        totals[partition] += facts["quarantined"]
-        if not per_dt:
-            empty.add(partition)
-    return totals, empty
-
-
-def _case(project: Project, candidate: Manifest, votes: Manifest, rows: Manifest, quarantined: int, gate: str) -> Case:
+def _case(
+    project: Project, candidate: Manifest, votes: Manifest, rows: Manifest, delivered: Delivered, gate: str
+) -> Case:
     facts = candidate.facts
     partition = Partition(facts["stream"], facts["dt"])
     summary = PartitionSummary(
         stream=partition.stream,
         dt=partition.dt,
         rows=facts["rows"],
-        quarantined=quarantined,
+        quarantined=delivered.quarantined,
         duplicates=rows.facts["duplicates"],
         covered=facts["covered"],
         conflicts=facts["conflicts"],
         dead_letters=votes.facts["dead_letters"],
         class_shares=tuple(facts["class_shares"]),
         mean_entropy=facts["mean_entropy"],
+        bytes=delivered.bytes,
+        lost=delivered.lost,
+        lost_files=tuple(delivered.lost_files),
     )
     lfs = tuple(
         LFSummary(partition.stream, partition.dt, lf["name"], facts["rows"], lf["votes"], lf["errors"])
         for lf in votes.facts["lfs"]
         if _speaks(project, lf["name"], partition.stream)
     )
-    records = f"{summary.duplicates} duplicates, {quarantined} quarantined"
+    records = f"{summary.duplicates} duplicates, {_spoken(delivered)}"
     inputs = {"labels": candidate.id, "votes": votes.id, "records": records, "gate": gate}
     return Case(partition, candidate, summary, lfs, with_format(STAGE, inputs))
 
@@ -192,10 +200,29 @@ def _speaks(project: Project, lf: str, stream: str) -> bool:
     return streams is None or stream in streams
 
 
-def _empty_case(partition: Partition, quarantined: int, gate: str) -> Case:
-    summary = PartitionSummary(partition.stream, partition.dt, 0, quarantined, 0, 0, 0, 0, (), 0.0)
-    inputs = with_format(STAGE, {"records": f"{quarantined} quarantined", "gate": gate})
+def _empty_case(partition: Partition, delivered: Delivered, gate: str) -> Case:
+    summary = PartitionSummary(
+        partition.stream,
+        partition.dt,
+        rows=0,
+        quarantined=delivered.quarantined,
+        duplicates=0,
+        covered=0,
+        conflicts=0,
+        dead_letters=0,
+        class_shares=(),
+        mean_entropy=0.0,
+        bytes=delivered.bytes,
+        lost=delivered.lost,
+        lost_files=tuple(delivered.lost_files),
+    )
+    inputs = with_format(STAGE, {"records": _spoken(delivered), "gate": gate})
     return Case(partition, None, summary, (), inputs)
+
+
+def _spoken(delivered: Delivered) -> str:
+    lost = f", {delivered.lost} of {delivered.bytes} bytes lost" if delivered.lost else ""
+    return f"{delivered.quarantined} quarantined{lost}"
 
 
 def _thresholds(project: Project) -> Thresholds:
@@ -252,8 +279,9 @@ def _leave_report(project: Project, judgement: Judgement) -> None:
         (folder / f"{name}.html").write_text(render_html(result), encoding="utf-8")
 
 
-def _refusal(failed: Mapping[Partition, Verdict], details: Mapping[str, Any]) -> GateError:
-    lines = [
+def _refusal(failed: Mapping[Partition, Verdict], streams: Mapping[str, str], details: Mapping[str, Any]) -> GateError:
+    lines = [f"  stream {stream}: {why}" for stream, why in streams.items()]
+    lines += [
         f"  {partition}: {failure.message}"
         for partition, verdict in failed.items()
         for failure in verdict.failures
@@ -261,10 +289,13 @@ def _refusal(failed: Mapping[Partition, Verdict], details: Mapping[str, Any]) ->
     ]
     more = f"\n  and {len(lines) - 10} more" if len(lines) > 10 else ""
     fixes = dict.fromkeys(f.fix for verdict in failed.values() for f in verdict.failures if f.severity == "critical")
+    fixes |= dict.fromkeys([FIND_FILES] if streams else [])
+    said = (
+        [f"the gate refuses {len(failed)} of the partitions; their last good labels stay published"] if failed else []
+    )
+    said += [f"the gate misses what was delivered to {len(streams)} of the streams"] if streams else []
     return GateError(
-        f"the gate refuses {len(failed)} of the partitions; their last good labels stay published\n"
-        + "\n".join(lines[:10])
-        + more,
+        "; ".join(said) + "\n" + "\n".join(lines[:10]) + more,
         fix="; or: ".join(fixes),
         details=details,
     )

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from beambell.store import books
 from beambell.store.families import FAMILIES, how_to_mend
 from beambell.store.layout import Layout
-from beambell.store.manifest import Store
+from beambell.store.manifest import FILE_NAME, Store
+from beambell.store.partition import Partition
 from beambell.store.places import CHUNK
 from beambell.store.snapshot import Artefact, Snapshot, take_snapshot
 
@@ -96,6 +98,7 @@ def verify(store: Store, *, deep: bool = False) -> Verification:
         *_files(store, snapshot, deep=deep),
         *_references(snapshot),
         *_sources(snapshot),
+        *_books(snapshot),
     ]
     refs = {f"{a.folder}/{ref.name}": ref.bytes for a in snapshot.current for ref in a.manifest.files.values()}
     findings.sort(key=lambda finding: (finding.severity, finding.where, finding.what))
@@ -164,3 +167,19 @@ def _sources(snapshot: Snapshot) -> Iterator[Finding]:
     for record, place in missing.items():
         what = f"missing: the source of a labeling function that voted in {place}"
         yield Finding("error", record, what, "`beambell apply` writes it again if the function is unchanged")
+
+
+def _books(snapshot: Snapshot) -> Iterator[Finding]:
+    """Partitions and the deliveries on record must say the same, and every record must be accounted for."""
+    deliveries = [a.manifest for a in snapshot.current if a.family == Layout.DELIVERIES]
+    partitions = {
+        Partition.from_folder(a.folder): a.manifest for a in snapshot.current if a.family == Layout.PARTITIONS
+    }
+    again = "`beambell ingest` makes it again from the files that are there; see docs/operating.md if it does not"
+    for difference in books.differences(deliveries, partitions):
+        where = f"{Layout.of(Layout.PARTITIONS, difference.partition)}/{FILE_NAME}"
+        yield Finding("error", where, difference.what, again)
+    for name, what in books.out_of_balance(deliveries, partitions).items():
+        stream, _, dt = name.partition("/")
+        folder = Layout.of(Layout.PARTITIONS, Partition(stream, dt)) if dt else f"{Layout.PARTITIONS}/stream={stream}"
+        yield Finding("error", folder, what, again)

@@ -12,7 +12,7 @@ from projects import change_params, run_stages, write_params
 
 from beambell import Project
 from beambell.cli.stages import STAGES
-from beambell.errors import BeamBellError, CatalogueError, GateError, LabelingFunctionError, UsageError
+from beambell.errors import CatalogueError, GateError, LabelingFunctionError
 from beambell.steps.ingest import balance
 from beambell.steps.validate import find_cases
 from beambell.store import Layout
@@ -148,9 +148,39 @@ def test_undated_records_go_where_params_say(folder):
     assert kept(folder) == ["g1", "g2", "u1"]
 
 
-def test_a_date_in_a_file_name_that_is_none_is_refused(folder):
-    with pytest.raises(BeamBellError, match="2026-13-45"):
-        ingest(folder, "2026-13-45.csv", HEADER + GOOD)
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("2026-13-45.csv", "name the delivery"),
+        ("2026-02-30.csv", "name the delivery"),
+        ("notes.csv", "no date where its pattern has {dt}"),
+        ("2026-01-2.csv", "no date where its pattern has {dt}"),
+        ("copy of 2026-01-02.csv", "no date where its pattern has {dt}"),
+        ("2026-01-02.xlsx", "unknown file format"),
+        ("2026-01-02.csv.bak", "unknown file format"),
+        ("2026-01-02.parquet.gz", "unknown file format"),
+    ],
+)
+def test_a_wrongly_named_file_is_set_aside_and_the_good_ones_go_on(folder, name, word):
+    (folder / "raw" / name).write_text(HEADER + GOOD)
+    outcome = ingest(folder, "2026-01-03.csv", HEADER + GOOD.replace("2026-01-02", "2026-01-03"))
+    assert kept(folder, "2026-01-03") == ["g1", "g2"]
+    (warning,) = outcome.warnings
+    assert warning.startswith(f"raw/{name}: ")
+    assert word in warning
+    (record,) = [m for m in Project(folder).store.under(Layout.DELIVERIES).values() if m.facts["file"] == f"raw/{name}"]
+    assert record.facts["codes"] == {"misnamed": 1}
+    assert run_stages(folder, "ingest")["ingest"].done == 0
+    (folder / "raw" / name).rename(folder / "raw" / "2026-01-02.csv")
+    run_stages(folder, "ingest")
+    assert kept(folder) == ["g1", "g2"]
+
+
+def test_a_name_that_fits_after_a_change_of_params_is_read(folder):
+    ingest(folder, "notes.csv", HEADER + GOOD)
+    change_params(folder, streams={"mails": {"inputs": ["raw/*.csv"]}})
+    run_stages(folder, "ingest")
+    assert kept(folder) == ["g1", "g2"]
 
 
 @pytest.mark.parametrize(
@@ -225,12 +255,6 @@ def test_a_daily_delivery_of_a_monthly_stream(folder):
     outcome = ingest(folder, "2026-01-02.csv", HEADER + GOOD)
     assert outcome.done == 1
     assert kept(folder, "2026-01") == ["g1", "g2"]
-
-
-def test_a_delivery_of_a_day_that_the_calendar_lacks_is_named(folder):
-    with pytest.raises(UsageError, match=r"2026-02-30.*\n.*name the delivery") as caught:
-        ingest(folder, "2026-02-30.csv", HEADER + GOOD)
-    assert caught.value.where == "raw/2026-02-30.csv"
 
 
 STATEFUL = """\

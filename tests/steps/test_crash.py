@@ -34,10 +34,10 @@ def survives(processes, arriving, arrived, folder, n: int) -> None:
     first.start()
     first.join()
     assert first.exitcode == -signal.SIGKILL
-    # What a reader sees between crash and rerun is whole; DVC wants the files of the evaluation under fixed names,
-    # so these alone may be newer than their manifest.
-    damaged = verify(Project(folder).store, deep=True).errors
-    assert [finding.where for finding in damaged if not finding.where.startswith("evaluation/")] == []
+    # What a reader sees between crash and rerun is whole. DVC wants the files of the evaluation under fixed names, so
+    # these may be newer than their manifest; and a partition may be ahead of the records of its files, which is said.
+    damaged = [f for f in verify(Project(folder).store, deep=True).errors if not f.where.startswith("evaluation/")]
+    assert [finding.where for finding in damaged if "beambell ingest" not in finding.fix] == []
     again = processes.Process(target=run_stages, args=(folder,))
     again.start()
     again.join()

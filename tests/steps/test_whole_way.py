@@ -173,7 +173,8 @@ def test_a_redelivered_file_replaces_its_rows(tmp_path):
 
 
 def test_a_file_that_left_the_landing_zone_keeps_its_rows(tmp_path):
-    folder = small_project(tmp_path)
+    keep = {"removed": "keep"}
+    folder = small_project(tmp_path, streams={"comments": keep, "messages": keep})
     run_stages(folder, "ingest")
     before = balance(Project(folder))
     shutil.rmtree(folder / "data" / "raw")

@@ -1,0 +1,206 @@
+"""Raw files: what the patterns of `inputs` find, whose each file is, and of which date its name says that it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from beambell.config import StreamParams
+from beambell.errors import InputError, UsageError
+from beambell.project import Project
+from beambell.records import delivery_dt, detect_format
+from beambell.steps.outside import FileDigests, Found, glob_files
+from beambell.store import Selection
+from beambell.store.partition import DT_PATTERN
+
+_PIECES = re.compile(r"(\*\*/|\*+|\?|\[[!^]?\]?[^\]]*\]|\{dt\})")
+_WILD = {"{dt}": "{dt}", "**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """A file as it was delivered.
+
+    Attributes
+    ----------
+    stream
+        Whose records it holds.
+    name
+        Its path relative to the project, or its URL; the order of names is the order of revisions.
+    url
+        Where to open it.
+    delivery
+        The ``{dt}`` of its name, if its pattern has one.
+    sha256, bytes
+        Of its bytes, and how many there are.
+    fault
+        What is wrong with its name, if it cannot be read for that.
+    archived
+        If it is not there any more, and its rows stay: the dates of the partitions to take them from.
+    """
+
+    stream: str
+    name: str
+    url: str
+    delivery: str | None
+    sha256: str
+    bytes: int
+    fault: str | None = None
+    archived: tuple[str, ...] = ()
+
+
+class RawFiles:
+    """The files that the patterns of some streams find, as they are now.
+
+    Parameters
+    ----------
+    project
+        Whose ``inputs``.
+    streams
+        Names of those to look at.
+
+    Attributes
+    ----------
+    unfit
+        Sentences about patterns that fit no file, and streams that have none.
+
+    Raises
+    ------
+    UsageError
+        If a file belongs to two streams.
+    """
+
+    def __init__(self, project: Project, streams: Iterable[str]) -> None:
+        self._digests = FileDigests(project)
+        self._found: dict[str, _Named] = {}
+        self.unfit: tuple[str, ...] = ()
+        for stream in sorted(streams):
+            params, empty = project.params.streams[stream], []
+            for pattern in params.inputs:
+                files = glob_files(project.path, pattern)
+                empty += [] if files else [pattern]
+                for file in files:
+                    self._add(_Named(stream, file, *_by_its_name(file.name, pattern, params)))
+            self.unfit += tuple(_unfit(project, stream, params, empty))
+
+    def _add(self, named: _Named) -> None:
+        name = named.file.name
+        known = self._found.get(name)
+        if known and known.stream != named.stream:
+            raise UsageError(
+                f"the file belongs to two streams, {known.stream} and {named.stream}",
+                where=name,
+                fix="make the inputs patterns in params.yaml disjoint",
+            )
+        if known is None or known.fault:  # what one pattern misreads, another may fit
+            self._found[name] = named
+
+    def names(self, stream: str) -> set[str]:
+        """Names of the files of a stream."""
+        return {name for name, named in self._found.items() if named.stream == stream}
+
+    def get(self, stream: str, name: str) -> RawFile | None:
+        """Return a file, its bytes digested; ``None`` if it is not there."""
+        named = self._found.get(name)
+        if named is None or named.stream != stream:
+            return None
+        file = named.file
+        return RawFile(stream, name, file.url, named.delivery, self._digests.of(file), file.bytes, named.fault)
+
+    def selected(self, selection: Selection) -> Iterator[RawFile]:
+        """Yield the files whose dates of delivery are selected, in the order of their names."""
+        for name in sorted(self._found):
+            named = self._found[name]
+            if named.delivery is None or selection.has_dt(named.delivery):
+                file = self.get(named.stream, name)
+                if file is not None:
+                    yield file
+
+    def save(self) -> None:
+        """Remember the digests."""
+        self._digests.save()
+
+
+def list_raw_files(project: Project, selection: Selection) -> list[RawFile]:
+    """Find the raw files of the selected streams and delivery days, in the order of their names."""
+    raw = RawFiles(project, filter(selection.has_stream, project.params.streams))
+    files = list(raw.selected(selection))
+    raw.save()
+    return files
+
+
+@dataclass(frozen=True)
+class _Named:
+    """A file, whose it is, and what its name tells: the date of delivery, and what is wrong with it."""
+
+    stream: str
+    file: Found
+    delivery: str | None
+    fault: str | None
+
+
+def _unfit(project: Project, stream: str, params: StreamParams, empty: list[str]) -> list[str]:
+    said = [f"{pattern!r} fits no file ({_looked_in(project.path, pattern)})" for pattern in empty]
+    if len(empty) == len(params.inputs):
+        return [f"stream {stream!r} has no file: {'; '.join(said)}"]
+    return [f"streams.{stream}.inputs: {one}" for one in said]
+
+
+def _looked_in(root: Path, pattern: str) -> str:
+    """Say what is in the folder that a pattern begins with, for whoever wonders why it fits nothing."""
+    if "://" in pattern:
+        return "nothing of that form is at that URL"
+    fixed = [part for part in re.split(r"[^/]*[*?\[{]", pattern, maxsplit=1)[0].rpartition("/")[0].split("/") if part]
+    folder = Path("/" if pattern.startswith("/") else root, *fixed)
+    name = "/".join(fixed) or "the project's folder"
+    if not folder.is_dir():
+        return f"there is no folder {name}"
+    names = sorted(path.name for path in folder.iterdir())
+    return f"{name} holds {len(names)} others, such as {names[0]}" if names else f"{name} is empty"
+
+
+def _by_its_name(name: str, pattern: str, params: StreamParams) -> tuple[str | None, str | None]:
+    """Tell the date of delivery and the fault of a file by its name."""
+    delivery = None
+    if "{dt}" in pattern:
+        match = name_pattern(pattern).search(name)
+        if not match:
+            fix = f"rename it, or narrow the pattern {pattern!r} in params.yaml"
+            return None, f"the file's name has no date where its pattern has {{dt}}; {fix}"
+        try:
+            delivery = delivery_dt(match["dt"], params.grain)
+        except UsageError as error:
+            return None, f"{error.message}; {error.fix}"
+    try:
+        detect_format(name)
+    except InputError as error:
+        return delivery, f"{error.message}; {error.fix}"
+    return delivery, None
+
+
+@lru_cache(maxsize=1_000)
+def name_pattern(pattern: str) -> re.Pattern[str]:
+    """Give the regular expression that the names of a pattern's files end in; its group ``dt`` is the first ``{dt}``.
+
+    Parameters
+    ----------
+    pattern
+        One of ``inputs``.
+    """
+    path = re.sub(r"^[a-z0-9+]+://|^(\./)+", "", pattern).lstrip("/")
+    spelled = "".join(map(_spell, _PIECES.split(path)))
+    if "{dt}" in spelled:
+        spelled = spelled.replace("{dt}", f"(?P<dt>{DT_PATTERN})", 1).replace("{dt}", "(?P=dt)")
+    return re.compile(f"(?:^|/){spelled}$", re.ASCII)
+
+
+def _spell(piece: str) -> str:
+    if piece in _WILD:
+        return _WILD[piece]
+    if re.fullmatch(r"\[.+\]", piece):
+        body = piece[1:-1].replace("\\", "\\\\")
+        return f"[^{body[1:]}]" if body[0] in "!^" else f"[{body}]"
+    return re.escape(piece)

@@ -1,0 +1,138 @@
+"""The books: what each partition was made from, beside the raw files on record. The two must say the same.
+
+A partition names the raw files it has records of, with their digests. A delivery, the record of one raw file, names the
+partitions that have its records. Whatever happened between the writing of the two, a difference is found here.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from beambell.store.manifest import Manifest
+from beambell.store.partition import Partition
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a partition has of one raw file.
+
+    Attributes
+    ----------
+    sha256
+        Of the file.
+    records
+        How many records, those that a later revision replaced among them.
+    """
+
+    sha256: str
+    records: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A raw file of which a partition and the record of the file say different things.
+
+    Attributes
+    ----------
+    partition, file
+        Which.
+    what
+        What is wrong with the partition, for people.
+    lacking
+        Whether it lacks what is on record, rather than having what is not.
+    """
+
+    partition: Partition
+    file: str
+    what: str
+    lacking: bool
+
+
+def made_from(partition: Manifest) -> dict[str, Source]:
+    """Raw files that a partition has records of, by name."""
+    sources, inputs = partition.facts.get("sources", {}), partition.inputs
+    return {name: Source(inputs.get(name, ""), sources.get(name, 0)) for name in sorted({*sources, *inputs})}
+
+
+def is_withdrawn(delivery: Manifest) -> bool:
+    """Whether a person took a raw file out."""
+    return bool(delivery.facts.get("withdrawn"))
+
+
+def on_record(deliveries: Iterable[Manifest]) -> dict[Partition, dict[str, Source]]:
+    """What partitions should have of the raw files on record, by partition and name of the file."""
+    found: defaultdict[Partition, dict[str, Source]] = defaultdict(dict)
+    for delivery in deliveries:
+        facts = delivery.facts
+        for dt, records in facts["partitions"].items():
+            found[Partition(facts["stream"], dt)][facts["file"]] = Source(delivery.inputs["file"], records)
+    return dict(found)
+
+
+def differences(deliveries: Iterable[Manifest], partitions: Mapping[Partition, Manifest]) -> Iterator[Difference]:
+    """Compare partitions with the deliveries on record, file by file."""
+    deliveries = list(deliveries)
+    expected = on_record(deliveries)
+    withdrawn = {(d.facts["stream"], d.facts["file"]) for d in deliveries if is_withdrawn(d)}
+    known = {(d.facts["stream"], d.facts["file"]) for d in deliveries}
+    for partition in sorted({*expected, *partitions}):
+        wanted = expected.get(partition, {})
+        had = made_from(partitions[partition]) if partition in partitions else {}
+        for file in sorted({*wanted, *had}):
+            if wanted.get(file) == had.get(file):
+                continue
+            if file not in had:
+                yield Difference(partition, file, f"lacks the records of {file}, which are on record", lacking=True)
+            elif (partition.stream, file) in withdrawn:
+                yield Difference(partition, file, f"has records of {file}, which was withdrawn", lacking=False)
+            elif (partition.stream, file) not in known:
+                yield Difference(partition, file, f"has records of {file}, which is not on record", lacking=False)
+            else:
+                yield Difference(partition, file, f"has other records of {file} than are on record", lacking=False)
+
+
+def balance(deliveries: Iterable[Manifest], partitions: Iterable[Manifest]) -> dict[str, int]:
+    """Balance the books.
+
+    Returns
+    -------
+    dict
+        ``records`` in; ``rows`` out, ``duplicates`` and ``quarantined`` records; ``unexplained``, the difference,
+        which is 0.
+    """
+    delivered = [manifest.facts for manifest in deliveries]
+    made = [manifest.facts for manifest in partitions]
+    books = {
+        "records": sum(facts["records"] for facts in delivered),
+        "rows": sum(facts["rows"] for facts in made),
+        "duplicates": sum(facts["duplicates"] for facts in made),
+        "quarantined": sum(facts["quarantined"] for facts in delivered),
+    }
+    return books | {"unexplained": books["records"] - books["rows"] - books["duplicates"] - books["quarantined"]}
+
+
+def out_of_balance(deliveries: Iterable[Manifest], partitions: Mapping[Partition, Manifest]) -> dict[str, str]:
+    """Find what does not add up: a stream's books, or a partition that replaced more records than it was given.
+
+    Returns
+    -------
+    dict
+        What is wrong, for people, by the stream's or the partition's name.
+    """
+    deliveries = list(deliveries)
+    found = {
+        str(partition): f"{manifest.facts['rows']} rows of {manifest.facts['records']} records"
+        for partition, manifest in partitions.items()
+        if manifest.facts["duplicates"] < 0
+    }
+    for stream in sorted({d.facts["stream"] for d in deliveries} | {partition.stream for partition in partitions}):
+        books = balance(
+            [d for d in deliveries if d.facts["stream"] == stream],
+            [manifest for partition, manifest in partitions.items() if partition.stream == stream],
+        )
+        if books["unexplained"]:
+            figures = ", ".join(f"{count} {name}" for name, count in books.items())
+            found[stream] = f"the books do not balance: {figures}"
+    return found
