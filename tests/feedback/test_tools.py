@@ -107,6 +107,7 @@ CONTROLS = [
     ([result("hypertextlabels", start="/p", end="/p", hypertextlabels=["spam"])], ("label", "spam")),
     ([result("rating", rating=4)], ("label", "news")),
     ([result("pairwise", selected="left")], ("label", "ham")),
+    ([result("choices", start=i, end=i + 1, choices=["spam"]) for i in range(2)], ("label", "spam")),
     ([result("textarea", "answer", text=["Junk"])], ("label", "spam")),
     ([SPAM, result("rating", "sure", rating=1)], ("label", "spam")),
     ([SPAM, {"type": "relation", "from_id": "a", "to_id": "b", "direction": "right"}], ("label", "spam")),
@@ -133,6 +134,7 @@ def test_a_control_that_chooses_a_class_is_an_answer(results, brief):
         ([result("taxonomy", taxonomy=[["mail", "egg"]])], ["'mail > egg'", "--map"]),
         ([*SPANS, result("labels", labels=["ham"])], ["parts", "spam, ham"]),
         ([result("labels", labels=["PERSON"])], ["'PERSON'"]),
+        ([result("choices", start=i, end=i + 1, choices=[CLASSES[i]]) for i in range(2)], ["parts", "ham, spam"]),
         ([result("choices", "tone", choices=["ham"]), result("choices", "topic", choices=["ham"])], ["tone, topic"]),
         ([result("choices", choices=["spam", "egg"])], ["'egg'"]),
     ],
@@ -252,6 +254,8 @@ OPTIONS = [{"id": name, "text": name.title()} for name in CLASSES]
         (prodigy("accept", _view_id="text_input", user_input="spam"), [], (0, 0, 1)),
         (prodigy("accept", options=OPTIONS, accept=["ham"]), [("label", "ham")], (1, 0, 0)),
         (prodigy("accept", options=OPTIONS, accept=["ham", "spam"]), [("unsure", None)], (1, 0, 0)),
+        (prodigy("accept", options=[{"id": 7, "text": "news"}], accept=[7]), [("label", "news")], (1, 0, 0)),
+        (prodigy("accept", options=[{"id": 7, "text": "egg"}], accept=[7]), [], (0, 0, 1)),
         (prodigy("accept", options=OPTIONS, accept=[]), [("not_a_class", None)], (1, 0, 0)),
         (prodigy("accept", options=OPTIONS[:2], accept=[]), [], (0, 0, 1)),
         (prodigy("reject", options=OPTIONS, accept=["ham"]), [], (0, 0, 1)),
@@ -344,7 +348,12 @@ def of_server(*found: tuple[Any, str | None], question: str = "label") -> dict[s
     return {"id": "a", "fields": {"text": "x"}, "metadata": ROW, "responses": each}
 
 
-@pytest.mark.parametrize("form", [responses, flat, of_server])
+def of_dataset(*found: tuple[Any, str | None], question: str = "label") -> dict[str, Any]:
+    each = [{"value": value, "user_id": f"u{i}", "status": status} for i, (value, status) in enumerate(found)]
+    return {"id": "a", **ROW, question: each, f"{question}-suggestion": "spam", "metadata": {}}
+
+
+@pytest.mark.parametrize("form", [responses, flat, of_server, of_dataset])
 @pytest.mark.parametrize(
     ("found", "brief", "counted"),
     [
@@ -368,6 +377,12 @@ def test_argilla_responses(form, found, brief, counted):
         read = said(value, "r.json", theirs=MAP)
         assert (read.brief, read.counted) == (brief * times, tuple(n * times for n in counted))
     assert [event["reviewer"] for event in said([form(("ham", "submitted"))]).events] == ["u0"]
+
+
+def test_argilla_as_pandas_writes_it_to_csv():
+    one = flat(("spam", "submitted"), ("ham", "discarded"))
+    found = said(table({name: str(value) for name, value in one.items()}), "a.csv")
+    assert (found.brief, found.counted) == ([("label", "spam")], (1, 1, 0))
 
 
 def test_argilla_by_columns_and_by_id():

@@ -5,6 +5,7 @@ Predictions and suggestions are a model's, and nobody's answer.
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Iterator
 from typing import Any, Final
@@ -30,6 +31,7 @@ from beambell.records.schema import Code
 
 MARKS: Final = frozenset({"responses", "annotation", "annotation_agent", "prediction", "_server_id", "suggestions"})
 
+_LONGEST_LIST: Final = 10_000
 _FLAT: Final = ".responses"
 _STATES: Final = frozenset({"validated", "default", "edited", "discarded"})
 
@@ -38,7 +40,7 @@ def tells(record: Record) -> bool:
     """Tell a record by its responses, or by an annotation beside a prediction, an agent or a status."""
     if isinstance(record.get("responses"), dict | list) or any(str(name).endswith(_FLAT) for name in record):
         return True
-    if "_server_id" in record:
+    if "_server_id" in record or any(_is_responses(value) for value in record.values()):
         return True
     return "annotation" in record and any(name in record for name in ("annotation_agent", "prediction", "status"))
 
@@ -91,21 +93,10 @@ def _questions(record: Record) -> Iterator[tuple[str, list[Record]]]:
         for name, responses in nested.items():
             yield name, [one if isinstance(one, dict) else {"value": one} for one in as_list(responses)]
     elif isinstance(nested, list):
-        found: dict[str, list[Record]] = {}
-        for response in nested:
-            if not isinstance(response, dict):
-                raise NotUnderstoodError(f"its responses hold {shown(response)}, not objects", Code.BAD_JSON)
-            if "question_name" in response:
-                found.setdefault(str(response["question_name"]), []).append(response)
-            values = response.get("values")
-            for name, value in (values or {}).items() if isinstance(values, dict | None) else ():
-                found.setdefault(name, []).append(response | (value if isinstance(value, dict) else {"value": value}))
-            if not values and "question_name" not in response and not is_blank(response.get("status")):
-                found.setdefault("", []).append(response | {"value": None})
-        blank = found.pop("", [])
-        for name in found or {"": []}:
-            yield name, [*found.get(name, []), *blank]
+        yield from _of_server(nested)
     for key, flat in record.items():
+        if key != "responses" and _is_responses(flat):
+            yield key, flat
         if isinstance(key, str) and key.endswith(_FLAT):
             values, users, states = (
                 as_list(_decoded(record.get(f"{key}{part}"))) for part in ("", ".users", ".status")
@@ -119,6 +110,30 @@ def _questions(record: Record) -> Iterator[tuple[str, list[Record]]]:
                     for i, value in enumerate(values)
                 ],
             )
+
+
+def _of_server(nested: list[Any]) -> Iterator[tuple[str, list[Record]]]:
+    """Turn responses user by user, as the server gives them, into responses question by question."""
+    found: dict[str, list[Record]] = {}
+    for response in nested:
+        if not isinstance(response, dict):
+            raise NotUnderstoodError(f"its responses hold {shown(response)}, not objects", Code.BAD_JSON)
+        if "question_name" in response:
+            found.setdefault(str(response["question_name"]), []).append(response)
+        values = response.get("values")
+        for name, value in (values or {}).items() if isinstance(values, dict | None) else ():
+            found.setdefault(name, []).append(response | (value if isinstance(value, dict) else {"value": value}))
+        if not values and "question_name" not in response and not is_blank(response.get("status")):
+            found.setdefault("", []).append(response | {"value": None})
+    blank = found.pop("", [])
+    for name in found or {"": []}:
+        yield name, [*found.get(name, []), *blank]
+
+
+def _is_responses(value: Any) -> bool:
+    """Tell the responses to one question, as datasets of version 1 have them in a column."""
+    first = value[0] if isinstance(value, list) and value else None
+    return isinstance(first, dict) and "value" in first and ("user_id" in first or "status" in first)
 
 
 def _which(questions: dict[str, list[Record]], reading: Reading) -> str | None:
@@ -172,8 +187,18 @@ def _decoded(value: Any) -> Any:
         try:
             return json.loads(value)
         except (ValueError, RecursionError):
-            return value
+            return _literal(value)
     return value
+
+
+def _literal(text: str) -> Any:
+    """Read a list as pandas writes it to CSV."""
+    if len(text) > _LONGEST_LIST:
+        return text
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return text
 
 
 def _at(values: list[Any], i: int) -> Any:

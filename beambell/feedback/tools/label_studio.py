@@ -211,7 +211,7 @@ def _time(annotation: Record) -> Any:
 def _reviewer(completed_by: Any) -> str | None:
     """Name an annotator: by the e-mail address where the export has it, else by number."""
     if isinstance(completed_by, Mapping):
-        completed_by = completed_by.get("email") or completed_by.get("id")
+        completed_by = completed_by.get("email") or completed_by.get("username") or completed_by.get("id")
     if isinstance(completed_by, bool) or not isinstance(completed_by, int | str) or completed_by == "":
         return None
     text = str(completed_by)
@@ -258,7 +258,7 @@ def _answer(annotation: Record, reading: Reading) -> dict[str, Any] | None:
         words = _words(kind, value, reading)
         if words is not None:
             found.chosen.setdefault(name, []).extend(words)
-            found.parts |= {name} if kind.endswith("labels") else set()
+            found.parts |= {name} if kind.endswith("labels") or "start" in value else set()
         elif kind == "textarea":
             texts = _strings(value.get("text") or [], "text")
             found.comments += texts

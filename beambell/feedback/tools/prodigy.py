@@ -22,6 +22,7 @@ from beambell.feedback.answers import (
     first_of,
     is_blank,
     shown,
+    spelled,
 )
 from beambell.feedback.events import Verdict
 from beambell.records.schema import Code
@@ -81,13 +82,21 @@ def _of_options(record: Record, answer: str, event: dict[str, Any], reading: Rea
         raise NotUnderstoodError(
             f"the task was rejected with {shown(words)} chosen, which does not say what the row is; answer it again"
         )
-    chosen = reading.chosen(words)
+    options = [option if isinstance(option, dict) else {"id": option} for option in as_list(record.get("options"))]
+    texts = {spelled(option.get("id")): option.get("text") for option in options}
+    chosen = reading.chosen(_named(word, texts, reading) for word in words)
     if chosen is not None:
         return Answer(event | chosen)
-    offered = [option.get("id") if isinstance(option, dict) else option for option in as_list(record.get("options"))]
+    offered = [_named(option.get("id"), texts, reading) for option in options]
     if {reading.class_of(word) for word in offered} >= set(reading.classes):
         return Answer({**event, "verdict": Verdict.NOT_A_CLASS})
     raise NotUnderstoodError(f"accepted, and nothing chosen of {shown(offered)}; answer it again")
+
+
+def _named(word: Any, texts: dict[str | None, Any], reading: Reading) -> Any:
+    """Give an option's text, where its id means no class and the text does."""
+    text = texts.get(spelled(word))
+    return text if not reading.knows(word) and reading.knows(text) else word
 
 
 def _binary(record: Record, answer: str, event: dict[str, Any], reading: Reading) -> Outcome:
