@@ -26,10 +26,50 @@ def batch_folder(inputs: Mapping[str, str]) -> str:
 
 
 def read_batches(store: Store) -> dict[str, Manifest]:
-    """All batches there are, by folder, in order; not those whose file was read anew since, by a later version."""
+    """All batches there are, by folder, in order; not those whose file was read anew since.
+
+    That is, by a later version of what reads it, or by hand with other words for the classes.
+    """
     batches = store.under(Layout.FEEDBACK_BATCHES)
     anew = {batch_folder(before) for batch in batches.values() for before in _read_before(batch.inputs)}
-    return {folder: batch for folder, batch in batches.items() if folder not in anew}
+    last: dict[str, int] = {}
+    for batch in batches.values():
+        if asked := batch.facts.get("asked"):
+            last[asked] = max(last.get(asked, 0), batch.facts["turn"])
+    return {
+        folder: batch
+        for folder, batch in batches.items()
+        if folder not in anew and batch.facts.get("turn") == last.get(batch.facts.get("asked", ""))
+    }
+
+
+def take_turn(store: Store, inputs: Mapping[str, str], asked: str) -> tuple[int, list[Manifest]]:
+    """Find which turn a file has that is taken in by hand, among those of the same file that only differ in its words.
+
+    Returns
+    -------
+    int
+        Its turn: the last, which alone counts.
+    list of Manifest
+        The batch that counted before and does not any more, if there is one.
+    """
+    mine = batch_folder(inputs)
+    turns = {
+        folder: batch
+        for folder, batch in store.under(Layout.FEEDBACK_BATCHES).items()
+        if batch.facts.get("asked") == asked
+    }
+    last = max(turns, key=lambda folder: int(turns[folder].facts["turn"]), default=None)
+    if last is None:
+        return 1, []
+    turn = int(turns[last].facts["turn"])
+    if last == mine:
+        return turn, []
+    if mine in turns:
+        there = turns[mine]
+        facts = {**there.facts, "turn": turn + 1}
+        store.publish(mine, Manifest(there.kind, there.files, there.inputs, facts))
+    return turn + 1, [turns[last]]
 
 
 def _read_before(inputs: Mapping[str, str]) -> Iterator[dict[str, str]]:
@@ -41,7 +81,12 @@ def _read_before(inputs: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 
 def publish_batch(
-    store: Store, parts: Iterable[CheckedEvents], inputs: Mapping[str, str], *, file: str | None = None
+    store: Store,
+    parts: Iterable[CheckedEvents],
+    inputs: Mapping[str, str],
+    *,
+    file: str | None = None,
+    facts: Mapping[str, Any] | None = None,
 ) -> Manifest:
     """Publish a batch, unless it is there.
 
@@ -53,6 +98,8 @@ def publish_batch(
         Digests of all it is made from: they name it.
     file
         The file it came from.
+    facts
+        Further ones.
     """
     folder = batch_folder(inputs)
     there = store.read(folder)
@@ -66,7 +113,7 @@ def publish_batch(
         files["quarantine"] = write_table(store, folder, "quarantine", quarantine_table(file or "", counted.rejects))
     answers = (sealed.ref.rows or 0) - counted.taken_back
     quarantined = sum(reject.line is not None for reject in counted.rejects)
-    facts = {
+    counts = {
         "file": file,
         "records": answers + counted.skipped.total() + quarantined,
         "answers": answers,
@@ -78,7 +125,7 @@ def publish_batch(
         "first": counted.first(),
         "counted_by": counted.counted_by,
     }
-    return store.publish(folder, Manifest("feedback_batch", files, dict(inputs), facts))
+    return store.publish(folder, Manifest("feedback_batch", files, dict(inputs), {**counts, **(facts or {})}))
 
 
 @dataclass

@@ -58,6 +58,8 @@ class Imported:
         What the numbers of ``rejects`` count: ``line``, or ``record`` of an array.
     repeated
         How many of its events other files brought before: they are the same events.
+    replaced
+        How many answers of the same file, with other words for the classes, do not count any more.
     """
 
     file: str
@@ -76,6 +78,7 @@ class Imported:
     unknown_rows: tuple[str, ...]
     counted_by: str
     repeated: int
+    replaced: int = 0
 
     @property
     def failed(self) -> bool:
@@ -114,6 +117,11 @@ def _import_lines(one: Imported) -> Iterator[str]:
     )
     if one.new and one.repeated:
         yield f"  {one.repeated:,} of these answers were there already, and count once"
+    if one.replaced:
+        yield (
+            f"  {one.replaced:,} answers that were taken in from the same file with other words for the classes do not "
+            "count any more"
+        )
     yield from (f"  {one.counted_by} {line}: {message}" for line, message in one.rejects)
     if one.not_understood > len(one.rejects):
         yield f"  and {one.not_understood - len(one.rejects):,} more (`beambell feedback status` lists them)"

@@ -98,7 +98,7 @@ def _check_all_there(project: Project, batches: Collection[str]) -> None:
         counted = project.store.read(folder)
         for name in counted.facts["batches"] if counted else ():
             place = f"{Layout.FEEDBACK_BATCHES}/{name}"
-            if place not in batches:
+            if place not in batches and project.store.read(place) is None:  # else it was read anew since
                 raise ArtefactError(
                     f"this batch of feedback is missing, though {folder} was made with it",
                     where=project.store.files.path(place),
@@ -187,6 +187,11 @@ class How:
     id_field: str | None = None
     label_field: str | None = None
     delimiter: str | None = None
+
+    def asked(self, inputs: Mapping[str, str]) -> str:
+        """Give the digest of what is asked of a file, whatever its words mean."""
+        file = {name: value for name, value in inputs.items() if name != "how"}
+        return digest({**file, **replace(self, theirs={}).inputs()})
 
     def inputs(self) -> dict[str, str]:
         """Give the digest of it, if anything is said."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,14 @@ import pyarrow.compute as pc
 
 from beambell.config.formats import with_format
 from beambell.errors import InputError
-from beambell.feedback.batches import batch_folder, publish_batch, read_batches, read_events, read_quarantine
+from beambell.feedback.batches import (
+    batch_folder,
+    publish_batch,
+    read_batches,
+    read_events,
+    read_quarantine,
+    take_turn,
+)
 from beambell.feedback.consensus import CONSENSUS_SCHEMA, UNDECIDED, Consensus, find_consensus
 from beambell.feedback.events import CheckedEvents, Verdict, make_event
 from beambell.feedback.stored import count_labels, find_partitions
@@ -184,12 +191,16 @@ def import_file(project: Project, path: Path, how: How = How()) -> Imported:  # 
     with project.writing():
         before = read_batches(store)
         new = folder not in before
-        batch = publish_batch(store, read_file(project, str(path), name, how), inputs, file=name)
+        turn, replaced = take_turn(store, inputs, asked := how.asked(inputs))
+        facts = {"asked": asked, "turn": turn}
+        batch = publish_batch(store, read_file(project, str(path), name, how), inputs, file=name, facts=facts)
         events = read_events(store, {folder: batch})
         unknown = _unknown_rows(project, events)
         others = {other: made for other, made in read_batches(store).items() if other != folder and other in before}
         repeated = _repeated(events, read_events(store, others))
-    return _imported(name, batch, read_quarantine(store, {folder: batch}), unknown, repeated, new=new)
+    quarantine = read_quarantine(store, {folder: batch})
+    gone = sum(one.facts["answers"] for one in replaced)
+    return replace(_imported(name, batch, quarantine, unknown, repeated, new=new), replaced=gone)
 
 
 def _repeated(events: pa.Table, others: pa.Table) -> int:

@@ -6,6 +6,7 @@ import json
 import re
 from typing import Any
 
+import pyarrow.compute as pc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -54,7 +55,7 @@ class Done:
     def counts(self) -> list[int]:
         """Records, answers, skipped and not understood of the first file."""
         found = COUNTED.search(self.out)
-        assert found, self.out
+        assert found, self.out + self.err
         return [int(n) for n in found.groups()[:4]]
 
 
@@ -156,6 +157,14 @@ def test_their_words_and_places(project, capsys):
     assert "--map" in done.out
     done = bring(project, capsys, "theirs.csv", rows, *said, "--map", "spam=Junk", "--map", "ham=2")
     assert (done.code, done.counts) == (0, [3, 3, 0, 0])
+    assert [e["label"] for e in _events(project) if e["reviewer"] == "eve"] == ["spam", "ham", "spam"]
+    for junk in ("news", "spam", "news"):
+        done = bring(project, capsys, "theirs.csv", rows, *said, "--map", f"{junk}=Junk", "--map", "ham=2")
+        assert done.counts == [3, 3, 0, 0]
+        assert [e["label"] for e in _events(project) if e["reviewer"] == "eve"] == [junk, "ham", junk]
+        assert ("3 answers that were taken in from the same file" in done.out) is True
+    assert bring(project, capsys, "theirs.csv", rows, *said, "--stream", "s").code == 1
+    assert len([e for e in _events(project) if e["reviewer"] == "eve"]) == 3  # asked for in another way
     done = bring(project, capsys, "theirs.csv", rows, *said, "--map", "egg=Junk")
     assert done.code == 2
     assert "ham, spam, news" in done.err
@@ -186,9 +195,15 @@ def test_what_an_earlier_version_took_in_is_read_anew_and_counts_no_more(project
     monkeypatch.setattr("beambell.feedback.reading.is_marked", lambda names: False)
     bring(project, capsys, "old.jsonl", wrong)
     assert [e["verdict"] for e in _events(project) if e["row_id"] == "old"] == ["label"]
+    where = ("--project", str(project))
+    assert Done(capsys, "feedback", "sync", *where).code == 0
     monkeypatch.undo()
     assert bring(project, capsys, "old.jsonl", wrong).counts == [1, 1, 0, 0]
     assert [e["verdict"] for e in _events(project) if e["row_id"] == "old"] == ["not_label"]
+    assert Done(capsys, "feedback", "sync", *where).code == 0
+    (row,) = Project(project).feedback("arrow").filter(pc.field("row_id") == "old").to_pylist()
+    assert (row["verdict"], row["excluded"]) == ("not_label", ["spam"])
+    assert Done(capsys, "verify", "--deep", *where).code == 0
 
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
