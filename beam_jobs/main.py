@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import json
 import sys
+from contextlib import nullcontext
 
 from pydantic import ValidationError
 
 from beambell.arguments import refuse_credentials
 from beambell.config import Params
+from beambell.document import alone_on_stdout, write_document
 from beambell.errors import BeamBellError, UsageError
 from beambell.project import Project
+from beambell.visible import visible
 
 
 def main(module: str) -> None:
@@ -25,6 +27,11 @@ def main(module: str) -> None:
         can find its classes.
     """
     arguments, beam_options = _parser(module).parse_known_args()
+    with alone_on_stdout(for_good=True) if arguments.json else nullcontext():
+        _run(module, arguments, beam_options)
+
+
+def _run(module: str, arguments: argparse.Namespace, beam_options: list[str]) -> None:
     try:
         refuse_credentials(sys.argv[1:])
         project = Project(arguments.project)
@@ -34,16 +41,17 @@ def main(module: str) -> None:
         outcome = importlib.import_module(module).run(project, selection)
     except BeamBellError as error:
         if arguments.json:
-            sys.stdout.write(json.dumps(error.to_dict()) + "\n")
-        sys.stderr.write(f"{error}\n")
+            write_document(error.to_dict())
+        sys.stderr.write(visible(f"{error}\n"))
         sys.exit(error.exit_code)
     for warning in outcome.warnings:
-        sys.stderr.write(f"warning: {warning}\n")
+        sys.stderr.write(visible(f"warning: {warning}\n"))
     if arguments.json:
-        sys.stdout.write(json.dumps(outcome.to_dict()) + "\n")
+        write_document(outcome.to_dict())
     else:
         figures = ", ".join(f"{name} {value}" for name, value in outcome.figures.items())
-        sys.stdout.write(f"{outcome.stage}: {outcome.done} done, {outcome.current} up to date. {figures}\n")
+        said = f"{outcome.stage}: {outcome.done} done, {outcome.current} up to date. {figures}\n"
+        sys.stdout.write(visible(said))
 
 
 def _with_options(params: Params, options: list[str]) -> Params:

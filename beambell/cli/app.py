@@ -6,6 +6,7 @@ import gc
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +26,9 @@ from beambell.cli.start import add_start
 from beambell.cli.state import state_app
 from beambell.cli.upkeep import add_upkeep
 from beambell.credentials import masked
+from beambell.document import alone_on_stdout, write_document
 from beambell.errors import BeamBellError, ExitCode, UsageError, storage_errors
+from beambell.visible import plain, visible
 
 if TYPE_CHECKING:
     from beambell.project import Project
@@ -55,6 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit with its code: 0 done, 1 failed, 2 usage, 3 the gate said no."""
     gc.set_threshold(_COLLECT_AFTER)
     words = list(sys.argv[1:] if arguments is None else arguments)
+    with alone_on_stdout(for_good=arguments is None) if "--json" in words else nullcontext():
+        _run_command(words)
+
+
+def _run_command(words: list[str]) -> None:
     try:
         with storage_errors("this machine"):
             refuse_credentials(words)
@@ -62,8 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BeamBellError as error:
         Console(as_json="--json" in words).error(error)
         sys.exit(error.exit_code)
-    except Exception:  # noqa: BLE001 - a defect; its traceback repeats whatever it was told
-        sys.stderr.write(masked(traceback.format_exc()))
+    except Exception as error:  # noqa: BLE001 - a defect; its traceback repeats whatever it was told
+        if "--json" in words:
+            write_document(BeamBellError(masked(f"{type(error).__name__}: {error}")).to_dict())
+        sys.stderr.write(visible(masked(traceback.format_exc())))
         sys.exit(ExitCode.FAILED)
 
 
@@ -229,7 +239,9 @@ def demo(project: Folder = Path()) -> None:
     _do(console, STAGES, opened, opened.select())
     with console.working("review"):
         reviewed = simulate_reviews(opened)
-    console.out.print(f"[bold]review   [/] {reviewed.events:,} answers of simulated reviewers, in {reviewed.file}")
+    console.out.print(
+        f"[bold]review   [/] {reviewed.events:,} answers of simulated reviewers, in {plain(reviewed.file)}"
+    )
     _do(console, STAGES, opened, opened.select())
     _print_summary(console, opened)
     for part in effect_text(show_effect(opened, gold_of(opened))):

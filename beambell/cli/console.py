@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from beambell.document import write_document
 from beambell.errors import BeamBellError
+from beambell.visible import plain, visible
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
     from rich.console import RenderableType
+    from rich.text import Text
 
     from beambell.cli.running import Ended
     from beambell.steps.stage import Outcome, Plan
 
 REASONS_SHOWN = 5
 WARNINGS_SHOWN = 4
-FILE_WIDTH = 140
+FILE_WIDTH = 10_000
+"""Columns of a file or pipe: a line for each row, for whoever greps, and nothing folded."""
 
 
 class Console:
@@ -37,20 +40,16 @@ class Console:
     @property
     def out(self) -> RichConsole:
         """Where people read results."""
-        from rich.console import Console as RichConsole
-
-        return RichConsole(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else FILE_WIDTH)
+        return _console(stderr=False)
 
     @property
     def err(self) -> RichConsole:
         """Where people read progress and trouble."""
-        from rich.console import Console as RichConsole
-
-        return RichConsole(stderr=True, highlight=False, soft_wrap=True)
+        return _console(stderr=True)
 
     def json(self, value: Any) -> None:
         """Print one JSON document."""
-        sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+        write_document(value)
 
     def show(self, view: Any, text: Iterable[RenderableType]) -> None:
         """Print a view (a dataclass, or a list of them): as JSON, or as text made of it."""
@@ -103,7 +102,7 @@ class Console:
         if not self.as_json:
             done = f"{outcome.done} done" if outcome.done else "nothing to do"
             self.out.print(
-                f"[bold]{outcome.stage:<9}[/] {done}, {outcome.current} up to date. {_plain(_figures(outcome))}"
+                f"[bold]{outcome.stage:<9}[/] {done}, {outcome.current} up to date. {plain(_figures(outcome))}"
             )
 
     def _warn_of(self, outcome: Outcome) -> None:
@@ -113,7 +112,7 @@ class Console:
     def warn(self, warnings: Sequence[str]) -> None:
         """Tell people what they should know, the first few."""
         for warning in warnings[:WARNINGS_SHOWN]:
-            self.err.print(f"[yellow]warning:[/] {_plain(warning)}")
+            self.err.print(f"[yellow]warning:[/] {plain(warning)}")
         if len(warnings) > WARNINGS_SHOWN:
             self.err.print(f"[yellow]warning:[/] and {len(warnings) - WARNINGS_SHOWN} more (see --json)")
 
@@ -131,27 +130,27 @@ class Console:
         head = f"[bold]{plan.stage:<9}[/] {len(plan.tasks)} to do, {plan.current} up to date"
         self.out.print(head if plan.tasks else f"[dim]{head}[/]")
         for task in plan.tasks[:REASONS_SHOWN]:
-            self.out.print(f"            {_plain(task.key)}: {_plain(task.reason)}")
+            self.out.print(f"            {plain(task.key)}: {plain(task.reason)}")
         if len(plan.tasks) > REASONS_SHOWN:
             self.out.print(f"            and {len(plan.tasks) - REASONS_SHOWN} more")
         for reason in dict.fromkeys(task.reason for task in plan.waiting):
             keys = [task.key for task in plan.waiting if task.reason == reason]
-            self.out.print(f"            {len(keys)} wait: {_plain(reason)}: {_plain(', '.join(keys))}")
+            self.out.print(f"            {len(keys)} wait: {plain(reason)}: {plain(', '.join(keys))}")
         for note in plan.notes:
-            self.out.print(f"            {_plain(note)}")
+            self.out.print(f"            {plain(note)}")
         if plan.refused:
             self.out.print(
                 f"            [red]{len(plan.refused)} refused[/] by the gate, and left out of what follows:"
             )
         for refusal in plan.refused[:REASONS_SHOWN]:
-            self.out.print(f"            {_plain(refusal.key)}: {_plain(refusal.reason)} (judged {refusal.judged})")
+            self.out.print(f"            {plain(refusal.key)}: {plain(refusal.reason)} (judged {refusal.judged})")
         if len(plan.refused) > REASONS_SHOWN:
             self.out.print(f"            and {len(plan.refused) - REASONS_SHOWN} more (see --json)")
 
     def finding(self, severity: str, where: str, what: str, fix: str) -> None:
         """Report something that is not as it should be."""
         colour = "red" if severity == "error" else "yellow"
-        self.out.print(f"[{colour}]{severity}:[/] {_plain(where)}: {_plain(what)}\n  what to do: {_plain(fix)}")
+        self.out.print(f"[{colour}]{severity}:[/] {plain(where)}: {plain(what)}\n  what to do: {plain(fix)}")
 
     def error(self, error: BeamBellError) -> None:
         """Report why the command failed."""
@@ -161,7 +160,19 @@ class Console:
 
     def complain(self, error: BeamBellError) -> None:
         """Tell people of an error."""
-        self.err.print(f"[red]error:[/] {_plain(str(error))}")
+        self.err.print(f"[red]error:[/] {plain(str(error))}")
+
+
+def _console(*, stderr: bool) -> RichConsole:
+    """Make a console that spells out whatever a terminal would obey; its own colours it adds afterwards."""
+    from rich.console import Console as RichConsole
+
+    class Visible(RichConsole):
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(visible(text), **options)
+
+    width = None if (sys.stderr if stderr else sys.stdout).isatty() else FILE_WIDTH
+    return Visible(stderr=stderr, highlight=False, soft_wrap=True, width=width)
 
 
 def plan_to_dict(plan: Plan) -> dict[str, Any]:
@@ -187,10 +198,3 @@ def _figures(outcome: Outcome) -> str:
 
 def _number(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _plain(text: str) -> str:
-    """Text from data must not be read as markup."""
-    from rich.markup import escape
-
-    return escape(text)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from beambell.report.feedback_views import FeedbackView, Share
 from beambell.report.text import make_table
+from beambell.visible import plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -16,8 +17,6 @@ LFS_SHOWN = 15
 
 def status_text(view: FeedbackView) -> Iterator[RenderableType]:
     """Render what was said, and what it tells."""
-    from rich.markup import escape
-
     yield (
         f"{view.events:,} events in {view.batches:,} batches ({view.withdrawn} withdrawn, "
         f"{view.superseded} superseded, {view.quarantined} set aside)"
@@ -28,7 +27,7 @@ def status_text(view: FeedbackView) -> Iterator[RenderableType]:
     )
     yield f"{view.fit:,} labelled rows are for fitting label models, {view.evaluate:,} only measure"
     if view.unknown or view.waiting:
-        some = escape(", ".join(view.unknown_rows[:3]))
+        some = plain(", ".join(view.unknown_rows[:3]))
         yield (
             f"{view.unknown} rows are not there yet ({some}); {view.waiting} wait for apply"
             if some
@@ -38,7 +37,7 @@ def status_text(view: FeedbackView) -> Iterator[RenderableType]:
         table = make_table("reviewers", "reviewer", "rows", "unsure", "compared", "agreement")
         for one in view.reviewers:
             agreement = "-" if one.agreement is None else f"{one.agreement:.1%}"
-            table.add_row(escape(one.reviewer), f"{one.rows:,}", f"{one.unsure:,}", f"{one.compared:,}", agreement)
+            table.add_row(one.reviewer, f"{one.rows:,}", f"{one.unsure:,}", f"{one.compared:,}", agreement)
         yield table
     if view.contradicted:
         table = make_table(
@@ -46,7 +45,7 @@ def status_text(view: FeedbackView) -> Iterator[RenderableType]:
         )
         for row in view.contradictions:
             where, what = f"{row['stream']}/{row['row_id']}", row["label"] or row["verdict"]
-            table.add_row(escape(where), str(what), str(row["deciding"]), f"{row['agreement']:.0%}")
+            table.add_row(where, str(what), str(row["deciding"]), f"{row['agreement']:.0%}")
         yield table
     judged = [lf for lf in view.lfs if lf.precision]
     if judged:
@@ -66,9 +65,9 @@ def status_text(view: FeedbackView) -> Iterator[RenderableType]:
             + (f"; of all rows {cells[4]}" if view.labels.of_all is not None else "")
         )
     for reject in view.rejects:
-        yield escape(f"set aside: {reject['file']}:{reject['line']}: {reject['message']}")
+        yield plain(f"set aside: {reject['file']}:{reject['line']}: {reject['message']}")
     if view.stale:
-        yield f"behind: {escape(view.stale)}; `beambell feedback sync` brings it up to date"
+        yield f"behind: {plain(view.stale)}; `beambell feedback sync` brings it up to date"
 
 
 def share_cells(share: Share) -> tuple[str, str, str, str, str]:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from beambell.visible import plain
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -88,10 +90,8 @@ class Imported:
 
 def import_text(imported: Sequence[Imported]) -> Iterator[RenderableType]:
     """Render what became of the records of files, and why."""
-    from rich.markup import escape
-
     for one in imported[:FILES_SHOWN]:
-        yield from map(escape, _import_lines(one))
+        yield from map(plain, _import_lines(one))
     if len(imported) > FILES_SHOWN:
         yield f"and {len(imported) - FILES_SHOWN:,} more files (see --json)"
     if len(imported) > 1:

@@ -10,6 +10,7 @@ from beambell.report.lf_errors import LFError
 from beambell.report.lf_trial import NO_VOTE, Change, Example, Trial
 from beambell.report.lf_views import LFDetail, LFStats
 from beambell.report.text import make_table
+from beambell.visible import plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -22,7 +23,7 @@ INDENT = " " * 13
 
 def detail_text(view: LFDetail) -> Iterator[RenderableType]:
     """Render one labeling function."""
-    yield f"[bold]{view.name}[/]  {_plain(view.description)}"
+    yield f"[bold]{view.name}[/]  {plain(view.description)}"
     facts = {
         "kind": view.kind,
         "votes for": view.label or "several classes",
@@ -38,9 +39,9 @@ def detail_text(view: LFDetail) -> Iterator[RenderableType]:
     }
     for name, fact in facts.items():
         if fact:
-            yield f"  {name:<12}{_plain(fact)}"
+            yield f"  {name:<12}{plain(fact)}"
     yield ""
-    yield _plain(view.source.rstrip("\n"))
+    yield plain(view.source.rstrip("\n"))
     if view.failures:
         yield ""
         yield "[bold]errors in the votes that are stored[/]"
@@ -52,10 +53,10 @@ def detail_text(view: LFDetail) -> Iterator[RenderableType]:
 
 def _failure(one: LFError, fingerprint: str) -> Iterator[str]:
     version = "" if one.fingerprint == fingerprint else f" (by the earlier version {one.fingerprint[:16]})"
-    yield f"  [red]{one.rows:,} rows[/], such as {_plain(one.id)} of {one.partition}{version}"
-    yield _plain(indent(f"{one.error}: {one.message}", "    "))
+    yield f"  [red]{one.rows:,} rows[/], such as {plain(one.id)} of {one.partition}{version}"
+    yield plain(indent(f"{one.error}: {one.message}", "    "))
     if one.traceback:
-        yield _plain(indent(one.traceback, "      "))
+        yield plain(indent(one.traceback, "      "))
 
 
 def _did(view: LFDetail) -> str:
@@ -89,7 +90,7 @@ def stats_text(view: LFStats) -> Iterator[RenderableType]:
 
 def trial_text(view: Trial) -> Iterator[RenderableType]:
     """Render a trial on a sample."""
-    votes = ", ".join(f"{rows:,} {name}" for name, rows in view.votes.items()) or "none"
+    votes = ", ".join(f"{rows:,} {plain(name)}" for name, rows in view.votes.items()) or "none"
     yield f"[bold]{view.name}[/] on {view.rows:,} rows of {view.partitions} partitions"
     yield f"  votes      {votes} ({view.coverage:.1%} of the rows)"
     yield f"  others     {_others(view)}"
@@ -104,14 +105,14 @@ def trial_text(view: Trial) -> Iterator[RenderableType]:
         interval = f"{good.share:.1%} ({good.low:.1%} to {good.high:.1%})"
         yield f"  feedback   {interval}: {good.right:,.0f} right of {good.rows:,} votes on rows that people reviewed"
     if view.stopped:
-        yield f"  time       [red]{_plain(str(view.stopped))}[/]"
+        yield f"  time       [red]{plain(str(view.stopped))}[/]"
         if view.untried:
             yield f"{INDENT}the other {view.untried:,} partitions were not tried"
     else:
         yield f"  time       {1e6 * view.seconds_per_row:,.1f} µs per row"
     yield f"  errors     {view.errors:,}"
     for message, rows in list(view.messages.items())[:MESSAGES_SHOWN]:
-        yield f"{INDENT}[red]{rows:,} rows[/]: {_plain(indent(message, INDENT).lstrip())}"
+        yield f"{INDENT}[red]{rows:,} rows[/]: {plain(indent(message, INDENT).lstrip())}"
     if len(view.messages) > MESSAGES_SHOWN:
         yield f"{INDENT}and {len(view.messages) - MESSAGES_SHOWN:,} more messages (see --json)"
     if view.neighbours:
@@ -143,11 +144,11 @@ def changes_text(views: Sequence[Change]) -> Iterator[RenderableType]:
             yield f"[bold]{view.name}[/] is what was applied"
             continue
         if view.change == "not compared":
-            yield f"[bold]{view.name}[/] [red]cannot be compared[/]: {_plain(view.why)}"
+            yield f"[bold]{view.name}[/] [red]cannot be compared[/]: {plain(view.why)}"
             continue
         yield f"[bold]{view.name}[/] {view.change}: {view.changed:,} of {view.rows:,} rows get another vote"
         if view.source_diff:
-            yield _plain(view.source_diff)
+            yield plain(view.source_diff)
         yield _moves(view)
         if view.examples:
             yield _examples("rows that get another vote", view.examples)
@@ -155,9 +156,9 @@ def changes_text(views: Sequence[Change]) -> Iterator[RenderableType]:
 
 def new_text(place: str, name: str, code: str) -> Iterator[RenderableType]:
     """Render what was appended to a module, and what to do next."""
-    yield f"added to {_plain(place)}:"
+    yield f"added to {plain(place)}:"
     yield ""
-    yield _plain(code)
+    yield plain(code)
     yield f"fill it in, then: beambell lf test {name}"
 
 
@@ -184,12 +185,5 @@ def _examples(title: str, examples: Iterable[Example]) -> Table:
     for one in examples:
         vote = f"{one.before} -> {one.vote}" if one.before is not None else one.vote
         against = f" (not {', '.join(one.against[:2])}{', ...' if len(one.against) > 2 else ''})" if one.against else ""
-        table.add_row(one.partition, _plain(one.id[:16]), vote + against, one.gold or "", _plain(one.text))
+        table.add_row(one.partition, one.id, vote + against, one.gold or "", one.text)
     return table
-
-
-def _plain(text: str) -> str:
-    """Text from data must not be read as markup."""
-    from rich.markup import escape
-
-    return escape(text)

@@ -17,6 +17,7 @@ from beambell.report.graph import FEWEST, SHORT, Graph, Node, PastTables, build_
 from beambell.state.past import open_aggregates
 from beambell.store import Layout, Partition
 from beambell.store.snapshot import Snapshot, take_snapshot
+from beambell.visible import plain
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -248,14 +249,12 @@ def lineage_text(lineage: Lineage) -> Iterator[Tree | str]:
 
 
 def _label_text(label: LabelView) -> str:
-    from rich.markup import escape
-
     votes = ", ".join(f"{name}: {vote}" for name, vote in label.votes.items()) or "none"
     said = "".join(
         f"\n  {event['reviewer']}, {event['time']}: {event.get('label') or event['verdict']} {event.get('lf', '')}"
         for event in label.events
     )
-    return escape(
+    return plain(
         f"row {label.id} ({label.file}:{label.line}) is labelled {label.label} by {label.source}; votes: {votes}; "
         f"feedback: {label.feedback}{said}"
     )
@@ -292,8 +291,6 @@ def _tree(lineage: Lineage, title: str, edges: Mapping[str, list[str]]) -> Tree:
 
 
 def _line(node: Node) -> str:
-    from rich.markup import escape
-
     facts = ", ".join(f"{name} {value}" for name, value in node.facts.items() if value != node.name)
     replaced = "" if node.current else " [yellow](replaced)[/]"
-    return f"[bold]{node.kind}[/] {escape(node.name)} [dim]{escape(facts)}[/]{replaced}"
+    return f"[bold]{node.kind}[/] {plain(node.name)} [dim]{plain(facts)}[/]{replaced}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from beambell.report.lm_views import Comparison
 from beambell.report.text import make_table
+from beambell.visible import plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -35,7 +36,7 @@ def comparison_text(view: Comparison) -> Iterator[RenderableType]:
     yield table
     for model in view.models:
         if model.failure is not None:
-            yield f"{model.kind} could not be fitted: {model.failure}"
+            yield f"{model.kind} could not be fitted: {plain(model.failure)}"
     yield f"{view.covered:,} of {view.rows:,} rows have a vote; feedback on {view.feedback:,} of them was used"
     judged = next((model.quality for model in view.models if model.quality), None)
     if judged:

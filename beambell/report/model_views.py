@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import RenderableType
-from rich.markup import escape
 
 from beambell.project import Project
 from beambell.registry import Decision, ModelVersion, champion, decisions, named_version
 from beambell.report.text import make_table
+from beambell.visible import plain
 
 Judge = Callable[[Project, ModelVersion], tuple[dict[str, Any], Any]]
 
@@ -91,7 +91,7 @@ def detail_text(view: ModelDetail) -> Iterator[RenderableType]:
             table.add_row(name, f"{value:.4f}", f"{figures[1][name]:.4f}" if name in figures[1] else "-")
     yield table
     for check in view.evidence["checks"]:
-        yield f"  {'[green]yes[/]' if check['passed'] else '[red]no[/] '} {escape(check['message'])}"
+        yield f"  {'[green]yes[/]' if check['passed'] else '[red]no[/] '} {plain(check['message'])}"
     for made in view.decisions:
-        who = escape(made.by or "policy") + (f", {escape(made.at)}" if made.at else "")
-        yield f"  {made.action} {made.version} ({who}): {escape(made.reason)}"
+        who = plain(made.by or "policy") + (f", {plain(made.at)}" if made.at else "")
+        yield f"  {made.action} {made.version} ({who}): {plain(made.reason)}"

@@ -9,6 +9,7 @@ from beambell.report.expected_gain import Estimate, ExpectedGain
 from beambell.report.queue_views import QueueView
 from beambell.report.sample import excerpt
 from beambell.report.text import make_table
+from beambell.visible import plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -18,12 +19,10 @@ ROWS_SHOWN = 20
 
 def queue_text(view: QueueView) -> Iterator[RenderableType]:
     """Render a queue: its first rows, where they come from, and what answers would buy."""
-    from rich.markup import escape
-
     for warning in view.warnings:
-        yield f"[yellow]warning:[/] {escape(warning)}"
+        yield f"[yellow]warning:[/] {plain(warning)}"
     if view.files:
-        yield f"{len(view.tasks):,} rows written to {escape(' and '.join(view.files))}"
+        yield f"{len(view.tasks):,} rows written to {plain(' and '.join(view.files))}"
     else:
         yield _rows(view)
         if len(view.tasks) > ROWS_SHOWN:
@@ -38,14 +37,12 @@ def queue_text(view: QueueView) -> Iterator[RenderableType]:
 
 
 def _rows(view: QueueView) -> RenderableType:
-    from rich.markup import escape
-
     table = make_table(f"{len(view.tasks):,} rows to review", "row", "picked by", "probability", "label", "text")
     table.columns[-1].justify = "left"
     for task in view.tasks[:ROWS_SHOWN]:
         label = f"{task['suggestion']} {task['confidence']:.2f}" if task["suggestion"] else "-"
-        where = escape(f"{task['stream']}/{task['row_id']}")
-        table.add_row(where, task["picked_by"], f"{task['probability']:.4f}", label, escape(excerpt(task["text"], 60)))
+        where = f"{task['stream']}/{task['row_id']}"
+        table.add_row(where, task["picked_by"], f"{task['probability']:.4f}", label, excerpt(task["text"], 60))
     return table
 
 

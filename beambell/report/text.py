@@ -6,10 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from beambell.report.views import GateView, LFView, ModelView, Summary
+from beambell.visible import plain
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.table import Table
+
+    from beambell.report.tables import PlainTable
 
 ROWS_OF_METRICS = {
     "majority_vote": "majority vote (baseline)",
@@ -19,21 +22,15 @@ ROWS_OF_METRICS = {
 }
 
 
-def make_table(title: str, *columns: str) -> Table:
-    """Make a table with the first column to the left and the others to the right."""
-    from rich import box
-    from rich.table import Table
+def make_table(title: str, *columns: str) -> PlainTable:
+    """Make a table with the first column to the left and the others to the right; its cells are no markup."""
+    from beambell.report.tables import PlainTable
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index == 0 else "right")
-    return table
+    return PlainTable(title, *columns)
 
 
 def summary_text(summary: Summary) -> Iterable[RenderableType]:
     """Render the whole project: streams, state, gate, quality, and where to look next."""
-    from rich.markup import escape
-
     yield _streams(summary)
     yield (
         f"state: {summary.rows:,} rows are {summary.patterns:,} vote patterns of {summary.lfs} labeling functions; "
@@ -43,7 +40,7 @@ def summary_text(summary: Summary) -> Iterable[RenderableType]:
     yield ""
     if summary.metrics:
         yield _quality(summary)
-    yield from (f"[yellow]warning:[/] {escape(warning)}" for warning in summary.warnings)
+    yield from (f"[yellow]warning:[/] {plain(warning)}" for warning in summary.warnings)
     if summary.model:
         yield f"registered: {summary.model.name}, trained on {summary.model.partitions} partitions"
     yield ""
@@ -107,8 +104,6 @@ def _quality(summary: Summary) -> Table:
 
 def lfs_text(views: Iterable[LFView]) -> Table:
     """Render labeling functions as a table."""
-    from rich.markup import escape
-
     table = make_table(
         "labeling functions", "name", "kind", "label", "fingerprint", "coverage", "errors", "runs as", "description"
     )
@@ -122,21 +117,19 @@ def lfs_text(views: Iterable[LFView]) -> Table:
             view.fingerprint[:12],
             "-" if view.coverage is None else f"{view.coverage:.1%}",
             "-" if view.errors is None else str(view.errors),
-            f"{view.how} ({escape(view.why)})" if view.why else view.how,
-            escape(view.description),
+            f"{view.how} ({view.why})" if view.why else view.how,
+            view.description,
         )
     return table
 
 
 def models_text(views: Sequence[ModelView]) -> Iterable[RenderableType]:
     """Render registered model versions as a table, and whose decision holds."""
-    from rich.markup import escape
-
     table = make_table("registered models", "version", "stage", "partitions", "accuracy", "macro F1", "in git")
     table.columns[-1].justify = "left"
     for view in views:
         figures = view.metrics.get("end_model", {})
         shown = [f"{figures[name]:.3f}" if name in figures else "-" for name in ("accuracy", "macro_f1")]
-        table.add_row(view.name, view.stage or "", str(view.partitions), *shown, escape(view.tag))
+        table.add_row(view.name, view.stage or "", str(view.partitions), *shown, view.tag)
     yield table
-    yield from (escape(view.held) for view in views if view.held)
+    yield from (plain(view.held) for view in views if view.held)
