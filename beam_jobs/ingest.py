@@ -9,6 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from datetime import datetime
 
 import apache_beam as beam
 import fsspec
@@ -94,9 +95,15 @@ class ReadRecords(ProjectFn):
         if file.fault:
             bad.add(quarantine_table(file.name, [Reject(None, Code.MISNAMED, file.fault)]))
         else:
+            delivered = datetime.fromisoformat(file.delivered) if file.delivered else None
             with fsspec.open(file.url, "rb") as source:
                 batches = read_records(
-                    source, name=file.name, stream=stream, stream_name=file.stream, delivery=file.delivery
+                    source,
+                    name=file.name,
+                    stream=stream,
+                    stream_name=file.stream,
+                    delivery=file.delivery,
+                    delivered=delivered,
                 )
                 for number, batch in enumerate(batches):
                     records += batch.n_records

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 FORMATS: Final[Mapping[str, int]] = {
-    "ingest": 1,
+    "ingest": 2,
     "collect": 2,
     "aggregate": 1,
     "apply": 1,

@@ -9,6 +9,7 @@ from typing import Any
 from beambell.config import StreamParams
 from beambell.config.formats import with_format
 from beambell.project import Project
+from beambell.records import Code
 from beambell.steps.raw_files import RawFile
 from beambell.store import FileRef, Layout, Manifest, digest
 
@@ -101,6 +102,8 @@ def publish_delivery(project: Project, report: DeliveryReport) -> Manifest:
         "bytes": file.bytes,
         "lost": report.lost,
     }
+    if Code.FROM_THE_FUTURE in report.codes:  # only then does it matter when it was, and a copy is later
+        facts["delivered"] = file.delivered
     files = {"quarantine": report.quarantine} if report.quarantine else {}
     manifest = Manifest("delivery", files, delivery_inputs(project, file), facts)
     return project.store.publish(Layout.delivery(file.stream, file.name), manifest)

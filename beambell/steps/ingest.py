@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from beambell.config.formats import FORMAT_CHANGED, has_other_format
 from beambell.errors import ArtefactError, BeamBellError, InputError
@@ -159,7 +159,7 @@ class _Search:
         self._add_sources(files, kept)
         self._speak_of(kept)
         return IngestWork(
-            files=tuple(files.values()),
+            files=tuple(map(self._as_delivered, files.values())),
             rebuild=tuple(sorted(self.touched)),
             withdrawn=tuple(withdrawn),
             gone=tuple((self.stream, name) for name in sorted(set(gone) - kept)),
@@ -188,6 +188,12 @@ class _Search:
             # A file that changed may have dropped a record that hid an older revision: only its sources know.
             self.touched |= self._partitions_of(before) if before else set()
         return files, current
+
+    def _as_delivered(self, file: RawFile) -> RawFile:
+        """Give a file the time of its delivery that is on record of the same bytes: a copy has a later one."""
+        before = self.known.get(file.name)
+        is_same = before is not None and before.inputs["file"] == file.sha256 and file.delivery is None
+        return replace(file, delivered=before.facts.get("delivered", file.delivered)) if before and is_same else file
 
     def _reason(self, before: Manifest | None, file: RawFile, *, is_lacking: bool) -> str | None:
         if before is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from beambell.project import Project
-from beambell.store.places import info_stamp
+from beambell.store.places import info_modified, info_stamp
 from beambell.store.remembered import Remembered
 
 
@@ -26,12 +26,15 @@ class Found:
         Changes when the file does.
     bytes
         Its size.
+    modified
+        When it was last modified, as its source says, in seconds since 1970; 0 where that is unknown.
     """
 
     name: str
     url: str
     stamp: str
     bytes: int = 0
+    modified: float = 0.0
 
 
 def glob_files(root: Path, pattern: str) -> list[Found]:
@@ -51,7 +54,9 @@ def glob_files(root: Path, pattern: str) -> list[Found]:
         fs, path = fsspec.core.url_to_fs(glob, use_listings_cache=False)  # others deliver while we run
         infos = sorted(fs.glob(path, detail=True).items())
         urls = [(fs.unstrip_protocol(found), info) for found, info in infos if info["type"] == "file"]
-        return [Found(url, url, info_stamp(info), int(info.get("size") or 0)) for url, info in urls]
+        return [
+            Found(url, url, info_stamp(info), int(info.get("size") or 0), info_modified(info)) for url, info in urls
+        ]
     if Path(glob).is_absolute():
         base = Path(Path(glob).anchor)
         return [_local(p, str(p)) for p in sorted(base.glob(str(Path(glob).relative_to(base)))) if p.is_file()]
@@ -66,7 +71,7 @@ def glob_of(pattern: str) -> str:
 
 def _local(path: Path, name: str) -> Found:
     stat = path.stat()
-    return Found(name, str(path), f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino}", stat.st_size)
+    return Found(name, str(path), f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino}", stat.st_size, stat.st_mtime)
 
 
 class FileDigests:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
 from beambell.config import StreamParams
 from beambell.errors import InputError, UsageError
 from beambell.project import Project
-from beambell.records import delivery_dt, detect_format
+from beambell.records import delivery_dt, delivery_end, detect_format
 from beambell.steps.outside import FileDigests, Found, glob_files
 from beambell.store import Selection
-from beambell.store.partition import DT_PATTERN
+from beambell.store.partition import DT_PATTERN, read_dt
 
 _PIECES = re.compile(r"(\*\*/|\*+|\?|\[[!^]?\]?[^\]]*\]|\{dt\})")
+_FIRST_BELIEVED = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 _WILD = {"{dt}": "{dt}", "**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
@@ -40,6 +43,8 @@ class RawFile:
         What is wrong with its name, if it cannot be read for that.
     archived
         If it is not there any more, and its rows stay: the dates of the partitions to take them from.
+    delivered
+        When it was there at the latest, in ISO 8601; ``None`` where that is unknown. No event can be much later.
     """
 
     stream: str
@@ -50,6 +55,7 @@ class RawFile:
     bytes: int
     fault: str | None = None
     archived: tuple[str, ...] = ()
+    delivered: str | None = None
 
 
 class RawFiles:
@@ -83,7 +89,8 @@ class RawFiles:
                 files = glob_files(project.path, pattern)
                 empty += [] if files else [pattern]
                 for file in files:
-                    self._add(_Named(stream, file, *_by_its_name(file.name, pattern, params)))
+                    named = _Named(stream, file, *_by_its_name(file.name, pattern, params))
+                    self._add(replace(named, delivered=_delivered(file, pattern)))
             self.unfit += tuple(_unfit(project, stream, params, empty))
 
     def _add(self, named: _Named) -> None:
@@ -108,7 +115,10 @@ class RawFiles:
         if named is None or named.stream != stream:
             return None
         file = named.file
-        return RawFile(stream, name, file.url, named.delivery, self._digests.of(file), file.bytes, named.fault)
+        sha256 = self._digests.of(file)
+        return RawFile(
+            stream, name, file.url, named.delivery, sha256, file.bytes, named.fault, delivered=named.delivered
+        )
 
     def selected(self, selection: Selection) -> Iterator[RawFile]:
         """Yield the files whose dates of delivery are selected, in the order of their names."""
@@ -140,6 +150,7 @@ class _Named:
     file: Found
     delivery: str | None
     fault: str | None
+    delivered: str | None = None
 
 
 def _unfit(project: Project, stream: str, params: StreamParams, empty: list[str]) -> list[str]:
@@ -179,6 +190,17 @@ def _by_its_name(name: str, pattern: str, params: StreamParams) -> tuple[str | N
     except InputError as error:
         return delivery, f"{error.message}; {error.fix}"
     return delivery, None
+
+
+def _delivered(file: Found, pattern: str) -> str | None:
+    """Say when a file was delivered: by the end of the date in its name, else when its source says it was modified."""
+    if "{dt}" in pattern:
+        match = name_pattern(pattern).search(file.name)
+        # Of its own hour, day or month, whatever the stream's partitions are.
+        return delivery_end(match["dt"]).isoformat() if match and read_dt(match["dt"]) else None
+    # Archives and builds date files to the year 1970 or 1980, to have the same bytes each time.
+    is_believed = file.modified >= _FIRST_BELIEVED
+    return datetime.fromtimestamp(math.ceil(file.modified), UTC).isoformat() if is_believed else None
 
 
 @lru_cache(maxsize=1_000)

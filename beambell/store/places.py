@@ -438,11 +438,15 @@ def info_stamp(info: dict[str, Any]) -> str:
     return " ".join(str(info.get(key)) for key in keys)
 
 
-def _info_entry(info: dict[str, Any]) -> Entry:
+def info_modified(info: dict[str, Any]) -> float:
+    """Say when a file was last modified, in seconds since 1970, by the clock of where it lies; 0 if that is unknown."""
     times = (info.get(key) for key in ("LastModified", "modified", "mtime", "last_modified", "created"))
     when = next((time for time in times if time is not None), 0.0)
-    modified = when.timestamp() if isinstance(when, datetime) else float(when)
-    return Entry(int(info["size"] or 0), info_stamp(info), modified)
+    return when.timestamp() if isinstance(when, datetime) else float(when)
+
+
+def _info_entry(info: dict[str, Any]) -> Entry:
+    return Entry(int(info["size"] or 0), info_stamp(info), info_modified(info))
 
 
 def _stat_stamp(stat: os.stat_result) -> str:

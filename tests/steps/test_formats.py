@@ -46,7 +46,7 @@ def folder(finished, tmp_path):
 @pytest.mark.parametrize("stage", [name for name in ORDER if name != "promote"])
 def test_to_raise_a_number_makes_the_stage_s_artefacts_stale(folder, stage, monkeypatch):
     assert stale(folder) == set()
-    monkeypatch.setattr(formats, "FORMATS", {**FORMATS, stage: 2})
+    monkeypatch.setattr(formats, "FORMATS", {**FORMATS, stage: FORMATS[stage] + 1})
     assert stale(folder) == {stage, *MAY_FOLLOW.get(stage, ())}
     run_stages(folder)
     assert stale(folder) == set()
