@@ -52,10 +52,14 @@ def reviewed_in(manifest: Manifest | None, partition: Partition) -> Reviewed | N
 def read_reviewed(store: Store, manifest: Manifest, rows: Reviewed, columns: Sequence[str]) -> pa.Table:
     """Read the reviewed rows of one partition."""
     table = read_rows(store, Layout.FEEDBACK, manifest.files["rows"], rows.start, rows.stop, list(columns))
-    if "excluded" in columns and "excluded" not in table.column_names:
-        # Made before anybody could say what a row is not.
-        table = table.append_column("excluded", pa.nulls(table.num_rows, pa.list_(pa.string())))
-    return table.select(list(columns))
+    return with_excluded(table).select(list(columns))
+
+
+def with_excluded(rows: pa.Table) -> pa.Table:
+    """Give reviewed rows with what they are not, also those of before anybody could say that."""
+    if "excluded" in rows.column_names:
+        return rows
+    return rows.append_column("excluded", pa.nulls(rows.num_rows, pa.list_(pa.string())))
 
 
 def read_counts(store: Store, manifest: Manifest | None, role: Role) -> FeedbackCounts | None:

@@ -44,7 +44,9 @@ def status_text(view: FeedbackView) -> Iterator[RenderableType]:
             f"{view.contradicted} rows with contradicting reviewers", "row", "consensus", "deciding", "agreement"
         )
         for row in view.contradictions:
-            where, what = f"{row['stream']}/{row['row_id']}", row["label"] or row["verdict"]
+            excluded = row["excluded"] if isinstance(row["excluded"], list) else []
+            ruled_out = ", ".join(f"not {name}" for name in excluded)
+            where, what = f"{row['stream']}/{row['row_id']}", row["label"] or ruled_out or row["verdict"]
             table.add_row(where, str(what), str(row["deciding"]), f"{row['agreement']:.0%}")
         yield table
     judged = [lf for lf in view.lfs if lf.precision]
@@ -65,7 +67,8 @@ def status_text(view: FeedbackView) -> Iterator[RenderableType]:
             + (f"; of all rows {cells[4]}" if view.labels.of_all is not None else "")
         )
     for reject in view.rejects:
-        yield plain(f"set aside: {reject['file']}:{reject['line']}: {reject['message']}")
+        place = reject["file"] if reject["line"] is None else f"{reject['file']}:{reject['line']}"
+        yield plain(f"set aside: {place}: {reject['message']}")
     if view.stale:
         yield f"behind: {plain(view.stale)}; `beambell feedback sync` brings it up to date"
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beambell.feedback.batches import read_batches, read_quarantine
+from beambell.feedback.stored import with_excluded
 from beambell.labeling import patterns as packed
 from beambell.labeling.patterns import ABSTAIN, Votes
 from beambell.model.evaluation import wilson_interval
@@ -240,7 +241,7 @@ class ReviewedRows:
     @classmethod
     def read(cls, project: Project, manifest: Manifest) -> ReviewedRows:
         """Read them."""
-        rows = read_table(project.store, Layout.FEEDBACK, manifest.files["rows"])
+        rows = with_excluded(read_table(project.store, Layout.FEEDBACK, manifest.files["rows"]))
         lfs, classes = manifest.facts["lfs"], manifest.facts["classes"]
         known = rows["pattern"].is_valid().to_numpy()
         L = np.full((rows.num_rows, len(lfs)), ABSTAIN, np.int8)
@@ -258,9 +259,8 @@ class ReviewedRows:
         mine = self.rows.filter(pc.less(self.rows["agreement"], 1.0)).sort_by(
             [("agreement", "ascending"), ("stream", "ascending"), ("row_id", "ascending")]
         )
-        return tuple(
-            mine.select(["stream", "row_id", "verdict", "label", "deciding", "agreement"]).slice(0, SHOWN).to_pylist()
-        )
+        columns = ["stream", "row_id", "verdict", "label", "excluded", "deciding", "agreement"]
+        return tuple(mine.select(columns).slice(0, SHOWN).to_pylist())
 
     def unknown(self) -> tuple[str, ...]:
         """Rows that are not there."""

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from beambell.errors import BeamBellError, UsageError
 from beambell.feedback.batches import read_batches, read_events
+from beambell.feedback.events import Verdict
 from beambell.labeling import StatefulFunction
 from beambell.project import Project
 from beambell.report.graph import FEWEST, SHORT, Graph, Node, PastTables, build_graph
@@ -248,12 +249,19 @@ def lineage_text(lineage: Lineage) -> Iterator[Tree | str]:
         yield _tree(lineage, title, edges)
 
 
+def _said(event: Mapping[str, str]) -> str:
+    match event["verdict"]:
+        case Verdict.LABEL:
+            return event["label"]
+        case Verdict.NOT_LABEL:
+            return f"not {event['label']}"
+        case verdict:
+            return " ".join([verdict, *([event["lf"]] if "lf" in event else [])])
+
+
 def _label_text(label: LabelView) -> str:
     votes = ", ".join(f"{name}: {vote}" for name, vote in label.votes.items()) or "none"
-    said = "".join(
-        f"\n  {event['reviewer']}, {event['time']}: {event.get('label') or event['verdict']} {event.get('lf', '')}"
-        for event in label.events
-    )
+    said = "".join(f"\n  {event['reviewer']}, {event['time']}: {_said(event)}" for event in label.events)
     return plain(
         f"row {label.id} ({label.file}:{label.line}) is labelled {label.label} by {label.source}; votes: {votes}; "
         f"feedback: {label.feedback}{said}"

@@ -44,13 +44,14 @@ from beambell.steps.collect import (
     take_in,
 )
 from beambell.steps.row_index import RowIndex
-from beambell.steps.stage import Outcome, Plan, Task, staleness
+from beambell.steps.stage import Outcome, Plan, Task, some_of, staleness
 from beambell.steps.votes_index import read_votes
 from beambell.store import Layout, Manifest, Selection, digest
 from beambell.store.tables import write_table
 
 STAGE = "feedback"
 REJECTS_SHOWN = 10
+ROWS_NAMED = 3
 NAMES = {"params": "feedback in params.yaml", "lfs": "LFs"}
 
 
@@ -109,6 +110,11 @@ def _warnings(manifest: Manifest | None, batches: list[Manifest]) -> tuple[str, 
     ):
         if facts.get(name):
             found.append(f"{facts[name]} {what}")
+    if facts.get("unknown"):
+        some = f": {some_of(facts['unknown_rows'])}" if "unknown_rows" in facts else ""
+        found.append(
+            f"{facts['unknown']:,} of {facts['rows']:,} reviewed rows are not there (yet){some}; their answers are kept"
+        )
     return tuple(found)
 
 
@@ -308,6 +314,7 @@ def _publish(project: Project) -> Manifest:
         **consensus.figures,
         **_figures(consensus.rows),
         "unknown": rows["dt"].null_count,
+        "unknown_rows": _named(rows.filter(rows["dt"].is_null()).slice(0, ROWS_NAMED)),
         "waiting": rows["pattern"].null_count - rows["dt"].null_count,
         "batches": [folder.rpartition("/")[2] for folder in batches],
         "partitions": find_partitions(rows),
@@ -317,6 +324,10 @@ def _publish(project: Project) -> Manifest:
     manifest = Manifest("feedback", files, _inputs(project, batches), facts)
     # What was made from it names the bytes of its files: one record of these is enough.
     return store.publish(Layout.FEEDBACK, manifest, keep_history=before is None or before.files != files)
+
+
+def _named(rows: pa.Table) -> list[str]:
+    return [f"{row['stream']}/{row['row_id']}" for row in rows.select(["stream", "row_id"]).to_pylist()]
 
 
 def _figures(rows: pa.Table) -> dict[str, int]:
