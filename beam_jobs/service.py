@@ -61,7 +61,7 @@ def check_service(options: PipelineOptions) -> None:
     raise JobServiceError(
         what,
         where=f"--job_endpoint={endpoint}",
-        fix=f"start it; or, if it is elsewhere, {_ENDPOINT}. {_STAYS.capitalize()}",
+        fix=f"start it; or, if it is not at {endpoint}, {_ENDPOINT}. {_STAYS.capitalize()}",
     )
 
 
