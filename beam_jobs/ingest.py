@@ -12,7 +12,6 @@ from dataclasses import asdict
 from datetime import datetime
 
 import apache_beam as beam
-import fsspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -28,6 +27,7 @@ from beambell.steps.partitions import Fragment, archived_report, archived_rows, 
 from beambell.steps.raw_files import RawFile
 from beambell.steps.stage import Outcome
 from beambell.store import Layout, Partition, Selection
+from beambell.store.reaching import open_file
 from beambell.store.tables import stage_table, write_table
 
 
@@ -96,7 +96,7 @@ class ReadRecords(ProjectFn):
             bad.add(quarantine_table(file.name, [Reject(None, Code.MISNAMED, file.fault)]))
         else:
             delivered = datetime.fromisoformat(file.delivered) if file.delivered else None
-            with fsspec.open(file.url, "rb") as source:
+            with open_file(file.url, where=file.name) as source:
                 batches = read_records(
                     source,
                     name=file.name,

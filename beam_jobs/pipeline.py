@@ -25,7 +25,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 
 from beam_jobs.service import check_service, complaints_about_options, failures_of
 from beambell.config import BeamParams
-from beambell.errors import BeamBellError, StorageError
+from beambell.errors import BeamBellError, StorageError, as_remote
 from beambell.labeling import Catalogue
 from beambell.project import Project
 from beambell.store import Layout, canonical_json
@@ -241,7 +241,7 @@ class ProjectFn(PlainFn):
         try:
             return list(self.work(element) or ())
         except Exception as error:
-            ours = error if isinstance(error, BeamBellError) else _unexpected(error, element)
+            ours = error if isinstance(error, BeamBellError) else as_remote(error) or _unexpected(error, element)
             _failures.setdefault(self._job, ours)
             with suppress(StorageError):  # on a full disk there is no room for a report either
                 write_report(self.project, self._job, "errors", uuid.uuid4().hex, ours.to_dict())

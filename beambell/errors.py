@@ -173,9 +173,33 @@ def storage_errors(where: str) -> Iterator[None]:
         yield
     except OSError as error:
         known = _STORAGE.get(error.errno or 0)
-        if known is None:
-            raise
-        raise StorageError(known[0], where=error.filename or where, fix=known[1]) from error
+        if known is not None:
+            raise StorageError(known[0], where=error.filename or where, fix=known[1]) from error
+        if (remote := as_remote(error)) is not None:
+            raise remote from None
+        raise
+    except Exception as error:
+        if (remote := as_remote(error)) is not None:
+            raise remote from None
+        raise
+
+
+_CLIENTS = frozenset({"adlfs", "aiobotocore", "aiohttp", "azure", "botocore", "gcsfs", "google", "paramiko", "urllib3"})
+"""Packages whose exceptions are all of one kind to us: something elsewhere did not do as it was asked."""
+
+
+def as_remote(error: Exception) -> StorageError | None:
+    """Say of an exception that it comes from a place elsewhere, if it does."""
+    package = type(error).__module__.partition(".")[0]
+    lost = isinstance(error, ConnectionError | TimeoutError) and not isinstance(error, BrokenPipeError)
+    refused = isinstance(error, PermissionError) and error.errno is None  # a store's, not the operating system's
+    if package not in _CLIENTS and not lost and not refused:
+        return None
+    said = " ".join(str(error).split()) or type(error).__name__
+    return StorageError(
+        f"a place elsewhere failed, or cannot be reached: {said}",
+        fix="nothing that was published is lost; see that it is there, and what may be done there, then run again",
+    )
 
 
 @contextmanager

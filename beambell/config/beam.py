@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from beambell.config.places import Text
 from beambell.config.section import Section
 
 RUNNERS = (
@@ -61,8 +62,8 @@ class BeamParams(Section):
         Rows of one work item, the unit of memory and of parallelism.
     """
 
-    runner: Annotated[str, AfterValidator(_known_runner)] = "FnApiRunner"
-    options: Annotated[tuple[str, ...], AfterValidator(_are_options)] = ()
+    runner: Annotated[Text, AfterValidator(_known_runner)] = "FnApiRunner"
+    options: Annotated[tuple[Text, ...], AfterValidator(_are_options)] = ()
     workers: int = Field(default=2, ge=1)
     rows_per_item: int = Field(default=65_536, ge=1)
 

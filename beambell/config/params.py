@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from beambell.config.beam import BeamParams
-from beambell.config.section import Name, Pattern, Section, Share
+from beambell.config.places import LABELS, Cron, LabelsOrCron, Pattern, Place, Text
+from beambell.config.section import Name, Section, Share
 from beambell.config.streams import StreamParams
 
 
@@ -30,10 +31,10 @@ class LFParams(Section):
         one on, take its name out: no vote is computed again.
     """
 
-    modules: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
+    modules: tuple[Text, ...] = ()
+    files: tuple[Text, ...] = ()
     time_limit_s: float = Field(default=60.0, gt=0)
-    shadow: tuple[str, ...] = ()
+    shadow: tuple[Text, ...] = ()
 
     @model_validator(mode="after")
     def _names_some(self) -> LFParams:
@@ -135,7 +136,7 @@ class FeedbackParams(Section):
 class LabelModelParams(Section):
     """Which label model, and its options (see ``beambell.label_model``)."""
 
-    kind: str = "dawid_skene"
+    kind: Text = "dawid_skene"
     options: dict[str, Any] = Field(default={})
 
 
@@ -272,18 +273,18 @@ class ScheduleParams(Section):
         When feedback is taken in, and when the store is looked after.
     """
 
-    hour: str = "10 * * * *"
-    day: str = "0 0 * * *"
-    month: str = "0 3 1 * *"
+    hour: Cron = "10 * * * *"
+    day: Cron = "0 0 * * *"
+    month: Cron = "0 3 1 * *"
     wait_minutes: int = Field(default=0, ge=0)
     backfill_over: int = Field(default=60, ge=1)
     backfill_days: int = Field(default=7, ge=1)
-    retrain: str = "labels"
+    retrain: LabelsOrCron = LABELS
     retrain_partitions: int = Field(default=1, ge=1)
     approval_hours: float = Field(default=24.0, gt=0)
     retry_minutes: float = Field(default=1.0, gt=0)
-    feedback: str = "30 * * * *"
-    maintenance: str = "30 4 * * *"
+    feedback: Cron = "30 * * * *"
+    maintenance: Cron = "30 4 * * *"
 
 
 class EmbeddedParams(Section):
@@ -322,7 +323,7 @@ class Params(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="BEAMBELL__", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     project: Name
-    data: str = "data"
+    data: Place = "data"
     lock: Literal["shared", "machine"] = "shared"
     classes: tuple[Name, ...] = Field(min_length=2, max_length=100)
     streams: dict[Name, StreamParams] = Field(min_length=1)

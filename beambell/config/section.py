@@ -16,17 +16,7 @@ def _valid_name(name: str) -> str:
     return name
 
 
-def _valid_pattern(pattern: str) -> str:
-    for placeholder in re.findall(r"\{[^{}/]*\}", pattern):
-        if placeholder != "{dt}":
-            raise ValueError(f"unknown placeholder {placeholder}; the one there is is {{dt}}, the date of a delivery")
-    if any("**" in piece and part != "**" for part in pattern.split("/") for piece in part.split("{dt}")):
-        raise ValueError("** stands for folders, and for nothing beside it; write * for the rest of a name")
-    return pattern
-
-
 Name = Annotated[str, AfterValidator(_valid_name)]
-Pattern = Annotated[str, AfterValidator(_valid_pattern)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from beambell.config.section import Pattern, Section
+from beambell.config.places import Pattern, Text
+from beambell.config.section import Section
 
 Grain = Literal["hour", "day", "month"]
 FieldType = Literal["string", "int", "float", "bool"]
@@ -121,15 +122,15 @@ class StreamParams(Section):
 
     inputs: tuple[Pattern, ...] = Field(min_length=1)
     grain: Grain = "day"
-    first: str | None = None
-    id: str | None = None
-    text: str = "text"
-    time: str = "ts"
-    fields: dict[str, FieldType] = Field(default={})
-    undated: str = "quarantine"
+    first: Text | None = None
+    id: Text | None = None
+    text: Text = "text"
+    time: Text = "ts"
+    fields: dict[Text, FieldType] = Field(default={})
+    undated: Text = "quarantine"
     future: Annotated[str | None, BeforeValidator(_duration)] = "2 days"
     removed: Literal["withdraw", "keep"] = "withdraw"
-    encoding: str = "utf-8"
+    encoding: Text = "utf-8"
     csv: CsvParams = CsvParams()
     delimiter: Delimiter | None = None
     max_text_chars: int = Field(default=100_000, gt=0)

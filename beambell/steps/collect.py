@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-import fsspec
 import pyarrow as pa
 
 from beambell.config.formats import with_format
@@ -25,6 +24,7 @@ from beambell.steps.outside import FileDigests, Found, glob_files
 from beambell.steps.stage import Outcome, Plan, Task
 from beambell.store import Layout, Manifest, Selection, digest
 from beambell.store.manifest import FILE_NAME
+from beambell.store.reaching import open_file
 
 STAGE = "collect"
 TOLERANCE: Final = timedelta(days=2)
@@ -81,7 +81,7 @@ def find_new(project: Project) -> NewFiles:
     known = set()
     digests = FileDigests(project)
     for pattern in project.params.feedback.inputs:
-        for file in glob_files(project.path, pattern):
+        for file in glob_files(project.path, pattern, "feedback.inputs"):
             inputs = file_inputs(project, digests.of(file))
             if batch_folder(inputs) in batches:
                 known.add(file.name)
@@ -230,7 +230,7 @@ def read_file(project: Project, url: str, name: str, how: How = How()) -> Iterat
             chunk, classes=params.classes, streams=list(params.streams), defaults=how.defaults, latest=latest
         )
 
-    with fsspec.open(url, "rb") as source:
+    with open_file(url, where=name) as source:
         for part in read_parts(
             source, name=name, reading=reading, file_format=how.file_format, delimiter=how.delimiter
         ):

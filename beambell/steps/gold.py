@@ -9,7 +9,6 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import fsspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
@@ -20,6 +19,7 @@ from beambell.records.cells import ID, convert
 from beambell.records.chunk import Faults
 from beambell.records.text import split_suffix
 from beambell.steps.stage import some_of
+from beambell.store.reaching import open_file
 
 NO_GOLD: Final = -1
 
@@ -75,7 +75,7 @@ def _read(url: str, name: str) -> pa.Table:
     suffix, packed = split_suffix(name)
     kind, read = _FORMATS.get(suffix, ("Parquet", _read_parquet))
     try:
-        with fsspec.open(url, "rb", compression="gzip" if packed else None) as file:
+        with open_file(url, where=name, compression="gzip" if packed else None) as file:
             return read(file.read(), name)
     except (pa.ArrowException, UnicodeDecodeError, OSError, EOFError, zlib.error) as error:
         raise InputError(f"not a whole {kind} file ({error})", where=name) from None

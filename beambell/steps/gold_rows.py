@@ -33,7 +33,7 @@ def gold_files(project: Project) -> dict[str, tuple[str, str]]:
     found = {
         file.name: (file.url, digests.of(file))
         for pattern in project.params.evaluation.gold
-        for file in glob_files(project.path, pattern)
+        for file in glob_files(project.path, pattern, "evaluation.gold")
     }
     digests.save()
     return dict(sorted(found.items()))
@@ -252,7 +252,7 @@ def gold_warnings(project: Project) -> tuple[str, ...]:
     found = [
         f"evaluation.gold: {pattern!r} fits no file; correct it in params.yaml, or put the file there"
         for pattern in patterns
-        if not glob_files(project.path, pattern)
+        if not glob_files(project.path, pattern, "evaluation.gold")
     ]
     evaluation = project.store.read(Layout.EVALUATION)
     facts = evaluation.facts.get("gold") if evaluation and patterns else None

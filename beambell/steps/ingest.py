@@ -103,7 +103,7 @@ def find_work(project: Project, selection: Selection) -> IngestWork:
     """
     streams = [stream for stream in project.params.streams if selection.has_stream(stream)]
     raw = RawFiles(project, streams)
-    found = [_Search(project, stream, selection, raw).work() for stream in sorted(streams)]
+    found = [_work_of(_Search(project, stream, selection, raw)) for stream in sorted(streams)]
     raw.save()
     of_nothing = [Task(str(p), "its labels are of rows that were withdrawn") for p in stale_labels(project, streams)]
     return IngestWork(
@@ -119,6 +119,14 @@ def find_work(project: Project, selection: Selection) -> IngestWork:
     )
 
 
+def _work_of(search: _Search) -> IngestWork:
+    """Find the work of a stream: none of one whose files nobody knows, for they might seem to be removed."""
+    try:
+        return search.work()
+    except InputError as error:
+        return IngestWork(refused=(error,))
+
+
 @dataclass
 class _Search:
     """What is to be done for one stream."""
@@ -132,7 +140,14 @@ class _Search:
     touched: set[Partition] = field(default_factory=set)
 
     def work(self) -> IngestWork:
-        """Find it."""
+        """Find it.
+
+        Raises
+        ------
+        InputError
+            If its files cannot be reached, or all of them are gone.
+        """
+        self.raw.check_reached(self.stream)
         records = read_deliveries(self.project, [self.stream])
         self.known = {name: manifest for (_, name), manifest in records.items()}
         everything = self.project.store.partitions(Layout.PARTITIONS)
@@ -141,10 +156,7 @@ class _Search:
         self.there = self.raw.names(self.stream)
         gone = {name: record for name, record in self.known.items() if self._is_gone(name, record)}
         kept = {name for name, record in gone.items() if self._is_kept(record)}
-        try:
-            self._check_not_all_gone(set(gone) - kept)
-        except InputError as error:
-            return IngestWork(refused=(error,))
+        self._check_not_all_gone(set(gone) - kept)
         files, current = self._to_read()
         withdrawn = [self._withdraw(name, gone[name], "removed") for name in sorted(set(gone) - kept)]
         withdrawn += [

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from beambell.project import Project
 from beambell.store.places import info_modified, info_stamp
+from beambell.store.reaching import open_file, reach, reaching
 from beambell.store.remembered import Remembered
 
 
@@ -37,7 +38,7 @@ class Found:
     modified: float = 0.0
 
 
-def glob_files(root: Path, pattern: str) -> list[Found]:
+def glob_files(root: Path, pattern: str, key: str) -> list[Found]:
     """Find the files of a pattern, in order.
 
     Parameters
@@ -46,13 +47,20 @@ def glob_files(root: Path, pattern: str) -> list[Found]:
         The project's folder, to which a relative pattern relates.
     pattern
         A glob or an fsspec URL with one; ``{dt}`` stands for anything.
+    key
+        The key of ``params.yaml`` that names it.
+
+    Raises
+    ------
+    InputError
+        If a URL cannot be reached: then nobody knows which files there are.
     """
     glob = glob_of(pattern)
     if "://" in glob:
-        import fsspec
-
-        fs, path = fsspec.core.url_to_fs(glob, use_listings_cache=False)  # others deliver while we run
-        infos = sorted(fs.glob(path, detail=True).items())
+        where = f"{key} in params.yaml: {pattern}"
+        fs, path = reach(glob, where=where)
+        with reaching(where):
+            infos = sorted(fs.glob(path, detail=True).items())
         urls = [(fs.unstrip_protocol(found), info) for found, info in infos if info["type"] == "file"]
         return [
             Found(url, url, info_stamp(info), int(info.get("size") or 0), info_modified(info)) for url, info in urls
@@ -87,13 +95,17 @@ class FileDigests:
         self._known = Remembered(project.volatile, "digests")
 
     def of(self, file: Found) -> str:
-        """Digest one file, reading it only if it looks changed."""
+        """Digest one file, reading it only if it looks changed.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read.
+        """
         known = self._known.get(file.url, file.stamp)
         if known:
             return str(known)
-        import fsspec
-
-        with fsspec.open(file.url, "rb") as opened:
+        with reaching(file.name), open_file(file.url, where=file.name) as opened:
             sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
         self._known.put(file.url, file.stamp, sha256)
         return sha256

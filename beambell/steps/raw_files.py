@@ -82,16 +82,35 @@ class RawFiles:
     def __init__(self, project: Project, streams: Iterable[str]) -> None:
         self._digests = FileDigests(project)
         self._found: dict[str, _Named] = {}
+        self._unreachable: dict[str, InputError] = {}
         self.unfit: tuple[str, ...] = ()
         for stream in sorted(streams):
-            params, empty = project.params.streams[stream], []
-            for pattern in params.inputs:
-                files = glob_files(project.path, pattern)
-                empty += [] if files else [pattern]
-                for file in files:
-                    named = _Named(stream, file, *_by_its_name(file.name, pattern, params))
-                    self._add(replace(named, delivered=_delivered(file, pattern)))
-            self.unfit += tuple(_unfit(project, stream, params, empty))
+            try:
+                self._look_for(project, stream)
+            except InputError as error:
+                self._unreachable[stream] = error
+
+    def _look_for(self, project: Project, stream: str) -> None:
+        params, empty = project.params.streams[stream], []
+        for pattern in params.inputs:
+            files = glob_files(project.path, pattern, f"streams.{stream}.inputs")
+            empty += [] if files else [pattern]
+            for file in files:
+                named = _Named(stream, file, *_by_its_name(file.name, pattern, params))
+                self._add(replace(named, delivered=_delivered(file, pattern)))
+        self.unfit += tuple(_unfit(project, stream, params, empty))
+
+    def check_reached(self, *streams: str) -> None:
+        """Check that it is known which files streams have; all of them if none is named.
+
+        Raises
+        ------
+        InputError
+            If a place could not be reached.
+        """
+        for stream in streams or sorted(self._unreachable):
+            if stream in self._unreachable:
+                raise self._unreachable[stream]
 
     def _add(self, named: _Named) -> None:
         name = named.file.name
@@ -137,6 +156,7 @@ class RawFiles:
 def list_raw_files(project: Project, selection: Selection) -> list[RawFile]:
     """Find the raw files of the selected streams and delivery days, in the order of their names."""
     raw = RawFiles(project, filter(selection.has_stream, project.params.streams))
+    raw.check_reached()
     files = list(raw.selected(selection))
     raw.save()
     return files

@@ -47,8 +47,11 @@ def _ingest(project: Project) -> Tree:
 
 def _collect(project: Project) -> Tree:
     digests = FileDigests(project)
-    patterns = project.params.feedback.inputs
-    files = {file.name: digests.of(file) for pattern in patterns for file in glob_files(project.path, pattern)}
+    files = {
+        file.name: digests.of(file)
+        for pattern in project.params.feedback.inputs
+        for file in glob_files(project.path, pattern, "feedback.inputs")
+    }
     digests.save()
     return {"files": files, **_names(project)}
 

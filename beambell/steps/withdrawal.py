@@ -40,6 +40,7 @@ class Wishes:
         self._project = project
         self._known = read_deliveries(project, streams)
         self._raw = RawFiles(project, streams)
+        self._raw.check_reached()
         there = {(stream, name) for stream in streams for name in self._raw.names(stream)}
         out = {key for key, record in self._known.items() if is_withdrawn(record)}
         self._withdraw = _match(project, withdraw, there | self._known.keys(), "--withdraw", "there is no raw file")

@@ -15,7 +15,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from beambell.errors import StorageError
 from beambell.store.conditional import ConditionalObject, S3Object
+from beambell.store.reaching import reach
 
 CHUNK = 1 << 20
 WHOLE = 32 << 20  # a remote file up to this size is one request, not one per part that is looked at
@@ -327,11 +329,9 @@ class ObjectStore:
     at_once = AT_ONCE
 
     def __init__(self, root: str, observe: Observer) -> None:
-        import fsspec
-
         self._base = root.rstrip("/")
         self.observe = observe
-        self.fs: Any = fsspec.core.url_to_fs(root, use_listings_cache=False)[0]
+        self.fs: Any = reach(root, where=f"data in params.yaml: {root}", kind=StorageError)[0]
         # Where reads can be split, s3fs for one asks for the size first: a request more for each small file.
         self._in_one_piece = {"max_concurrency": 1} if hasattr(self.fs, "max_concurrency") else {}
         self._key: str = self.fs._strip_protocol(self._base).rstrip("/")
