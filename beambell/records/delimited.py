@@ -22,8 +22,10 @@ from beambell.records.text import LineReader
 from beambell.records.times import is_time
 
 _SHORT_REACH: Final = 256  # lines read anew after a recovery, doubled while all goes well
-_SAMPLE_LINES: Final = 10_000
-_SAMPLE_CHARS: Final = 2**20
+SAMPLE_LINES: Final = 10_000
+SAMPLE_CHARS: Final = 2**20
+"""How much of a file its dialect is told from."""
+
 _BROKEN: Final = {
     Broken.OPEN: (Code.OPEN_QUOTE, "a quote is opened here that no fitting record closes"),
     Broken.STRAY: (Code.STRAY_QUOTE, "a text goes on after the quote that closes it"),
@@ -121,7 +123,9 @@ class _Splitter:
         code, what = _BROKEN[how]
         dialect = self.dialect
         fix = "double the quotes inside texts, and quote the whole text"
-        if not dialect.escape and f"{_BACKSLASH}{dialect.quote}" in line:
+        if not self.asked.spelling:
+            pass
+        elif not dialect.escape and f"{_BACKSLASH}{dialect.quote}" in line:
             fix += f"; if a backslash escapes them, {self.asked.set('escape', _BACKSLASH)}"
         else:
             fix += f"; if quotes mean nothing in this file, {self.asked.set('quote', 'none')}"
@@ -169,13 +173,13 @@ def read_delimited(lines: LineReader, *, wanted: Wanted, asked: Asked, batch_row
     Chunk
         Cells are str; an absent value is an empty string, or None where it is spelled as one of the nulls.
     """
-    sample, whole = lines.peek(_SAMPLE_LINES, _SAMPLE_CHARS)
+    sample, whole = lines.peek(SAMPLE_LINES, SAMPLE_CHARS)
     while (opening := open_delimited(sample, wanted, asked)) is None:
         block = lines.take(max(1, len(sample)))
         if not (block.lines or block.rejects):
             return
         yield Chunk(rejects=block.rejects)
-        sample, whole = lines.peek(_SAMPLE_LINES, _SAMPLE_CHARS)
+        sample, whole = lines.peek(SAMPLE_LINES, SAMPLE_CHARS)
     if opening.at:
         lines.take(opening.at)
     head = lines.take(1)

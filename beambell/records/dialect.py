@@ -185,7 +185,8 @@ class Asked:
     usual
         The delimiter of files that do not tell: of ``.tsv`` a tab.
     spelling
-        How a parameter is named in messages: ``{}`` stands for ``delimiter``, ``quote`` or ``escape``.
+        How a parameter is named in messages: ``{}`` stands for ``delimiter``, ``quote`` or ``escape``. Empty where
+        there are no parameters, and the file is to be written otherwise.
     """
 
     params: CsvParams = field(default_factory=CsvParams)
@@ -194,6 +195,8 @@ class Asked:
 
     def set(self, name: str, value: str) -> str:
         """Word the advice to set a parameter."""
+        if not self.spelling:
+            return f"write the whole file with {name} {value!r}"
         return f"set {self.spelling.format(name)} to {value!r}"
 
 

@@ -11,19 +11,23 @@ from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from beambell.errors import InputError
-from beambell.records.cells import ID, convert
-from beambell.records.chunk import Faults
-from beambell.records.text import split_suffix
+from beambell.records.cells import ID, KINDS, convert
+from beambell.records.chunk import Faults, Wanted
+from beambell.records.delimited import SAMPLE_CHARS, SAMPLE_LINES, read_delimited
+from beambell.records.dialect import Asked, Broken, open_delimited
+from beambell.records.text import LineReader, record_limit, split_suffix
 from beambell.steps.stage import some_of
 from beambell.store.reaching import open_file
 
 NO_GOLD: Final = -1
 
 _TEXTS = ("text", "stream", "id", "file")
+_COLUMNS: Final = (*_TEXTS, "line", "label")
+_LONGEST_TEXT: Final = 1_000_000
+_BATCH_LINES: Final = 65_536
 _NUMBER = re.compile(r"(-?\d{1,9})(?:\.0*)?", re.ASCII)
 
 
@@ -85,14 +89,30 @@ def _read_parquet(data: bytes, _name: str) -> pa.Table:
     return pq.read_table(pa.BufferReader(data))
 
 
-def _read_csv(data: bytes, _name: str, delimiter: str = ",") -> pa.Table:
-    """Read all columns as text: an id of digits may begin with a zero."""
-    parse = pa_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-    names = pa_csv.open_csv(io.BytesIO(data), parse_options=parse).schema.names
-    as_text = pa_csv.ConvertOptions(
-        column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=True, null_values=[""]
-    )
-    return pa_csv.read_csv(io.BytesIO(data), parse_options=parse, convert_options=as_text)
+def _read_csv(data: bytes, name: str, delimiter: str = ",") -> pa.Table:
+    """Read the columns of gold as text, by the rules of raw files: an id of digits may begin with a zero.
+
+    Raises
+    ------
+    InputError
+        If any line cannot be read.
+    """
+    asked = Asked(usual=delimiter, spelling="")
+    lines = LineReader(io.BytesIO(data), name="", encoding="utf-8", limit=record_limit(_LONGEST_TEXT), newline="")
+    opening = open_delimited(lines.peek(SAMPLE_LINES, SAMPLE_CHARS)[0], Wanted((), (), _COLUMNS), asked)
+    header = opening.names if opening and not isinstance(opening.names, Broken) else ()
+    columns: dict[str, list[pa.Array]] = {column: [] for column in header if header.count(column) == 1}
+    wanted = Wanted((), (), (*columns, *(column for column in _COLUMNS if column not in columns)))
+    for chunk in read_delimited(lines, wanted=wanted, asked=asked, batch_rows=_BATCH_LINES):
+        for column in columns if len(chunk.lines) else ():
+            values = convert(chunk.cells[column], KINDS["string"], column, chunk.faults)
+            columns[column].append(pc.if_else(pc.equal(values, ""), None, values))
+        wrong = [(chunk.lines[row], message) for row, (_, message) in chunk.faults.by_row.items()]
+        wrong += [(reject.line or 0, reject.message) for reject in chunk.rejects]
+        if wrong:
+            line, message = min(wrong)
+            raise InputError(f"not a whole CSV file ({f'line {line}: ' if line else ''}{message})", where=name)
+    return pa.table({column: pa.chunked_array(parts, pa.string()) for column, parts in columns.items()})
 
 
 def _read_tsv(data: bytes, name: str) -> pa.Table:

@@ -105,6 +105,25 @@ def test_an_id_whose_digits_are_lost_is_told(tmp_path):
         read(tmp_path / "gold.csv", "stream,id,label\na,1,1\na,1.2E+17,0\n")
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        'text;label\n"he said ""no"", twice";1\n',
+        'text\tlabel\n"he said \\"no\\", twice"\t1\n',
+        'sep=|\r\ntext|label\r\n"he said ""no"", twice"|1\r\n',
+        'text,label,more\n"he said \\"no\\", twice",1,x\n',
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_gold_is_read_in_the_dialects_that_rows_are_read_in(tmp_path, data, encoding):
+    found = read(tmp_path / "gold.csv", data.encode(encoding))
+    assert (found["text"], found["label"]) == (['he said "no", twice'], [1])
+
+
+def test_a_header_alone_is_gold_of_no_row(tmp_path):
+    assert read(tmp_path / "gold.csv", "text,label\n") == {"text": [], "label": []}
+
+
 def test_nothing_but_unknown_labels_is_no_error(tmp_path):
     pq.write_table(pa.table({"text": ["a"], "label": pa.array([None], pa.int64())}), tmp_path / "gold.parquet")
     assert read_gold_file(str(tmp_path / "gold.parquet"), "gold.parquet", CLASSES).num_rows == 0
@@ -121,7 +140,9 @@ def test_nothing_but_unknown_labels_is_no_error(tmp_path):
         ("a.csv", "text,label\nx,7\n", "a.csv: gold labels run from 7 to 7\n.*other, billing"),
         ("a.csv", "text,label\nx,1,2\n", "a.csv: not a whole CSV file"),
         ("a.csv", "", "a.csv: not a whole CSV file"),
-        ("a.csv", "text;label\nx;1\n", "a.csv: gold labels have columns text;label"),
+        ("a.csv", "text;klass\nx;1\n", "a.csv: gold labels have columns text, klass"),
+        ("a.csv", "text,label,label\nx,1,0\n", "a.csv: not a whole CSV file .line 2: 2 columns are called 'label'"),
+        ("a.csv", 'text,label\n"a" b,1\n', "a.csv: not a whole CSV file .line 2: .*double the quotes"),
         ("a.csv", b"text,label\n\xff\xfe,1\n", "a.csv: not a whole CSV file"),
         ("a.csv.gz", gzip.compress(b"text,label\nx,1\n" * 50, mtime=0)[:-12], "a.csv.gz: not a whole CSV file"),
         ("a.jsonl", '{"text": "x", "label": 1}\n{"text": ', "a.jsonl:2: not JSON"),
