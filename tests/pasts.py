@@ -40,7 +40,8 @@ def put_rows(project: Project, partition: Partition, rows: list[dict[str, Any]])
     table = pa.Table.from_pylist(rows, schema=row_schema(project.params.streams[partition.stream]))
     folder = Layout.of(Layout.PARTITIONS, partition)
     ref = write_table(project.store, folder, "rows", table)
-    project.store.publish(folder, Manifest("partition", {"rows": ref}, {"raw": ref.sha256}, {}))
+    facts = {"rows": len(rows), "records": len(rows), "duplicates": 0}
+    project.store.publish(folder, Manifest("partition", {"rows": ref}, {"raw": ref.sha256}, facts))
     return rows
 
 
