@@ -55,8 +55,9 @@ class NewFiles:
 
 def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - a file speaks of any partition
     """Say which files would be taken in."""
-    new = find_new(project)
-    return Plan(STAGE, tuple(Task(file.name, "new file") for file, _ in new.files), new.known)
+    new, (warnings, notes) = find_new(project), unfit_inputs(project)
+    tasks = tuple(Task(file.name, "new file") for file, _ in new.files)
+    return Plan(STAGE, tasks, new.known, warnings=tuple(warnings), notes=tuple(notes))
 
 
 def run(project: Project, selection: Selection) -> Outcome:  # noqa: ARG001
@@ -65,7 +66,8 @@ def run(project: Project, selection: Selection) -> Outcome:  # noqa: ARG001
         new = find_new(project)
         batches = take_in(project, new.files)
     figures = {"events": sum(batch.facts["events"] for batch in batches)}
-    return Outcome(STAGE, len(batches), new.known, figures, tuple(set_aside(batches)))
+    warnings = (*unfit_inputs(project)[0], *set_aside(batches))
+    return Outcome(STAGE, len(batches), new.known, figures, warnings)
 
 
 def find_new(project: Project) -> NewFiles:
@@ -104,6 +106,31 @@ def _check_all_there(project: Project, batches: Collection[str]) -> None:
                     where=project.store.files.path(place),
                     fix=f"restore it from a backup or from DVC; or, to go on without it, remove {folder}/{FILE_NAME}",
                 )
+
+
+def unfit_inputs(project: Project) -> tuple[list[str], list[str]]:
+    """Say which globs of ``feedback.inputs`` fit no file.
+
+    Returns
+    -------
+    list of str
+        Warnings: where other files lie in the folder that a glob names.
+    list of str
+        Notes: where nothing does, as long as nobody has answered.
+    """
+    warnings, notes = [], []
+    for pattern in project.params.feedback.inputs:
+        if glob_files(project.path, pattern, "feedback.inputs"):
+            continue
+        said = f"feedback.inputs: {pattern!r} fits no file"
+        folder = project.path / pattern.rpartition("/")[0]
+        others = [] if "://" in pattern or "*" in str(folder) or not folder.is_dir() else sorted(folder.iterdir())
+        names = [path.name for path in others if path.is_file() and not path.name.startswith(".")]
+        if names and folder != project.path:
+            warnings.append(f"{said}, though {len(names):,} others lie there, such as {names[0]}; correct it")
+        else:
+            notes.append(f"{said} (yet)")
+    return warnings, notes
 
 
 def take_in(project: Project, files: Iterable[NewFile]) -> list[Manifest]:

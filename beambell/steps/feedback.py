@@ -42,6 +42,7 @@ from beambell.steps.collect import (
     read_file,
     set_aside,
     take_in,
+    unfit_inputs,
 )
 from beambell.steps.row_index import RowIndex
 from beambell.steps.stage import Outcome, Plan, Task, some_of, staleness
@@ -81,7 +82,8 @@ def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - what
     if work.reason:
         tasks.append(Task("consensus", work.reason))
     current = work.known + (not work.reason and project.store.read(Layout.FEEDBACK) is not None)
-    return Plan(STAGE, tuple(tasks), current)
+    warnings, notes = unfit_inputs(project)
+    return Plan(STAGE, tuple(tasks), current, warnings=tuple(warnings), notes=tuple(notes))
 
 
 def run(project: Project, selection: Selection) -> Outcome:  # noqa: ARG001
@@ -91,7 +93,9 @@ def run(project: Project, selection: Selection) -> Outcome:  # noqa: ARG001
         batches = take_in(project, work.files)
         manifest = _publish(project) if work.reason else project.store.read(Layout.FEEDBACK)
     current = work.known + (not work.reason and manifest is not None)
-    return Outcome(STAGE, len(batches) + bool(work.reason), current, headline(manifest), _warnings(manifest, batches))
+    return Outcome(
+        STAGE, len(batches) + bool(work.reason), current, headline(manifest), _warnings(project, manifest, batches)
+    )
 
 
 def headline(manifest: Manifest | None) -> dict[str, Any]:
@@ -100,8 +104,8 @@ def headline(manifest: Manifest | None) -> dict[str, Any]:
     return {name: manifest.facts[name] for name in names} if manifest else {}
 
 
-def _warnings(manifest: Manifest | None, batches: list[Manifest]) -> tuple[str, ...]:
-    found = list(set_aside(batches))
+def _warnings(project: Project, manifest: Manifest | None, batches: list[Manifest]) -> tuple[str, ...]:
+    found = [*unfit_inputs(project)[0], *set_aside(batches)]
     facts = manifest.facts if manifest else {}
     for name, what in (
         ("different", "event ids stand for different things; the latest counts"),

@@ -186,6 +186,17 @@ def test_files_of_inputs_say_the_same_and_lose_nothing(project, capsys):
     assert "set aside: " in status.out
 
 
+def test_a_glob_of_answers_that_fits_no_file_is_said(project, capsys):
+    params = (project / "params.yaml").read_text()
+    for pattern, said in (("reviews/*.jsn", "others lie there"), ("rewievs/*", "(yet)"), ("reviews/*", None)):
+        (project / "params.yaml").write_text(params.replace("reviews/*", pattern))
+        sync = Done(capsys, "feedback", "sync", "--project", str(project))
+        status = Done(capsys, "status", "--project", str(project))
+        assert ("fits no file" in status.out + status.err) == (said is not None)
+        assert ("fits no file" in sync.err) == (said == "others lie there")
+        assert said is None or said in status.out + status.err
+
+
 def test_what_an_earlier_version_took_in_is_read_anew_and_counts_no_more(project, capsys, monkeypatch):
     from beambell.config import formats
 
