@@ -20,6 +20,7 @@ from beambell.labeling.core import check_labels, check_streams
 from beambell.records import as_seen
 from beambell.store import Layout, Manifest, Partition, Selection, Store, write_lock
 from beambell.store.arrays import unpack_arrays
+from beambell.store.former import move_labels
 from beambell.store.partition import parse_dt
 from beambell.store.tables import read_table
 
@@ -114,6 +115,7 @@ class Project:
             try:
                 if sweep:
                     self.store.files.remove_tree(Layout.STAGING)
+                    move_labels(self.store)
                 yield
             finally:
                 self._depth -= 1

@@ -135,6 +135,8 @@ def _past_tables(project: Project, snapshot: Snapshot) -> PastTables:
 
 def _subject(project: Project, graph: Graph, snapshot: Snapshot, text: str) -> tuple[str, str | None]:
     name = _relative(project, text)
+    if name.endswith(f"/{Layout.PUBLIC_FILE}"):  # everybody's copy of published labels
+        name = str(Partition.in_folder(name.rpartition("/")[0]) or name)
     # A partition's name means its labels, a raw file's the file and not the record of its delivery.
     for key in (f"raw file {name}", f"labels {name}", f"votes {name}", f"partition {name}"):
         if key in graph.nodes:
@@ -176,7 +178,8 @@ def _nearest(graph: Graph, name: str, keys: list[str]) -> str:
     family = name.partition("/")[0]
     for key in keys:
         node = graph.nodes[key]
-        kinds = {"candidates": "candidate labels", "partitions": "partition", "label_models": "label model"}
+        kinds = {"candidates": "candidate labels", "partitions": "partition", "label_models": "label model",
+                 Layout.LABELS: "labels"}  # fmt: skip
         if partition and node.name == str(partition) and node.kind == kinds.get(family, family):
             return key
     return keys[0]
@@ -187,8 +190,8 @@ def _relative(project: Project, text: str) -> str:
     text = text.removeprefix(f"{project.path}/")
     for root in (project.store.files.path(""), project.params.data):
         name = text.removeprefix(f"{root}/").removeprefix(f"{root.removeprefix(f'{project.path}/')}/")
-        if name.startswith(Layout.ARTEFACTS):
-            return name
+        if name.startswith((*Layout.ARTEFACTS, Layout.PUBLIC)):
+            return Layout.today(name)
     return text
 
 

@@ -55,7 +55,7 @@ def _next(summary: Summary) -> Iterable[str]:
     if summary.gate.failed or summary.gate.warnings:
         yield "  .beambell/gate/      the gate's report of its last run, as HTML and JSON"
     for view in summary.streams[:1]:
-        yield f"  data/labels/stream={view.stream}/dt={view.last}/   published labels: Parquet, named by manifest.json"
+        yield f"  data/labels/stream={view.stream}/dt={view.last}/labels.parquet   published labels"
     if summary.metrics:
         yield "  data/evaluation/     metrics, confusion matrix, calibration (`dvc plots show` draws them)"
 

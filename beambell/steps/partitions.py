@@ -15,6 +15,7 @@ from beambell.project import Project
 from beambell.records import conform, row_schema
 from beambell.steps.deliveries import DeliveryReport, Key, read_deliveries
 from beambell.steps.losses import find_losses
+from beambell.steps.public_labels import PublicLabels
 from beambell.steps.raw_files import RawFile
 from beambell.store import Layout, Manifest, Partition, books
 from beambell.store.tables import read_staged, read_table, write_table
@@ -158,10 +159,12 @@ def _published(project: Project, kind: str) -> set[Partition]:
 
 def withdraw_labels(project: Project, streams: Iterable[str], gone: Collection[Key] = ()) -> None:
     """Take back published labels and verdicts of rows that were withdrawn."""
+    public = PublicLabels(project)
     for partition in stale_labels(project, streams, gone):
-        for kind in (Layout.LABELS, Layout.VERDICTS):
-            if project.store.read(Layout.of(kind, partition)):
-                project.store.withdraw(Layout.of(kind, partition))
+        if project.store.read(Layout.of(Layout.LABELS, partition)):
+            public.withdraw(partition)
+        if project.store.read(Layout.of(Layout.VERDICTS, partition)):
+            project.store.withdraw(Layout.of(Layout.VERDICTS, partition))
 
 
 def archived_rows(project: Project, file: RawFile) -> Iterator[tuple[str, pa.Table, pa.Table]]:

@@ -21,6 +21,7 @@ from beambell.quality import (
     judge,
 )
 from beambell.steps.losses import Delivered, doubtful_streams, find_losses, refused_streams
+from beambell.steps.public_labels import PublicLabels
 from beambell.steps.stage import Outcome, Plan, Refusal, Task, staleness
 from beambell.store import Layout, Manifest, Partition, Selection, canonical_json
 from beambell.store.manifest import FILE_NAME
@@ -53,9 +54,11 @@ class Case:
 
 def plan(project: Project, selection: Selection) -> Plan:
     """Say which partitions would be judged, and why."""
-    cases = find_cases(project, selection)
-    stale = _stale(project, cases)
+    cases, labels = find_cases(project, selection), project.store.partitions(Layout.LABELS)
+    stale = _stale(project, cases, labels)
     tasks = tuple(Task(str(case.partition), reason) for case, reason in stale)
+    wrong = PublicLabels(project).wrong(labels)
+    tasks += tuple(Task(Layout.public(partition), why) for partition, why in wrong.items())
     known = {case.partition for case in cases} - {case.partition for case, _ in stale}
     streams, doubts = _look_at_streams(project, selection)
     warnings = (*(f"stream {name} is refused: {why}" for name, why in streams.items()), *doubts)
@@ -71,10 +74,12 @@ def run(project: Project, selection: Selection) -> Outcome:
         If a selected partition fails, now or still; everything that passed is published by then.
     """
     with project.writing():
-        cases = find_cases(project, selection)
-        stale = [case for case, _ in _stale(project, cases)]
+        cases, labels = find_cases(project, selection), project.store.partitions(Layout.LABELS)
+        stale = [case for case, _ in _stale(project, cases, labels)]
+        public = PublicLabels(project)
         if stale:
-            _judge(project, stale)
+            _judge(project, stale, public)
+        put_right = public.put_right()
         judged = project.store.partitions(Layout.VERDICTS)
         verdicts = {case.partition: Verdict.from_dict(judged[case.partition].facts) for case in cases}
         streams, doubts = _look_at_streams(project, selection)
@@ -103,6 +108,8 @@ def run(project: Project, selection: Selection) -> Outcome:
         for message, some in where.items()
     )
     figures = {"passed": len(verdicts), "warnings": sum(map(len, where.values()))}
+    if put_right:
+        figures["put_right"] = len(put_right)
     return Outcome(STAGE, len(stale), len(cases) - len(stale), figures, (*spoken, *doubts), details)
 
 
@@ -229,9 +236,9 @@ def _thresholds(project: Project) -> Thresholds:
     return Thresholds(**project.params.gate.model_dump())
 
 
-def _stale(project: Project, cases: list[Case]) -> list[tuple[Case, str]]:
+def _stale(project: Project, cases: list[Case], labels: Mapping[Partition, Manifest]) -> list[tuple[Case, str]]:
     """Pick the cases that are to be judged, and say why."""
-    verdicts, labels = project.store.partitions(Layout.VERDICTS), project.store.partitions(Layout.LABELS)
+    verdicts = project.store.partitions(Layout.VERDICTS)
     stale = []
     for case in cases:
         verdict = verdicts.get(case.partition)
@@ -243,7 +250,7 @@ def _stale(project: Project, cases: list[Case]) -> list[tuple[Case, str]]:
     return stale
 
 
-def _judge(project: Project, cases: list[Case]) -> None:
+def _judge(project: Project, cases: list[Case], public: PublicLabels) -> None:
     summaries = [case.summary for case in cases]
     lfs = [lf for case in cases for lf in case.lfs]
     judgement = judge(
@@ -255,17 +262,17 @@ def _judge(project: Project, cases: list[Case]) -> None:
         verdict = judgement.verdicts[case.partition.stream, case.partition.dt]
         # Labels before verdict: killed in between, the verdict is missing and the case is judged again.
         if verdict.passed and case.candidate:
-            _publish_labels(project, case.partition, case.candidate)
+            _publish_labels(project, case.partition, case.candidate, public)
         record = Manifest("verdict", {}, case.inputs, verdict.to_dict())
         return project.store.publish(Layout.of(Layout.VERDICTS, case.partition), record)
 
     list(project.store.files.each(publish, cases))
 
 
-def _publish_labels(project: Project, partition: Partition, candidate: Manifest) -> None:
+def _publish_labels(project: Project, partition: Partition, candidate: Manifest, public: PublicLabels) -> None:
     source, target = Layout.of(Layout.CANDIDATES, partition), Layout.of(Layout.LABELS, partition)
     project.store.copy(source, target, candidate.files.values())
-    project.store.publish(target, candidate)
+    public.publish(partition, project.store.publish(target, candidate))
 
 
 def _leave_report(project: Project, judgement: Judgement) -> None:

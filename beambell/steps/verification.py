@@ -1,24 +1,27 @@
 """Verify a project: its data root, and what only the stages know of it.
 
-A check that needs more than manifests and bytes is a function that yields findings, in `_CHECKS` or `_DEEP_CHECKS`.
+A check that needs more than manifests and bytes is a function in `_CHECKS`: given whether to read every byte, it yields
+findings.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
 from beambell.errors import ArtefactError, BeamBellError
 from beambell.project import Project
 from beambell.steps.collect import find_new
+from beambell.steps.public_labels import PublicLabels
 from beambell.steps.verify_state import verify_state
 from beambell.store import Layout
 from beambell.store.manifest import FILE_NAME
 from beambell.store.numbered import read_numbered
 from beambell.store.verify import Finding, Severity, Verification, verify
 
-Check = Callable[[Project], Iterator[Finding]]
+Check = Callable[[Project, bool], Iterator[Finding]]
 
 
 def verify_project(project: Project, *, deep: bool = False) -> Verification:
@@ -30,16 +33,16 @@ def verify_project(project: Project, *, deep: bool = False) -> Verification:
         Read every byte and compare digests, and make the state again from the votes to compare it.
     """
     found = verify(project.store, deep=deep)
-    checks = (*_CHECKS, *_DEEP_CHECKS) if deep else _CHECKS
-    findings = {*found.findings, *(finding for check in checks for finding in check(project))}
+    findings = {*found.findings, *(finding for check in _CHECKS for finding in check(project, deep))}
     ordered = sorted(findings, key=lambda finding: (finding.severity, finding.where, finding.what))
     return replace(found, findings=tuple(ordered))
 
 
-def _state(project: Project) -> Iterator[Finding]:
+def _state(project: Project, deep: bool) -> Iterator[Finding]:
+    """Make the state again from the votes."""
     manifest = f"{Layout.STATE}/{FILE_NAME}"
     try:
-        if project.store.read(Layout.STATE) is None:
+        if not deep or project.store.read(Layout.STATE) is None:
             return
         for found in verify_state(project).findings:
             severity: Severity = "note" if found.cause == "behind" else "error"
@@ -52,7 +55,7 @@ def _state(project: Project) -> Iterator[Finding]:
         yield Finding("note", manifest, f"not compared with the votes: {error.message}", error.fix or "")
 
 
-def _series(project: Project) -> Iterator[Finding]:
+def _series(project: Project, deep: bool) -> Iterator[Finding]:  # noqa: ARG001
     """Look for numbers that are missing, of versions and of decisions, and for batches of feedback that are."""
     for look in (
         lambda: read_numbered(project.store, Layout.REGISTRY, "v"),
@@ -66,5 +69,11 @@ def _series(project: Project) -> Iterator[Finding]:
             yield Finding("error", where, error.message, error.fix or "")
 
 
-_CHECKS: Final[tuple[Check, ...]] = (_series,)
-_DEEP_CHECKS: Final[tuple[Check, ...]] = (_state,)
+def _public(project: Project, deep: bool) -> Iterator[Finding]:
+    """Compare the files for everybody with the labels that are published."""
+    with suppress(BeamBellError):  # manifests that cannot be read are findings of their own
+        for partition, why in PublicLabels(project).wrong(deep=deep).items():
+            yield Finding("error", Layout.public(partition), why, "`beambell run` puts it right")
+
+
+_CHECKS: Final[tuple[Check, ...]] = (_series, _state, _public)

@@ -99,6 +99,7 @@ _NEVER_MADE_AGAIN: Final = {
 
 def family_folder(folder: str) -> str | None:
     """Folder of `Layout` that an artefact's folder belongs to; ``None`` if it is no artefact's."""
+    folder = Layout.today(folder)
     return next((family for family in FAMILIES if folder == family or folder.startswith(f"{family}/")), None)
 
 
@@ -124,7 +125,7 @@ def check_home(folder: str, kind: str, facts: Mapping[str, Any], inputs: Mapping
         return
     if kind != FAMILIES[family].kind:
         what = f"a manifest of kind {kind!r} where one of kind {FAMILIES[family].kind!r} belongs"
-    elif (home := FAMILIES[family].home(facts, inputs)) not in (None, folder):
+    elif (home := FAMILIES[family].home(facts, inputs)) not in (None, Layout.today(folder)):
         what = f"the manifest of {home}, which does not belong here: it was copied, moved or swapped"
     else:
         return

@@ -321,6 +321,11 @@ class Files:
             )
         return content
 
+    def rename(self, name: str, target: str) -> None:
+        """Give a file another name; in one step on a disk, as a copy in an object store."""
+        with storage_errors(self.root):
+            self._place.rename(name, target)
+
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
         self._place.remove(name)

@@ -22,7 +22,7 @@ class Layout:
     AGGREGATES = "aggregates"
     VOTES = "votes"
     CANDIDATES = "candidates"
-    LABELS = "labels"
+    LABELS = "published"
     VERDICTS = "verdicts"
     STATE = "state"
     FEEDBACK_BATCHES = "feedback/batches"
@@ -36,6 +36,10 @@ class Layout:
     EVALUATION = "evaluation"
     DECISIONS = "decisions"
     REPORTS = "reports"
+
+    #: Published labels for everybody: one file per partition, nothing else. They are copies, and no artefacts.
+    PUBLIC = "labels"
+    PUBLIC_FILE = "labels.parquet"
 
     #: Role of the lists of a state's members: lineage of what was made long ago needs them, so they are never garbage.
     MEMBERS = "members"
@@ -66,6 +70,22 @@ class Layout:
     def of(kind: str, partition: Partition) -> str:
         """Folder of one partition's artefact of a kind."""
         return f"{kind}/{partition.folder}"
+
+    @staticmethod
+    def public(partition: Partition) -> str:
+        """File of one partition's published labels, for everybody."""
+        return f"{Layout.PUBLIC}/{partition.folder}/{Layout.PUBLIC_FILE}"
+
+    @staticmethod
+    def today(folder: str) -> str:
+        """Folder where an artefact is kept now; published labels once lay in the folder for everybody."""
+        is_former = folder.startswith(f"{Layout.PUBLIC}/")
+        return f"{Layout.LABELS}{folder.removeprefix(Layout.PUBLIC)}" if is_former else folder
+
+    @staticmethod
+    def formerly(folder: str) -> str:
+        """Folder where published labels lay once."""
+        return f"{Layout.PUBLIC}{folder.removeprefix(Layout.LABELS)}"
 
     @staticmethod
     def delivery(stream: str, file: str) -> str:

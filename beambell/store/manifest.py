@@ -25,7 +25,7 @@ from beambell.store.families import check_home, how_to_mend
 from beambell.store.files import Files, HashingSink
 from beambell.store.layout import Layout
 from beambell.store.partition import Partition
-from beambell.store.places import CHUNK
+from beambell.store.places import CHUNK, Entry
 from beambell.store.remembered import Remembered
 
 FILE_NAME = Layout.MANIFEST
@@ -179,10 +179,42 @@ class Store:
         self._memory = memory
         self._known: dict[str, tuple[str, Manifest]] = {}
         self._remembered: dict[str, Remembered] = {}
+        self._former: frozenset[str] | None = None
+
+    @property
+    def _former_folders(self) -> frozenset[str]:
+        """Folders of labels that still lie where older data roots have them; see `beambell.store.former`."""
+        if self._former is None:
+            self._former = self._without_moved(self.files.stamps(Layout.PUBLIC, FILE_NAME))
+        return self._former
+
+    def _without_moved(self, old: Iterable[str]) -> frozenset[str]:
+        folders = frozenset(map(Layout.today, old))
+        return folders - self.files.stamps(Layout.LABELS, FILE_NAME).keys() if folders else folders
+
+    def public_entries(self) -> dict[str, Entry]:
+        """All files in the folder of labels for everybody; one listing tells of older data roots, too."""
+        found = self.files.walk(Layout.PUBLIC)
+        if self._former is None:
+            tail = f"/{FILE_NAME}"
+            self._former = self._without_moved(name.removesuffix(tail) for name in found if name.endswith(tail))
+        return found
+
+    def lies_formerly(self, folder: str) -> bool:
+        """Whether the labels of a folder lie where older data roots have them."""
+        return folder.startswith(Layout.LABELS) and folder in self._former_folders
+
+    def forget_former(self) -> None:
+        """Look anew where labels lie, once they were moved."""
+        self._former = None
+
+    def _lies(self, folder: str) -> str:
+        """Folder where an artefact lies now."""
+        return Layout.formerly(folder) if self.lies_formerly(folder) else folder
 
     def read(self, folder: str) -> Manifest | None:
         """Read the manifest of a folder, or ``None`` if nothing was published there."""
-        name = f"{folder}/{FILE_NAME}"
+        name = f"{self._lies(folder)}/{FILE_NAME}"
         stamp = self.files.stamp(name)
         if stamp and name in self._known and self._known[name][0] == stamp:
             return self._known[name][1]
@@ -239,22 +271,30 @@ class Store:
             remembered = self._remembered[folder] = Remembered(memory, f"manifests/{folder}", about)
             for name, stamp in stamps.items():
                 if tree := remembered.get(name, stamp):
-                    self._known.setdefault(f"{name}/{FILE_NAME}", (stamp, Manifest.from_tree(tree)))
+                    self._known.setdefault(f"{self._lies(name)}/{FILE_NAME}", (stamp, Manifest.from_tree(tree)))
         return self._remembered[folder]
 
     def stamps(self, folder: str) -> dict[str, str]:
         """Folders of all published artefacts below a folder, in order; a stamp changes when one is published again."""
-        return self.files.stamps(folder, FILE_NAME)
+        found = self.files.stamps(folder, FILE_NAME)
+        if folder.startswith(Layout.LABELS) and self._former_folders:
+            old = self.files.stamps(Layout.formerly(folder), FILE_NAME)
+            found |= {
+                Layout.today(place): stamp for place, stamp in old.items() if self.lies_formerly(Layout.today(place))
+            }
+            found = dict(sorted(found.items()))
+        return found
 
     def read_many(self, folders: Mapping[str, str]) -> dict[str, Manifest]:
         """Read the manifests of folders, given with their `stamps`; those that are gone are left out."""
-        stamps = {f"{folder}/{FILE_NAME}": stamp for folder, stamp in folders.items()}
+        names = {folder: f"{self._lies(folder)}/{FILE_NAME}" for folder in folders}
+        stamps = {names[folder]: stamp for folder, stamp in folders.items()}
         changed = [name for name, stamp in stamps.items() if self._known.get(name, ("",))[0] != stamp]
         read = self.files.read_many(changed)
         for name, data in read.items():
             self._known[name] = stamps[name], Manifest.from_bytes(data, self.files.path(name), name)
         gone = set(changed) - read.keys()
-        return {name.removesuffix(f"/{FILE_NAME}"): self._known[name][1] for name in stamps if name not in gone}
+        return {folder: self._known[name][1] for folder, name in names.items() if name not in gone}
 
     def publish(self, folder: str, manifest: Manifest, *, keep_history: bool = False) -> Manifest:
         """Make an artefact visible, in one step.
@@ -321,7 +361,7 @@ class Store:
         ArtefactError
             If it is missing, or its bytes are not those its manifest names.
         """
-        name = f"{folder}/{ref.name}"
+        name = f"{self._lies(folder)}/{ref.name}"
         data = self.files.read(name)
         if data is None:
             raise ArtefactError(
@@ -343,7 +383,7 @@ class Store:
         ArtefactError
             If it is missing, or its bytes are not those its manifest names.
         """
-        name = f"{folder}/{ref.name}"
+        name = f"{self._lies(folder)}/{ref.name}"
         with self.files.open(name, ref.bytes) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(0)

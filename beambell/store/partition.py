@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from beambell.config import NAME_PATTERN, Grain
-from beambell.errors import ArtefactError, UsageError
+from beambell.errors import ArtefactError, BeamBellError, UsageError
 
 DT_PATTERN = r"\d{4}-\d{2}(?:-\d{2}(?:T\d{2})?)?"
 _DT = re.compile(r"(\d{4})-(\d{2})(?:-(\d{2})(?:T(\d{2}))?)?", re.ASCII)
@@ -85,6 +85,14 @@ class Partition:
     def folder(self) -> str:
         """Hive-style path below an artefact's folder."""
         return f"stream={self.stream}/dt={self.dt}"
+
+    @classmethod
+    def in_folder(cls, folder: str) -> Partition | None:
+        """Read a partition back from its path; ``None`` if the path names none."""
+        try:
+            return cls.from_folder(folder)
+        except BeamBellError:
+            return None
 
     @classmethod
     def from_folder(cls, folder: str) -> Partition:

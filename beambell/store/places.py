@@ -123,6 +123,10 @@ class Place(Protocol):
         """Write a scratch file, which need not outlive a crash."""
         ...
 
+    def rename(self, name: str, target: str) -> None:
+        """Give a file another name, in one step where there is such a thing."""
+        ...
+
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
         ...
@@ -275,6 +279,11 @@ class LocalFolder:
         self.observe("write", name)
         path.write_bytes(data)
 
+    def rename(self, name: str, target: str) -> None:
+        """Rename, in one step."""
+        self.observe("rename", target)
+        Path(self.path(name)).replace(self.path(target))
+
     def remove(self, name: str) -> None:
         """Remove a file, and the folders that this empties."""
         path = Path(self.path(name))
@@ -408,6 +417,12 @@ class ObjectStore:
         """Write an object."""
         self.observe("write", name)
         self.fs.pipe_file(self.path(name), bytes(data))  # some file systems insist: no buffers of Arrow
+
+    def rename(self, name: str, target: str) -> None:
+        """Copy, then remove: an object keeps its name."""
+        self.observe("write", target)
+        self.fs.cp_file(self.path(name), self.path(target))
+        self.remove(name)
 
     def remove(self, name: str) -> None:
         """Remove an object."""

@@ -78,7 +78,7 @@ class Snapshot:
 def take_snapshot(store: Store) -> Snapshot:
     """Read every manifest there is; one that cannot be read is noted, and the others are read all the same."""
     entries: dict[str, Entry] = {}
-    for kind in (*Layout.ARTEFACTS, Layout.LFS):
+    for kind in (*Layout.ARTEFACTS, Layout.LFS, Layout.PUBLIC):
         entries |= store.files.walk(kind)
     places = [name for name in entries if name.endswith(f"/{FILE_NAME}") or _in_history(name)]
     artefacts, unreadable = [], _folders_for_manifests(store)

@@ -12,6 +12,7 @@ from beambell import Project
 from beambell.cli import main
 from beambell.errors import UsageError
 from beambell.report.lineage import trace
+from beambell.steps.verification import verify_project
 from beambell.store import Layout
 from beambell.store.gc import find_garbage, remove_garbage
 from beambell.store.verify import verify
@@ -106,7 +107,7 @@ def test_every_damaged_file_is_named(project, damage, deep):
             path.unlink()
         else:
             path.write_bytes(broken)
-        found = verify(project.store, deep=deep)
+        found = verify_project(project, deep=deep)
         path.write_bytes(whole)
         assert name in {finding.where for finding in found.errors}, name
     assert verify(project.store, deep=True).findings == ()
@@ -114,7 +115,7 @@ def test_every_damaged_file_is_named(project, damage, deep):
 
 def test_what_to_do_about_damage_works(project, capsys):
     before = tree_bytes(project.path / "data")
-    for family in ("partitions", "votes", "candidates", "labels", "state", "label_models", "models/candidate"):
+    for family in ("partitions", "votes", "candidates", "published", "state", "label_models", "models/candidate"):
         path = next(
             path
             for path in (project.path / "data" / family).rglob("*-*.*")
@@ -138,7 +139,7 @@ def test_dangling_references_are_named(project):
     shutil.rmtree(project.path / "data" / "lfs" / "link")
     found = verify(project.store)
     told = {(finding.where.split("/")[0], finding.what.partition(":")[0].split(" ")[0]) for finding in found.errors}
-    assert told == {("labels", "made"), ("candidates", "made"), ("lfs", "missing")}
+    assert told == {("published", "made"), ("candidates", "made"), ("lfs", "missing")}
 
 
 def test_what_is_behind_is_a_note_and_no_damage(project):
@@ -146,7 +147,7 @@ def test_what_is_behind_is_a_note_and_no_damage(project):
     run_stages(project.path, "apply")
     found = verify(project.store, deep=True)
     assert found.errors == ()
-    assert {finding.where.split("/")[0] for finding in found.findings} == {"candidates", "labels"}
+    assert {finding.where.split("/")[0] for finding in found.findings} == {"candidates", "published"}
 
 
 # -- gc ----------------------------------------------------------------------------------------------------------
@@ -162,7 +163,7 @@ def test_only_what_nothing_names_goes(finished, edited, capsys):
     assert code == 0
     assert not found["removed"]
     assert tree_bytes(project.path / "data") == before
-    assert {name.split("/")[0] for name in found["files"]} == {"votes", "candidates", "labels", "evaluation"}
+    assert {name.split("/")[0] for name in found["files"]} == {"votes", "candidates", "published", "evaluation"}
     assert command(capsys, "gc", "--json", "--project", str(project.path))[1].count("votes-") == 0  # all are young
     command(capsys, "gc", "--grace", "0", "--project", str(project.path))
     after = tree_bytes(project.path / "data")
@@ -221,12 +222,12 @@ def test_a_raw_file_is_traced_to_the_model(finished):
         assert found.made_from == {}
 
 
-@pytest.mark.parametrize("kind", ["partitions", "votes", "labels", "candidates"])
+@pytest.mark.parametrize("kind", ["partitions", "votes", "published", "candidates"])
 def test_a_data_file_is_found_by_its_path(finished, kind):
     project = Project(finished)
     folder = f"{kind}/stream={PLACE.replace('/', '/dt=')}"
     ref = next(iter(project.store.read(folder).files.values()))
-    titles = {"partitions": "partition", "candidates": "candidate labels"}
+    titles = {"partitions": "partition", "candidates": "candidate labels", "published": "labels"}
     expected = f"{titles.get(kind, kind)} {PLACE}"
     for name in (f"data/{folder}/{ref.name}", str(finished / "data" / folder / ref.name)):
         assert trace(project, name).subject == expected

@@ -234,7 +234,7 @@ def test_a_run_has_the_version_of_its_dags_and_its_logs_are_in_the_store(
 
     assert beam[1].read_text().count("with state DONE") >= 3  # ingest, apply, label
 
-    assert [key for key in objects(store, "data/labels/") if key.endswith("manifest.json")]
+    assert [key for key in objects(store, "data/labels/") if key.endswith("labels.parquet")]
     ran = {name for name, task in airflow.tasks(LABEL, run_id).items() if task["duration"]}
 
     def logs() -> dict[str, str]:

@@ -152,7 +152,11 @@ def test_answers_of_the_evaluating_part_move_no_other_label(folder):
     assert outcomes["fit"].done == 0
     assert outcomes["label"].done == 1
     after = published(folder)
-    changed = {name for name in before if name.startswith("data/labels") and before[name] != after.get(name)}
+    changed = {
+        name
+        for name in before
+        if name.startswith(("data/labels", "data/published")) and before[name] != after.get(name)
+    }
     assert all("stream=comments/dt=2026-01-01" in name for name in changed)
     assert label_of(folder, measuring[0])["split"] == "evaluate"
 
