@@ -6,10 +6,13 @@ with it, and so does `aggregate` if a labeling function votes by what people sai
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, Final, cast
 
 import pyarrow as pa
 
@@ -24,9 +27,14 @@ from beambell.steps.outside import FileDigests, Found, glob_files
 from beambell.steps.stage import Outcome, Plan, Task
 from beambell.store import Layout, Manifest, Selection, digest
 from beambell.store.manifest import FILE_NAME
+from beambell.store.partition import read_dt
 from beambell.store.reaching import open_file
 
 STAGE = "collect"
+ZIP: Final = ".zip"
+_OF_ALL: Final = frozenset({"all", "unknown"})
+"""Files of a ZIP that are of no user in particular."""
+_BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 TOLERANCE: Final = timedelta(days=2)
 """By which a clock may be ahead of another's, its time zone included."""
 
@@ -246,6 +254,14 @@ def read_file(project: Project, url: str, name: str, how: How = How()) -> Iterat
     InputError
         If its format is unknown.
     """
+    with open_file(url, where=name) as source:
+        if name.lower().endswith(ZIP):
+            yield from _read_archive(project, source, name, how)
+        else:
+            yield from _read_source(project, source, name, how)
+
+
+def _read_source(project: Project, source: BinaryIO, name: str, how: How) -> Iterator[CheckedEvents]:
     from beambell.feedback.answers import Reading
     from beambell.feedback.reading import read_parts
 
@@ -257,19 +273,38 @@ def read_file(project: Project, url: str, name: str, how: How = How()) -> Iterat
             chunk, classes=params.classes, streams=list(params.streams), defaults=how.defaults, latest=latest
         )
 
-    with open_file(url, where=name) as source:
-        for part in read_parts(
-            source, name=name, reading=reading, file_format=how.file_format, delimiter=how.delimiter
-        ):
-            yield replace(checked(part.answers), skipped=part.skipped, counted_by=part.counted_by)
-            if len(part.taken_back.lines):
-                # Who only looked at a row need not be named: without, it stays skipped, and is no event.
-                looked = checked(part.taken_back).events
-                yield CheckedEvents(looked, [], taken_back=looked.num_rows, counted_by=part.counted_by)
+    for part in read_parts(source, name=name, reading=reading, file_format=how.file_format, delimiter=how.delimiter):
+        yield replace(checked(part.answers), skipped=part.skipped, counted_by=part.counted_by)
+        if len(part.taken_back.lines):
+            # Who only looked at a row need not be named: without, it stays skipped, and is no event.
+            looked = checked(part.taken_back).events
+            yield CheckedEvents(looked, [], taken_back=looked.num_rows, counted_by=part.counted_by)
+
+
+def _read_archive(project: Project, source: BinaryIO, name: str, how: How) -> Iterator[CheckedEvents]:
+    """Read the files in a ZIP, as doccano has one for each user: its name is who answered, if nothing else says it."""
+    nothing = check_events(pa.table({}), classes=project.params.classes).events
+    try:
+        archive = zipfile.ZipFile(source)
+        members = [one for one in archive.infolist() if not one.is_dir() and "__MACOSX" not in one.filename]
+    except zipfile.BadZipFile as error:
+        raise InputError(f"not a whole ZIP ({error})", where=name, fix="export it again") from None
+    for member in members:
+        stem = PurePosixPath(member.filename).stem
+        who = {} if stem in _OF_ALL else {"reviewer": stem}
+        try:
+            with archive.open(member) as inner:
+                mine = replace(how, defaults=who | dict(how.defaults))
+                for part in _read_source(project, cast(BinaryIO, inner), member.filename, mine):
+                    told = [replace(one, message=f"{member.filename}: {one.message}") for one in part.rejects]
+                    yield replace(part, rejects=told)
+        except (InputError, *_BROKEN) as error:
+            message = f"{member.filename}: {error.message if isinstance(error, InputError) else error}; export it again"
+            yield CheckedEvents(nothing, [Reject(None, Code.UNREADABLE, message)])
 
 
 def last_moment(project: Project) -> datetime:
     """Give the moment after which nobody can have said anything: now, or the newest rows' day, and `TOLERANCE`."""
     newest = max((partition.dt for partition in project.store.partitions(Layout.PARTITIONS)), default="")
     now = datetime.now(UTC)
-    return max(now, datetime.fromisoformat(newest[:10]).replace(tzinfo=UTC) if newest else now) + TOLERANCE
+    return max(now, (read_dt(newest) if newest else None) or now) + TOLERANCE

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.errors import InputError
 from beambell.project import Project
 from beambell.steps.gold import NO_GOLD, read_gold_file
 from beambell.steps.outside import FileDigests, glob_files
@@ -246,14 +247,19 @@ class Account:
         }
 
 
+def _unfit(project: Project, pattern: str) -> str | None:
+    try:
+        if glob_files(project.path, pattern, "evaluation.gold"):
+            return None
+    except InputError as error:  # who only looks is told, and sees the rest
+        return f"{error.where}: {error.message}"
+    return f"evaluation.gold: {pattern!r} fits no file; correct it in params.yaml, or put the file there"
+
+
 def gold_warnings(project: Project) -> tuple[str, ...]:
     """Say which globs of gold fit no file, and what of the gold labels of the newest evaluation fits no row, or two."""
     patterns = project.params.evaluation.gold
-    found = [
-        f"evaluation.gold: {pattern!r} fits no file; correct it in params.yaml, or put the file there"
-        for pattern in patterns
-        if not glob_files(project.path, pattern, "evaluation.gold")
-    ]
+    found = [said for pattern in patterns if (said := _unfit(project, pattern)) is not None]
     evaluation = project.store.read(Layout.EVALUATION)
     facts = evaluation.facts.get("gold") if evaluation and patterns else None
     if not facts:

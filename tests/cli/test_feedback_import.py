@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from typing import Any
 
 import pyarrow.compute as pc
@@ -184,6 +185,24 @@ def test_files_of_inputs_say_the_same_and_lose_nothing(project, capsys):
     status = Done(capsys, "feedback", "status", "--project", str(project))
     assert "1 not of a class" in status.out
     assert "set aside: " in status.out
+
+
+def test_a_zip_has_a_file_for_each_user(project, capsys, tmp_path):
+    new = [{"id": i, "row_id": f"r{i}", "label": [name]} for i, name in enumerate(["ham", "spam", "egg"])]
+    path = tmp_path / "export.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("zoe.jsonl", "yan.jsonl", "all.jsonl", "notes.docx"):
+            archive.writestr(name, "".join(json.dumps(one) + "\n" for one in new))
+        archive.writestr("readme.pdf", "not answers")
+    done = Done(capsys, "feedback", "import", str(path), "--time", "2026-01-06", "--project", str(project))
+    assert (done.code, done.counts) == (0, [12, 6, 0, 6])  # all.jsonl does not say who, and has nobody's answers
+    assert "zoe.jsonl: the label 'egg'" in done.out
+    assert "readme.pdf: unknown format" in done.out
+    assert {"zoe", "yan", "notes"} <= {event["reviewer"] for event in _events(project)}
+    (tmp_path / "broken.zip").write_bytes(path.read_bytes()[:-300])
+    done = Done(capsys, "feedback", "import", str(tmp_path / "broken.zip"), "--project", str(project))
+    assert done.code == 1
+    assert "ZIP" in done.err
 
 
 def test_a_glob_of_answers_that_fits_no_file_is_said(project, capsys):
