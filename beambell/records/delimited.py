@@ -131,6 +131,18 @@ class _Splitter:
             fix += f"; if quotes mean nothing in this file, {self.asked.set('quote', 'none')}"
         return code, f"{what}; {fix}"
 
+    def refuse_spaced(self, chunk: Chunk, window: list[str]) -> None:
+        """Find texts that begin with a space and a quote: the quote may be meant as one, or as part of the text."""
+        quote, delimiter = self.dialect.quote, self.dialect.delimiter
+        if not quote or not any(f" {quote}" in line for line in window):
+            return
+        for cells in chunk.cells.values():
+            for row, cell in enumerate(cells if isinstance(cells, list) else ()):
+                if cell and cell[0] == " " and cell.lstrip(" ").startswith(quote):
+                    what = f"a space comes between {shown(delimiter)} and the quote that follows"
+                    fix = "take it out, or put one after each name in the header, too"
+                    chunk.faults.add(row, Code.STRAY_QUOTE, f"{what}; {fix}")
+
     def _sort_in(self, row: list[str], start: int, end: int, found: _Records) -> None:
         if len(row) == self.width:
             found.cells.extend(row)
@@ -218,7 +230,9 @@ def _read_records(lines: LineReader, splitter: _Splitter, header: Header, batch_
         if not (window or block.rejects):
             return
         found = splitter.split(window, final=block.final)
-        yield _chunk(found, window, first, header, block.rejects, nulls)
+        chunk = _chunk(found, window, first, header, block.rejects, nulls)
+        splitter.refuse_spaced(chunk, window)
+        yield chunk
         window = window[found.used :]
 
 

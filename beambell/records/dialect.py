@@ -69,20 +69,25 @@ class Dialect:
         One character before a quote inside of a text; empty where there is none.
     doubles
         Whether a quote inside of a text may be doubled.
+    spaced
+        Whether spaces after a delimiter are no part of what follows.
     """
 
     delimiter: str = ","
     quote: str = '"'
     escape: str = ""
     doubles: bool = True
+    spaced: bool = False
 
     def records(self, lines: Iterable[str]) -> RecordReader:
         """Read lines, with their ends, as records; strictly: what is not well-formed raises `csv.Error`."""
         if self.escape:
             return _EscapedReader(self, lines)
         if not self.quote:
-            return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
-        return csv.reader(lines, delimiter=self.delimiter, quotechar=self.quote, strict=True)
+            return csv.reader(lines, delimiter=self.delimiter, quoting=csv.QUOTE_NONE, skipinitialspace=self.spaced)
+        return csv.reader(
+            lines, delimiter=self.delimiter, quotechar=self.quote, strict=True, skipinitialspace=self.spaced
+        )
 
     def parse_line(self, line: str) -> list[str] | Broken:
         """Read one line as a record of its own."""
@@ -121,6 +126,8 @@ class _EscapedReader:
         line, at = self._next_line(), 0
         row: list[str] = []
         while True:
+            while self._dialect.spaced and line.startswith(" ", at):
+                at += 1
             if self._quoted is not None and line.startswith(self._dialect.quote, at):
                 cell, line, at = self._rest_of_quoted(line, at + 1)
             else:
@@ -273,6 +280,9 @@ def _opening(line: str, at: int, delimiter: str, wanted: Wanted, asked: Asked) -
     for quote in quotes:
         dialect = Dialect(delimiter, quote, asked.params.escape or "")
         names = dialect.parse_line(line)
+        if not isinstance(names, Broken) and len(names) > 1 and all(name.startswith(" ") for name in names[1:]):
+            dialect = replace(dialect, spaced=True)
+            names = dialect.parse_line(line)
         found.append(
             Opening(dialect, at, names if isinstance(names, Broken) else tuple(name.strip() for name in names))
         )

@@ -123,6 +123,20 @@ def test_a_text_that_goes_on_after_its_closing_quote_is_set_aside(cell):
     assert read(f"key,body,at\n2,{cell},{AT}\n", quote="none") == ({"2": cell}, [])
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "|"])
+@pytest.mark.parametrize("inner", ['""no""', '\\"no\\"'])
+def test_spaces_after_delimiters_are_told_from_the_header(delimiter, inner):
+    header, row = delimiter.join(COLUMNS), f'1{delimiter} "he said {inner}{delimiter} so"{delimiter} {AT}'
+    said = f'he said "no"{delimiter} so'
+    rows, bad = read(f"{header.replace(delimiter, delimiter + ' ')}\n{row}\n2{delimiter}  x {delimiter} {AT}\n")
+    assert rows == {"1": said, "2": "x "}
+    assert bad == []
+    rows, bad = read(f'{header}\n{row}\n3{delimiter} "x"{delimiter}{AT}\n4{delimiter} y "z"{delimiter}{AT}\n')
+    assert rows == {"4": ' y "z"'}
+    assert [entry["line"] for entry in bad] == [2, 3]
+    assert "a space comes between" in bad[1]["message"]
+
+
 @pytest.mark.parametrize("delimiter", DELIMITERS)
 @pytest.mark.parametrize("quoted", [False, True])
 @pytest.mark.parametrize("sep", [False, True])
