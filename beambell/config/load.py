@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from difflib import get_close_matches
+from math import isfinite, isnan
 from pathlib import Path
 from typing import Any, get_args
 
@@ -171,13 +172,20 @@ def _explain(error: ValidationError, path: Path, lines: dict[tuple[str, ...], in
             problems.append(f"{key} is missing")
             fixes.append(f"add {key}")
         else:
-            value = "" if isinstance(detail["input"], dict) else f", not {detail['input']!r}"
+            value = "" if isinstance(detail["input"], dict) else f", not {_spelled(detail['input'])}"
             message = _MESSAGES.get(detail["type"], detail["msg"].removeprefix("Value error, "))
             problems.append(f"{key}{at}: {message}{value}")
             if detail["type"] == "tuple_type" and isinstance(detail["input"], str):
                 fixes.append(f"write {place[-1]}: [{json.dumps(detail['input'], ensure_ascii=False)}]")
     where = f"{path}:{first_line}" if first_line else str(path)
     return ConfigError("; ".join(problems), where=where, fix="; ".join(fixes) or None)
+
+
+def _spelled(value: object) -> str:
+    """Spell a value as YAML does, where Python does not."""
+    if isinstance(value, float) and not isfinite(value):
+        return ".nan" if isnan(value) else ".inf" if value > 0 else "-.inf"
+    return repr(value)
 
 
 _MESSAGES = {

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal
+from math import isfinite
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from beambell.config.beam import BeamParams
+from beambell.config.classes import ClassName, check_distinct
 from beambell.config.places import LABELS, Cron, LabelsOrCron, Pattern, Place, Text
-from beambell.config.section import Name, Section, Share
+from beambell.config.section import Days, Name, Section, Share
 from beambell.config.streams import StreamParams
 
 
@@ -33,7 +35,7 @@ class LFParams(Section):
 
     modules: tuple[Text, ...] = ()
     files: tuple[Text, ...] = ()
-    time_limit_s: float = Field(default=60.0, gt=0)
+    time_limit_s: float = Field(default=60.0, gt=0, le=31_536_000)
     shadow: tuple[Text, ...] = ()
 
     @model_validator(mode="after")
@@ -59,7 +61,7 @@ class StateParams(Section):
     """
 
     policy: Literal["all", "window", "decay"] = "all"
-    days: int | None = Field(default=None, ge=1)
+    days: Days | None = None
     half_life_days: int | None = Field(default=None, ge=1, le=3660)
     max_patterns: int = Field(default=2_000_000, ge=1)
 
@@ -133,11 +135,19 @@ class FeedbackParams(Section):
     queue: ReviewQueueParams = ReviewQueueParams()
 
 
+def _finite(options: dict[str, Any]) -> dict[str, Any]:
+    for key, value in options.items():
+        numbers = value if isinstance(value, (list, tuple)) else (value,)
+        if any(isinstance(number, float) and not isfinite(number) for number in numbers):
+            raise ValueError(f"{key} should be a finite number")
+    return options
+
+
 class LabelModelParams(Section):
     """Which label model, and its options (see ``beambell.label_model``)."""
 
     kind: Text = "dawid_skene"
-    options: dict[str, Any] = Field(default={})
+    options: Annotated[dict[str, Any], AfterValidator(_finite)] = Field(default={})
 
 
 class LabelParams(Section):
@@ -151,7 +161,7 @@ class LabelParams(Section):
         labelled.
     """
 
-    relabel_days: int | None = Field(default=None, ge=1)
+    relabel_days: Days | None = None
 
 
 class GateParams(Section):
@@ -164,6 +174,15 @@ class GateParams(Section):
     max_conflict: Share = 0.5
     min_class_share: Share = 0.01
     max_lf_errors: Share = 0.01
+
+
+Words = Annotated[int, Field(ge=1, le=10)]
+
+
+def _rising(pair: tuple[int, int]) -> tuple[int, int]:
+    if pair[0] > pair[1]:
+        raise ValueError(f"the shortest comes first: write [{pair[1]}, {pair[0]}]")
+    return pair
 
 
 class ModelParams(Section):
@@ -187,12 +206,12 @@ class ModelParams(Section):
 
     name: Name = "model"
     streams: tuple[Name, ...] | None = None
-    window_days: int | None = Field(default=None, ge=1)
+    window_days: Days | None = None
     features: int = Field(default=2**18, ge=2**8, le=2**24)
-    ngrams: tuple[int, int] = (1, 2)
-    C: float = Field(default=10.0, gt=0)
+    ngrams: Annotated[tuple[Words, Words], AfterValidator(_rising)] = (1, 2)
+    C: float = Field(default=10.0, gt=0, le=1e12)
     max_rows: int = Field(default=500_000, gt=0)
-    seed: int = 7
+    seed: int = Field(default=7, ge=0, lt=2**32)
 
 
 class EvaluationParams(Section):
@@ -276,13 +295,13 @@ class ScheduleParams(Section):
     hour: Cron = "10 * * * *"
     day: Cron = "0 0 * * *"
     month: Cron = "0 3 1 * *"
-    wait_minutes: int = Field(default=0, ge=0)
+    wait_minutes: int = Field(default=0, ge=0, le=525_600)
     backfill_over: int = Field(default=60, ge=1)
     backfill_days: int = Field(default=7, ge=1)
     retrain: LabelsOrCron = LABELS
     retrain_partitions: int = Field(default=1, ge=1)
-    approval_hours: float = Field(default=24.0, gt=0)
-    retry_minutes: float = Field(default=1.0, gt=0)
+    approval_hours: float = Field(default=24.0, gt=0, le=87_600)
+    retry_minutes: float = Field(default=1.0, gt=0, le=525_600)
     feedback: Cron = "30 * * * *"
     maintenance: Cron = "30 4 * * *"
 
@@ -302,6 +321,11 @@ class EmbeddedParams(Section):
     days: int = Field(default=14, ge=1, le=3660)
 
 
+def _distinct(classes: tuple[str, ...]) -> tuple[str, ...]:
+    check_distinct(classes)
+    return classes
+
+
 class Params(BaseSettings):
     """The whole of ``params.yaml``. ``BEAMBELL__<SECTION>__<KEY>`` in the environment overrides one key.
 
@@ -315,17 +339,19 @@ class Params(BaseSettings):
         Whom the write lock keeps away. ``shared``: writers on other machines, too, if the data root is on an S3 API.
         ``machine``: those of this machine alone, for object stores that ignore conditions on writes.
     classes
-        Names of the classes, in the order of their numbers.
+        Names of the classes, in the order of their numbers: any text that people use.
     streams
         By name.
     """
 
-    model_config = SettingsConfigDict(env_prefix="BEAMBELL__", env_nested_delimiter="__", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="BEAMBELL__", env_nested_delimiter="__", extra="forbid", frozen=True, allow_inf_nan=False
+    )
 
     project: Name
     data: Place = "data"
     lock: Literal["shared", "machine"] = "shared"
-    classes: tuple[Name, ...] = Field(min_length=2, max_length=100)
+    classes: Annotated[tuple[ClassName, ...], AfterValidator(_distinct)] = Field(min_length=2, max_length=100)
     streams: dict[Name, StreamParams] = Field(min_length=1)
     lfs: LFParams
     state: StateParams = StateParams()
@@ -342,8 +368,6 @@ class Params(BaseSettings):
 
     @model_validator(mode="after")
     def _names_agree(self) -> Params:
-        if len(set(self.classes)) != len(self.classes):
-            raise ValueError("classes must be distinct")
         if unknown := set(self.model.streams or ()) - set(self.streams):
             raise ValueError(f"model.streams names unknown streams: {', '.join(sorted(unknown))}")
         return self

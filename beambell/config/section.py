@@ -20,7 +20,11 @@ Name = Annotated[str, AfterValidator(_valid_name)]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 
 
-class Section(BaseModel):
-    """A part of ``params.yaml``; a key nobody knows is an error, not a silence."""
+Days = Annotated[int, Field(ge=1, le=36_600)]
+"""Days back from a date; the calendar ends somewhere."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+
+class Section(BaseModel):
+    """A part of ``params.yaml``; a key nobody knows is an error, not a silence, and a number is a number."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

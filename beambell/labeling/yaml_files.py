@@ -29,6 +29,7 @@ from typing import Any
 import yaml
 
 from beambell.config.bounds import BoundError, check_yaml
+from beambell.config.classes import same_text
 from beambell.errors import BeamBellError, CatalogueError
 from beambell.labeling.conditions import Condition
 from beambell.labeling.core import About, LabelingFunction
@@ -173,9 +174,10 @@ class _Entry:
 
     def _label(self, label: Any) -> Any:
         if isinstance(label, str):
-            if label not in self._classes:
+            same = same_text(label)
+            if same not in self._classes:
                 raise self._unknown("class", label, self._classes, at="label")
-            return self._classes.index(label)
+            return self._classes.index(same)
         if isinstance(label, int) and not isinstance(label, bool) and not 0 <= label < len(self._classes):
             raise self._unknown("class", label, self._classes, at="label")
         return label

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -86,14 +89,26 @@ class LFSummary:
     errors: int
 
 
+def safe_name(name: str) -> str:
+    """Spell a class's name with letters, digits, ``_`` and ``-`` of ASCII, never two classes alike.
+
+    A name that is so already stays; any other gets a hash of itself at its end.
+    """
+    if re.fullmatch("[a-z0-9][a-z0-9_-]*", name):
+        return name
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40] or "class"
+    return f"{slug}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
 def class_column(name: str) -> str:
     """Name the figure that holds the share of one class."""
-    return f"class_share_{name}"
+    return f"class_share_{safe_name(name)}"
 
 
 def voters_column(name: str) -> str:
     """Name the figure that holds the number of labeling functions that vote for one class."""
-    return f"lfs_for_{name}"
+    return f"lfs_for_{safe_name(name)}"
 
 
 def partition_frame(summaries: Sequence[PartitionSummary], classes: Sequence[str]) -> DataFrame:

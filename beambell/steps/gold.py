@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from beambell.config.classes import same_text
 from beambell.errors import InputError
 from beambell.records.cells import ID, KINDS, convert
 from beambell.records.chunk import Faults, Wanted
@@ -197,8 +198,8 @@ def _from_words(label: pa.ChunkedArray, classes: Sequence[str], name: str) -> pa
 
 def _number(word: str, classes: Sequence[str]) -> int | None:
     """Read a class's name, else its number; an empty text is as unknown as -1."""
-    if word in classes:
-        return classes.index(word)
+    if (same := same_text(word)) in classes:
+        return classes.index(same)
     if not word.strip():
         return NO_GOLD
     number = _NUMBER.fullmatch(word.strip())
