@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from beambell.config.places import Pattern, Text
 from beambell.config.section import Section
@@ -20,14 +20,23 @@ SPELLED_OUT = {"tab": "\t", r"\t": "\t", "comma": ",", "semicolon": ";", "pipe":
 """Words for characters that are hard to write in YAML or in a shell."""
 
 
+def _character_or_none(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    character = SPELLED_OUT.get(value, value)
+    if len(character) > 1 or character in ("\r", "\n"):
+        raise ValueError("write one character, or the word for it: tab; or none")
+    return character
+
+
 def _character(value: Any) -> Any:
-    return SPELLED_OUT.get(value, value) if isinstance(value, str) else value
+    if _character_or_none(value) == "":
+        raise ValueError("write one character")
+    return _character_or_none(value)
 
 
-_OneCharacter = StringConstraints(min_length=1, max_length=1, pattern=r"^[^\r\n]$")
-_AtMostOneCharacter = StringConstraints(max_length=1, pattern=r"^[^\r\n]?$")
-Delimiter = Annotated[str, BeforeValidator(_character), _OneCharacter]
-Quote = Annotated[str, BeforeValidator(_character), _AtMostOneCharacter]
+Delimiter = Annotated[str, BeforeValidator(_character)]
+Quote = Annotated[str, BeforeValidator(_character_or_none)]
 
 
 UNITS = {"minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
