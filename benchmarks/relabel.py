@@ -45,7 +45,8 @@ def _million(folder: Path) -> str:
     import pyarrow.csv
 
     from beambell import Project
-    from beambell.steps.feedback import import_file, run
+    from beambell.steps.feedback import run
+    from beambell.steps.import_answers import import_file
 
     random, project = np.random.default_rng(1), Project(folder)
     rows = random.integers(0, 400_000, EVENTS)

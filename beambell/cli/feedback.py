@@ -127,7 +127,7 @@ def feedback_import(
     from beambell.feedback.answers import read_map
     from beambell.report.imported import import_text
     from beambell.steps.collect import How
-    from beambell.steps.feedback import import_files
+    from beambell.steps.import_answers import import_files
 
     console, opened = Console(as_json=json), open_project(project)
     if stream:

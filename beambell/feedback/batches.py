@@ -43,8 +43,15 @@ def read_batches(store: Store) -> dict[str, Manifest]:
     }
 
 
-def take_turn(store: Store, inputs: Mapping[str, str], asked: str) -> tuple[int, list[Manifest]]:
-    """Find which turn a file has that is taken in by hand, among those of the same file that only differ in its words.
+def take_turn(store: Store, turns: Mapping[str, Manifest], inputs: Mapping[str, str]) -> tuple[int, list[Manifest]]:
+    """Find which turn a file has that is taken in by hand.
+
+    Parameters
+    ----------
+    turns
+        Batches of the same file that only differ in what its words mean, by folder.
+    inputs
+        Of the batch that is to be made, or to count again.
 
     Returns
     -------
@@ -54,11 +61,6 @@ def take_turn(store: Store, inputs: Mapping[str, str], asked: str) -> tuple[int,
         The batch that counted before and does not any more, if there is one.
     """
     mine = batch_folder(inputs)
-    turns = {
-        folder: batch
-        for folder, batch in store.under(Layout.FEEDBACK_BATCHES).items()
-        if batch.facts.get("asked") == asked
-    }
     last = max(turns, key=lambda folder: int(turns[folder].facts["turn"]), default=None)
     if last is None:
         return 1, []

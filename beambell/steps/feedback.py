@@ -6,11 +6,8 @@ is kept, and found when it comes.
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,28 +15,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beambell.config.formats import with_format
-from beambell.errors import InputError
 from beambell.feedback.batches import (
     batch_folder,
     publish_batch,
     read_batches,
     read_events,
-    read_quarantine,
-    take_turn,
 )
 from beambell.feedback.consensus import CONSENSUS_SCHEMA, UNDECIDED, Consensus, find_consensus
 from beambell.feedback.events import CheckedEvents, Verdict, make_event
 from beambell.feedback.stored import count_labels, find_partitions
 from beambell.labeling import patterns as packed
 from beambell.project import Project
-from beambell.report.imported import Imported, NotUnderstood
 from beambell.steps.collect import (
-    How,
     NewFile,
     consensus_inputs,
-    file_inputs,
     find_new,
-    read_file,
     set_aside,
     take_in,
     unfit_inputs,
@@ -174,122 +164,8 @@ def add_event(project: Project, **said: Any) -> Added:
     with project.writing():
         new = batch_folder(inputs) not in read_batches(project.store)
         publish_batch(project.store, [CheckedEvents(event, [])], inputs)
-        found = _index(project).find({stream: pa.array([row])} if row else {})
+        found = row_index(project).find({stream: pa.array([row])} if row else {})
         return Added(key, new, tuple(str(partition) for partition, _, _ in found))
-
-
-def import_file(project: Project, path: Path, how: How = How()) -> Imported:  # noqa: B008 - frozen
-    """Take in a file of events, wherever it is.
-
-    Parameters
-    ----------
-    how
-        How to read it.
-
-    Raises
-    ------
-    InputError
-        If there is no such file, or its format is unknown.
-    """
-    store, path = project.store, path.resolve()
-    if not path.is_file():
-        raise InputError("there is no such file", where=str(path), fix="check the name")
-    name = path.relative_to(project.path).as_posix() if path.is_relative_to(project.path) else path.name
-    with path.open("rb") as file:
-        inputs = file_inputs(project, hashlib.file_digest(file, "sha256").hexdigest()) | how.inputs()
-    folder = batch_folder(inputs)
-    with project.writing():
-        before = read_batches(store)
-        new = folder not in before
-        turn, replaced = take_turn(store, inputs, asked := how.asked(inputs))
-        facts = {"asked": asked, "turn": turn}
-        batch = publish_batch(store, read_file(project, str(path), name, how), inputs, file=name, facts=facts)
-        events = read_events(store, {folder: batch})
-        unknown = _unknown_rows(project, events)
-        others = {other: made for other, made in read_batches(store).items() if other != folder and other in before}
-        repeated = _repeated(events, read_events(store, others))
-    quarantine = read_quarantine(store, {folder: batch})
-    gone = sum(one.facts["answers"] for one in replaced)
-    return replace(_imported(name, batch, quarantine, unknown, repeated, new=new), replaced=gone)
-
-
-def _repeated(events: pa.Table, others: pa.Table) -> int:
-    """Count the events that others have, too."""
-    known = others["event_id"].combine_chunks()
-    return pc.sum(pc.is_in(events["event_id"], value_set=known)).as_py() or 0
-
-
-def import_files(project: Project, paths: Sequence[Path], how: How = How()) -> list[Imported]:  # noqa: B008 - frozen
-    """Take in files of events, and all files in folders; one that cannot be read does not keep the others out.
-
-    Raises
-    ------
-    InputError
-        If there is only one file, and it cannot be read; or none.
-    """
-    files = [file for path in paths for file in (_files_in(path) if path.is_dir() else [path])]
-    if not files:
-        where = ", ".join(map(str, paths))
-        raise InputError("there is no file in the folder", where=where, fix="check the name")
-    if len(files) == 1:
-        return [import_file(project, files[0], how)]
-    return [_import_or_tell(project, file, how) for file in files]
-
-
-def _files_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
-
-
-def _import_or_tell(project: Project, path: Path, how: How) -> Imported:
-    try:
-        return import_file(project, path, how)
-    except InputError as error:
-        problem = f"{error.message}; {error.fix}"
-        return Imported(path.name, True, 0, 0, 0, 0, 0, 0, (problem,), {}, (), (), 0, (), "line", 0)
-
-
-def _imported(
-    name: str, batch: Manifest, quarantine: pa.Table, unknown: list[str], repeated: int, *, new: bool
-) -> Imported:
-    facts = batch.facts
-    skipped = facts.get("skipped", {})
-    rejects = quarantine.filter(quarantine["line"].is_valid()).select(["line", "code", "message"])
-    shown = rejects.slice(0, REJECTS_SHOWN).to_pylist()
-    counts = Counter(rejects["code"].to_pylist())
-    first = {code: rejects.filter(pc.equal(rejects["code"], code)).slice(0, 1).to_pylist()[0] for code in counts}
-    return Imported(
-        file=name,
-        new=new,
-        records=facts.get("records", facts["events"] + facts["quarantined"]),
-        answers=facts.get("answers", facts["events"]),
-        skipped=sum(skipped.values()),
-        not_understood=facts["quarantined"],
-        events=facts["events"],
-        quarantined=facts["quarantined"],
-        problems=tuple(facts["problems"]),
-        skipped_because=skipped,
-        not_understood_because=tuple(
-            NotUnderstood(code, n, first[code]["line"], first[code]["message"]) for code, n in counts.most_common()
-        ),
-        rejects=tuple((reject["line"], reject["message"]) for reject in shown),
-        counted_by=facts.get("counted_by", "line"),
-        repeated=repeated,
-        unknown=len(unknown),
-        unknown_rows=tuple(unknown[:REJECTS_SHOWN]),
-    )
-
-
-def _unknown_rows(project: Project, events: pa.Table) -> list[str]:
-    """List the rows that events speak of and no partition has, in order."""
-    of_rows = events.filter(events["row_id"].is_valid()).group_by(["stream", "row_id"]).aggregate([])
-    index, unknown = _index(project), []
-    for stream in sorted(set(of_rows["stream"].to_pylist())):
-        ids = of_rows.filter(pc.equal(of_rows["stream"], stream))["row_id"].combine_chunks()
-        there = np.zeros(len(ids), bool)
-        for _, positions, _ in index.find({stream: ids}):
-            there[positions] = True
-        unknown += [f"{stream}/{row}" for row in sorted(ids.filter(pa.array(~there)).to_pylist())]
-    return unknown
 
 
 # -- the consensus -----------------------------------------------------------------------------------------------
@@ -350,7 +226,8 @@ def _figures(rows: pa.Table) -> dict[str, int]:
     }
 
 
-def _index(project: Project) -> RowIndex:
+def row_index(project: Project) -> RowIndex:
+    """Where the rows with votes are."""
     votes = project.store.partitions(Layout.VOTES)
     return RowIndex(project, {p: m.files["votes"] for p, m in votes.items() if p.stream in project.params.streams})
 
@@ -358,7 +235,7 @@ def _index(project: Project) -> RowIndex:
 def _locate(project: Project, consensus: Consensus, lfs: list[str], meaning: str | None) -> pa.Table:
     """Find partition and present vote pattern of each row; a row of several partitions is there as often."""
     rows, votes = consensus.rows, project.store.partitions(Layout.VOTES)
-    index = _index(project)
+    index = row_index(project)
     streams = np.asarray(rows["stream"].to_numpy(zero_copy_only=False), dtype=object)
     first = {stream: int(np.argmax(streams == stream)) for stream in dict.fromkeys(streams.tolist())}
     ids = {stream: rows["row_id"].filter(pc.equal(rows["stream"], stream)).combine_chunks() for stream in first}

@@ -14,8 +14,8 @@ from beambell.embedded.reviewers import review
 from beambell.project import Project
 from beambell.report.imported import Imported
 from beambell.report.sample import draw
-from beambell.steps.feedback import import_file
 from beambell.steps.gold_rows import gold_of
+from beambell.steps.import_answers import import_file
 from beambell.store.files import Files
 
 FILE = "data/reviews/simulated.csv"

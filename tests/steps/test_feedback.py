@@ -26,8 +26,9 @@ from beambell.state import FeedbackCounts
 from beambell.steps import fit as fit_step
 from beambell.steps import train as train_step
 from beambell.steps.collect import How
-from beambell.steps.feedback import add_event, import_file
+from beambell.steps.feedback import add_event
 from beambell.steps.gold_rows import gold_of
+from beambell.steps.import_answers import import_file
 from beambell.steps.label import UNLABELLED
 from beambell.steps.row_index import FOLDER
 from beambell.steps.simulate import simulate_reviews
