@@ -8,7 +8,8 @@ from __future__ import annotations
 import pickle
 import threading
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass, replace
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
@@ -24,8 +25,10 @@ from beam_jobs.shards import Shard, ahead, read_shards, row_items, stage_shard
 from beambell.errors import CatalogueError
 from beambell.labeling import LabelingFunction, StatefulFunction
 from beambell.labeling import patterns as packed
+from beambell.labeling.apart import Voters
 from beambell.labeling.compiler import CompiledLFs, compile_lfs
 from beambell.labeling.compiler.plan import Plan
+from beambell.labeling.python import Scripted
 from beambell.project import Project
 from beambell.records import as_seen, stored_names
 from beambell.state import PatternCounts
@@ -63,6 +66,7 @@ SLOW_S = 10.0
 def run(project: Project, selection: Selection) -> Outcome:
     """Vote on what is new or changed, and publish each partition's votes."""
     metrics: dict[str, dict[str, int]] = {}
+    opened: Mapping[str, Collection[str]] = {}
     with project.writing():
         if project.catalogue.aggregates:
             aggregate.run(project, selection)  # is done already, unless this stage runs on its own
@@ -71,8 +75,10 @@ def run(project: Project, selection: Selection) -> Outcome:
         sound = sound_work(project, found, files_read)
         if sound.work:
             record_sources(project)
-            metrics = counters(run_pipeline(project, job, build(project, sound.work, job)))
-    return sound.told(_outcome(project, sound.work, current, metrics))
+            with ApplyLFs.voting(project, sound.work) as voters:
+                metrics = counters(run_pipeline(project, job, build(project, sound.work, job)))
+                opened = voters.opened
+    return sound.told(_outcome(project, sound.work, current, metrics, opened))
 
 
 def build(project: Project, work: list[VotesWork], job: str) -> beam.Pipeline:
@@ -95,6 +101,25 @@ class ApplyLFs(ProjectFn):
 
     _compiling = threading.Lock()
     _compilations: ClassVar[WeakKeyDictionary[Project, dict[tuple[str, ...], CompiledLFs]]] = WeakKeyDictionary()
+
+    _voters: ClassVar[WeakKeyDictionary[Project, Voters]] = WeakKeyDictionary()
+
+    @staticmethod
+    @contextmanager
+    def voting(project: Project, work: Sequence[VotesWork]) -> Iterator[Voters]:
+        """Have processes ready for what is written in Python, if that is to vote, and end them afterwards.
+
+        A worker elsewhere starts its own; they end with it.
+        """
+        voters = ApplyLFs._voters[project] = project.voters()
+        ran = {name for item in work for name in _names_that_ran(item)}
+        if any(isinstance(project.catalogue[name], Scripted) for name in ran):
+            voters.start(min(project.params.beam.workers, len(work)))
+        try:
+            yield voters
+        finally:
+            voters.close()
+            del ApplyLFs._voters[project]
 
     def setup(self) -> None:
         """Open the project and load its labeling functions, once per worker."""
@@ -143,6 +168,7 @@ class ApplyLFs(ProjectFn):
             stream=stream,
             fingerprints=self._catalogue.fingerprints,
             time_limit_s=self.project.params.lfs.time_limit_s,
+            evaluate_plainly=self._apart().evaluate,
         )
         for lf in lfs:
             self.count(ERRORS, lf.name, result.n_errors[lf.name])
@@ -152,6 +178,13 @@ class ApplyLFs(ProjectFn):
                 self.count(SEARCHED, plan.lf, stop - start)
         letters = [dict(zip(DEAD_LETTERS_SCHEMA.names, astuple(letter), strict=True)) for letter in result.dead_letters]
         return result.patterns, pa.Table.from_pylist(letters, schema=DEAD_LETTERS_SCHEMA)
+
+    def _apart(self) -> Voters:
+        """Return this worker's processes for what is written in Python."""
+        with ApplyLFs._compiling:
+            if self.project not in ApplyLFs._voters:
+                ApplyLFs._voters[self.project] = self.project.voters()
+            return ApplyLFs._voters[self.project]
 
     def _with_past(self, work: VotesWork, lfs: Iterable[LabelingFunction], rows: pa.Table) -> pa.Table:
         """Add the past of each row's key, for each stateful LF: of the pieces of a past, one is held at a time."""
@@ -333,7 +366,11 @@ def _side_by_side(*parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 
 def _outcome(
-    project: Project, work: list[VotesWork], current: int, metrics: Mapping[str, Mapping[str, int]]
+    project: Project,
+    work: list[VotesWork],
+    current: int,
+    metrics: Mapping[str, Mapping[str, int]],
+    opened: Mapping[str, Collection[str]],
 ) -> Outcome:
     folders = [Layout.of(Layout.VOTES, item.partition) for item in work]
     facts = [manifest.facts for manifest in project.store.require_each(folders, "run apply again")]
@@ -342,7 +379,7 @@ def _outcome(
     }
     if work:
         figures["voted"] = _who_voted(work)
-    warnings = [*project.remarks]
+    warnings = [*project.remarks, *_opened(project, opened), *_edited(project)]
     warnings += [
         f"{Partition(fact['stream'], fact['dt'])}: {lf['name']} failed on {lf['errors']} rows "
         f"(see `beambell lf show {lf['name']}`)"
@@ -357,6 +394,24 @@ def _outcome(
         name: {kind: metrics[space].get(name, 0) for kind, space in kinds.items()} for name in metrics.get(VOTES, {})
     }
     return Outcome(STAGE, len(work), current, figures, tuple(warnings), {"lfs": lfs})
+
+
+def _opened(project: Project, opened: Mapping[str, Collection[str]]) -> list[str]:
+    """Say what labeling functions opened while they voted, where their source did not tell."""
+    return [
+        f"{name} opened {some_of(sorted(what))} while it voted: that is no part of its fingerprint, so a change of it "
+        "is not noticed; hand a file over: resources={...: Resource(file)}"
+        for name, what in sorted(opened.items())
+        if not any(f"{name} vote" in remark for remark in project.remarks)
+    ]
+
+
+def _edited(project: Project) -> list[str]:
+    """Say which files of labeling functions were changed while these votes were cast."""
+    return [
+        f"{name} was changed while this ran: these votes are those of what it said before; run again"
+        for name in project.catalogue.changed_files()
+    ]
 
 
 def _who_voted(work: Iterable[VotesWork]) -> str:

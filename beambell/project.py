@@ -14,9 +14,11 @@ import pyarrow as pa
 from beambell.config import Params, load_params
 from beambell.errors import ArtefactError, ConfigError, UsageError
 from beambell.labeling import patterns as packed
+from beambell.labeling.apart import Voters
 from beambell.labeling.catalogue import Catalogue
 from beambell.labeling.collection import no_votes_for, voteless
 from beambell.labeling.core import check_labels, check_streams
+from beambell.labeling.voter import Source
 from beambell.records import as_seen
 from beambell.store import Layout, Manifest, Partition, Selection, Store, write_lock
 from beambell.store.arrays import unpack_arrays
@@ -91,6 +93,11 @@ class Project:
     def voteless_classes(self) -> tuple[str, ...]:
         """Classes that no labeling function votes for; of one that declares no label, it is not known beforehand."""
         return tuple(voteless(self.catalogue, self.params.classes))
+
+    def voters(self) -> Voters:
+        """Processes for labeling functions in Python to vote in; to be closed by whoever asks for them."""
+        lfs = self.params.lfs
+        return Voters(Source(tuple(lfs.modules), tuple(lfs.files), self.params.classes, self.path))
 
     @contextmanager
     def writing(self, *, timeout: float = 600.0, sweep: bool = True) -> Iterator[None]:

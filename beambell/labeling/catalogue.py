@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import linecache
+import os
 import sys
 import threading
 import traceback
@@ -13,12 +15,12 @@ from contextlib import contextmanager, redirect_stdout
 from importlib.machinery import SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from beambell.errors import BeamBellError, CatalogueError, UsageError
 from beambell.labeling.collection import Found, collect, shown, twins, unseen
 from beambell.labeling.core import LabelingFunction
-from beambell.labeling.files import project_root
+from beambell.labeling.files import Stamp, note_read, noting_reads, project_root, stamp_of
 from beambell.labeling.fingerprint import fingerprint, source
 from beambell.labeling.made import noting
 from beambell.labeling.outside import uses_of_the_world
@@ -82,6 +84,7 @@ class Catalogue:
         self.fingerprints = {lf.name: fingerprint(lf) for lf in self.lfs}
         self.sources = {lf.name: source(lf) for lf in self.lfs}
         self.aggregates = specs_of(self.lfs)
+        self._read: dict[str, tuple[Path, Stamp | None]] = {}
         self.remarks: tuple[str, ...] = tuple(twins(self.fingerprints, self.places))
 
     @classmethod
@@ -120,8 +123,8 @@ class Catalogue:
             both places), or there is none.
         """
         # What a module prints while it is imported must not get into a command's result, which may be JSON.
-        with _importing, _fresh_imports(modules, root), redirect_stdout(sys.stderr):
-            with noting() as made:
+        with _importing, _fresh_imports(modules, root), redirect_stdout(sys.stderr), noting_reads() as read:
+            with noting() as made, _no_exit():
                 imported = [_import(name, root) for name in modules]
             found = [one for module in imported for one in collect(module, root)]
             remarks = unseen(imported, made, found, root)
@@ -134,7 +137,12 @@ class Catalogue:
             catalogue = cls([lf for lf, _ in lfs], places, may_be_empty=may_be_empty)
             uses = uses_of_the_world(catalogue.lfs, root)
             catalogue.remarks = (*remarks, *catalogue.remarks, *uses)
+            catalogue._read = {shown(path, root): (path, stamp) for path, stamp in read.items()}
             return catalogue
+
+    def changed_files(self) -> list[str]:
+        """Name the files that these labeling functions were made from, and that were written since."""
+        return sorted(name for name, (path, stamp) in self._read.items() if stamp_of(path) != stamp)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -242,6 +250,20 @@ def _is_machinery(file: Path, root: Path | None) -> bool:
     return outside or importing or "site-packages" in file.parts or file.is_relative_to(Path(__file__).parents[1])
 
 
+@contextmanager
+def _no_exit() -> Iterator[None]:
+    """Make an error of ``os._exit`` in a module: the command would end without a word, as if it were done."""
+
+    def refuse(status: int) -> NoReturn:
+        raise SystemExit(f"os._exit({status})")
+
+    usual, os._exit = os._exit, refuse
+    try:
+        yield
+    finally:
+        os._exit = usual
+
+
 # --- fresh imports from a project's root ---------------------------------------------------------------------------
 
 
@@ -257,7 +279,12 @@ class _FreshLoader(SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType:
         path = self.get_filename(fullname)
-        code: CodeType = self.source_to_code(self.get_data(path), path)
+        note_read(Path(path))
+        data = self.get_data(path)
+        # A fingerprint is of the source that was compiled, even if the file is edited before it is taken.
+        lines = importlib.util.decode_source(data).splitlines(keepends=True)
+        linecache.cache[path] = len(data), None, lines, path
+        code: CodeType = self.source_to_code(data, path)
         return code
 
 

@@ -6,7 +6,7 @@ import linecache
 import re
 import time
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FrameType, TracebackType
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from beambell.labeling.core import ABSTAIN, MAX_CLASSES, LabelingFunction, check_fields, check_labels
+from beambell.labeling.core import ABSTAIN, MAX_CLASSES, LabelingFunction, Votes, check_fields, check_labels
 from beambell.labeling.fingerprint import fingerprint
 from beambell.labeling.patterns import Packed
 from beambell.labeling.python import adopt
@@ -120,27 +120,63 @@ def evaluate(
     """
     lfs = prepare(lfs, table, cardinality=cardinality, stream=stream)
     columns = Columns(table, stream=stream)
-    votes = np.full((table.num_rows, len(lfs)), ABSTAIN, dtype=np.int8)
-    letters: list[DeadLetter] = []
-    n_errors: dict[str, int] = {}
-    seconds: dict[str, float] = {}
-    for column, lf in enumerate(lfs):
-        start = time.perf_counter()
-        failures = _Failures(lf, columns, (fingerprints or {}).get(lf.name))
-        if lf.votes_on(stream):
-            try:
-                with time_limit(time_limit_s):
-                    votes[:, column] = lf.apply(columns, cardinality=cardinality, on_error=failures.record)
-            except Stopped as stop:  # in what does not count rows, such as one slow pattern
-                votes[:, column], error = ABSTAIN, too_slow(stop)
-                for position in range(table.num_rows):
-                    failures.record(position, error)
-        letters += failures.letters.values()
-        n_errors[lf.name] = len(failures.letters)
-        seconds[lf.name] = time.perf_counter() - start
+    known = fingerprints or {}
+    limits: Any = {"cardinality": cardinality, "time_limit_s": time_limit_s}
+    cast = [cast_votes(lf, columns, stream, fingerprint=known.get(lf.name), **limits) for lf in lfs]
     for lf in lfs:
         lf.release()
-    return Evaluation(votes, tuple(letters), n_errors, seconds)
+    return gather(lfs, table.num_rows, cast)
+
+
+@dataclass(frozen=True)
+class Cast:
+    """What became of n rows under one labeling function: int8 [n] votes, failures in order of rows, and its time."""
+
+    votes: Votes
+    dead_letters: tuple[DeadLetter, ...]
+    seconds: float
+
+
+def cast_votes(
+    lf: LabelingFunction,
+    columns: Columns,
+    stream: str,
+    *,
+    cardinality: int,
+    fingerprint: str | None,
+    time_limit_s: float | None,
+) -> Cast:
+    """Apply one labeling function, which was checked, to rows of one stream. See `evaluate`."""
+    start = time.perf_counter()
+    failures = _Failures(lf, columns, fingerprint)
+    votes = np.full(columns.n_rows, ABSTAIN, dtype=np.int8)
+    if lf.votes_on(stream):
+        try:
+            with time_limit(time_limit_s):
+                votes = lf.apply(columns, cardinality=cardinality, on_error=failures.record)
+        except Stopped as stop:  # in what does not count rows, such as one slow pattern
+            votes, error = np.full(columns.n_rows, ABSTAIN, dtype=np.int8), too_slow(stop)
+            for position in range(columns.n_rows):
+                failures.record(position, error)
+    return Cast(votes, tuple(failures.letters.values()), time.perf_counter() - start)
+
+
+def gather(lfs: Sequence[LabelingFunction], n_rows: int, cast: Sequence[Cast]) -> Evaluation:
+    """Put together what became of n rows under each of m labeling functions."""
+    votes = np.full((n_rows, len(lfs)), ABSTAIN, dtype=np.int8)
+    for column, one in enumerate(cast):
+        votes[:, column] = one.votes
+    named = {lf.name: one for lf, one in zip(lfs, cast, strict=True)}
+    return Evaluation(
+        votes,
+        tuple(letter for one in cast for letter in one.dead_letters),
+        {name: len(one.dead_letters) for name, one in named.items()},
+        {name: one.seconds for name, one in named.items()},
+    )
+
+
+Evaluate = Callable[..., Evaluation]
+"""`evaluate`, or what does the same elsewhere."""
 
 
 def prepare(lfs: Iterable[Any], table: pa.Table, *, cardinality: int, stream: str) -> tuple[LabelingFunction, ...]:

@@ -16,7 +16,40 @@ from beambell.credentials import WHERE_THEY_BELONG, credentials
 from beambell.errors import LabelingFunctionError
 
 _root: ContextVar[Path | None] = ContextVar("project_root", default=None)
+_is_loading: ContextVar[bool] = ContextVar("is_loading", default=False)
 _loading = threading.RLock()
+
+
+Stamp = tuple[int, int, int]
+
+_read: ContextVar[dict[Path, Stamp | None] | None] = ContextVar("read", default=None)
+
+
+@contextmanager
+def noting_reads() -> Iterator[dict[Path, Stamp | None]]:
+    """Note the files that labeling functions are made from meanwhile, each with its stamp."""
+    read: dict[Path, Stamp | None] = {}
+    token = _read.set(read)
+    try:
+        yield read
+    finally:
+        _read.reset(token)
+
+
+def note_read(path: Path) -> None:
+    """Note that a file is about to be read."""
+    read = _read.get()
+    if read is not None:
+        read.setdefault(path, stamp_of(path))
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Size, time of change and number of a file: another one once it was written; ``None`` if it is gone."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
 @contextmanager
@@ -44,6 +77,7 @@ def find(name: str | Path) -> Path:
         raise LabelingFunctionError(
             "there is no such file", where=str(name), fix="file names are relative to the project, where params.yaml is"
         )
+    note_read(path)
     return path
 
 
@@ -103,16 +137,52 @@ class Resource:
 
     @cached_property
     def _value(self) -> Any:
-        return self.load(self.path)
+        token = _is_loading.set(True)
+        try:
+            value = self.load(self.path)
+        finally:
+            _is_loading.reset(token)
+        if "digest" in self.__dict__ and self._stamps() != self._stamps_then:
+            raise LabelingFunctionError(
+                "the file was changed after the labeling functions that use it were loaded",
+                where=self.name,
+                fix="run again: the next run votes with what is there then",
+            )
+        return value
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) of the content; of a folder, of its files' relative names and contents."""
-        if self.path.is_file():
-            return _file_digest(self.path)
-        files = sorted(path for path in self.path.rglob("*") if path.is_file())
-        listing = "".join(f"{path.relative_to(self.path).as_posix()}\0{_file_digest(path)}\n" for path in files)
-        return hashlib.sha256(listing.encode()).hexdigest()
+        _ = self._stamps_then
+        return content_digest(self.path)
+
+    @cached_property
+    def _stamps_then(self) -> list[tuple[str, int, int]]:
+        return self._stamps()
+
+    def _stamps(self) -> list[tuple[str, int, int]]:
+        """Name, size and time of change of each file."""
+        files = sorted(_files(self.path))
+        return [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+
+
+def is_loading() -> bool:
+    """Whether a resource is being loaded in this thread: the files that are read meanwhile are known."""
+    return _is_loading.get()
+
+
+def content_digest(path: Path) -> str:
+    """SHA-256 (hex) of a file; of a folder, of its files' relative names and contents."""
+    if path.is_file():
+        return _file_digest(path)
+    listing = "".join(f"{file.relative_to(path).as_posix()}\0{_file_digest(file)}\n" for file in sorted(_files(path)))
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+    yield from (file for file in path.rglob("*") if file.is_file())
 
 
 def _file_digest(path: Path) -> str:

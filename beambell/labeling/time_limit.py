@@ -7,7 +7,8 @@ It does not reach C code that never returns to the interpreter, such as one cata
 once that call is over. Nothing within the process could do better. ``re`` keeps the interpreter's lock for the whole
 search, so that not even the timer runs meanwhile; what it does look out for is signals, but Python handles these in the
 main thread only, where no worker of Beam is (and where Ctrl-C does end the search); and a thread that is killed would
-leave its locks held for ever. The remedy is the ``regex`` kind: where it is compiled, a text is read once.
+leave its locks held for ever. The remedy is the ``regex`` kind: where it is compiled, a text is read once. So
+`beambell.labeling.apart` has Python vote in another process, and kills that.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ from beambell.config.classes import same_text
 from beambell.errors import BeamBellError, CatalogueError
 from beambell.labeling.conditions import Condition
 from beambell.labeling.core import About, LabelingFunction
+from beambell.labeling.files import note_read
 from beambell.labeling.kinds import count, keyword, length, lexicon, lookup, numeric, regex
 
 KINDS: dict[str, Callable[..., Any]] = {
@@ -267,6 +268,7 @@ def _mentioned(message: str, keys: Mapping[str, int]) -> str | None:
 
 def _parsed(path: Path, name: str) -> tuple[yaml.SafeLoader, yaml.Node | None]:
     try:
+        note_read(path)
         text = path.read_text(encoding="utf-8-sig")
         check_yaml(text)
         loader = yaml.SafeLoader(text)

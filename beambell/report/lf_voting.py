@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
 
 from beambell.errors import ArtefactError
-from beambell.labeling import LabelingFunction, Resource, compile_lfs, patterns
+from beambell.labeling import LabelingFunction, compile_lfs, patterns
 from beambell.labeling.compiler import CompiledLFs
-from beambell.labeling.evaluate import DeadLetter, Evaluation
-from beambell.labeling.time_limit import TOO_SLOW, Stopped, time_limit
+from beambell.labeling.evaluate import DeadLetter, Evaluation, PackedEvaluation
+from beambell.labeling.time_limit import TOO_SLOW
 from beambell.project import Project
 from beambell.report.sample import Part
 from beambell.state.past import with_pasts
@@ -79,6 +80,7 @@ class Voter:
         limit = project.params.lfs.time_limit_s
         self._limit = limit if most_s is None else min(limit, most_s)
         self._compilations: dict[tuple[str, ...], CompiledLFs] = {}
+        self._apart = project.voters()  # they end when this is gone
 
     def vote(self, lfs: Sequence[LabelingFunction], part: Part) -> Evaluation:
         """Let labeling functions vote on the rows of a part; the time that each took is without compiling it.
@@ -91,18 +93,25 @@ class Voter:
         params, partition = self._project.params, part.partition
         if not lfs:
             return Evaluation(np.empty((part.rows.num_rows, 0), np.int8), (), {})
-        result = self._compiled(lfs).evaluate(
-            with_pasts(self._project.store, params, lfs, partition, part.rows),
-            cardinality=params.cardinality,
-            stream=partition.stream,
-            fingerprints=self._project.catalogue.fingerprints,
-            time_limit_s=self._limit,
-        )
+        rows = with_pasts(self._project.store, params, lfs, partition, part.rows)
+        result = self._evaluate(lfs, rows, part, self._limit)
         for letter in result.dead_letters:
             if ran_out_of_time(letter) and letter.lf not in self.stops:
                 self.stops[letter.lf] = self._stop(letter, part)
         votes = patterns.unpack(result.patterns, len(lfs), params.cardinality)
         return Evaluation(votes, result.dead_letters, result.n_errors, result.seconds)
+
+    def _evaluate(
+        self, lfs: Sequence[LabelingFunction], rows: pa.Table, part: Part, time_limit_s: float
+    ) -> PackedEvaluation:
+        return self._compiled(lfs).evaluate(
+            rows,
+            cardinality=self._project.params.cardinality,
+            stream=part.partition.stream,
+            fingerprints=self._project.catalogue.fingerprints,
+            time_limit_s=time_limit_s,
+            evaluate_plainly=self._apart.evaluate,
+        )
 
     def lacks_past(self, lf: LabelingFunction, part: Part) -> str:
         """Say what the past that a labeling function votes by lacks here, and what to do; nothing if it is there."""
@@ -118,8 +127,8 @@ class Voter:
         if not any(plan.plain for plan in compiled.explain(stream)):
             compiled.votes(part.rows, stream)  # to load the compiled loops takes longer than they do
             return
-        with suppress(Exception, SystemExit, Stopped), time_limit(self._project.params.lfs.time_limit_s):
-            _load(lf)  # what fails here will fail again where it is recorded
+        with suppress(Exception):  # what fails here will fail again where it is recorded
+            self._evaluate([lf], part.rows.slice(0, 0), part, self._project.params.lfs.time_limit_s)
 
     def _stop(self, letter: DeadLetter, part: Part) -> Stop:
         usual = self._project.params.lfs.time_limit_s
@@ -137,12 +146,6 @@ class Voter:
 def ran_out_of_time(letter: DeadLetter) -> bool:
     """Whether this row was not voted on because the time was up."""
     return (letter.error, letter.message) == (TimeoutError.__name__, TOO_SLOW)
-
-
-def _load(lf: LabelingFunction) -> None:
-    for resource in lf.resources.values():
-        if isinstance(resource, Resource):
-            _ = resource.value
 
 
 def _place(traceback: str, folder: Path) -> str | None:

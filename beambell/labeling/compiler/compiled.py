@@ -18,7 +18,7 @@ from beambell.labeling.compiler.plan import Build, Plan, Planner
 from beambell.labeling.compiler.program import Found, Program, as_patterns, as_votes
 from beambell.labeling.compiler.store import Folder, build
 from beambell.labeling.core import ABSTAIN, MAX_CLASSES, LabelingFunction, check_fields, check_labels, raise_error
-from beambell.labeling.evaluate import PackedEvaluation, VoteMatrix, evaluate, prepare
+from beambell.labeling.evaluate import Evaluate, PackedEvaluation, VoteMatrix, evaluate, prepare
 from beambell.labeling.python import adopt
 from beambell.labeling.row import Columns
 
@@ -117,6 +117,7 @@ class CompiledLFs:
         stream: str,
         fingerprints: Mapping[str, str] | None = None,
         time_limit_s: float | None = None,
+        evaluate_plainly: Evaluate = evaluate,
     ) -> PackedEvaluation:
         """Vote on rows of one stream exactly as `beambell.labeling.evaluate` does, failures recorded, votes packed.
 
@@ -132,6 +133,8 @@ class CompiledLFs:
             By name, where known; computed otherwise when first needed.
         time_limit_s
             Seconds that one of those left to the plain evaluation may take; see there.
+        evaluate_plainly
+            The plain evaluation, or one that does the same elsewhere: see `beambell.labeling.apart`.
 
         Raises
         ------
@@ -146,7 +149,7 @@ class CompiledLFs:
         start = time.perf_counter()
         packed = compiled.run(table, stream, as_patterns(compiled.labels, cardinality))
         share = (time.perf_counter() - start) / max(1, len(self.lfs) - len(others))
-        plain = evaluate(
+        plain = evaluate_plainly(
             [self.lfs[number] for number in others],
             table,
             cardinality=cardinality,
