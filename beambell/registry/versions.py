@@ -11,7 +11,8 @@ from beambell.config import NAME_PATTERN
 from beambell.config.formats import has_other_format, with_format
 from beambell.errors import RegistryError, UsageError
 from beambell.project import Project
-from beambell.store import Layout, Manifest
+from beambell.state.contributors import sum_up
+from beambell.store import Layout, Manifest, Partition
 from beambell.store.numbered import read_numbered
 
 
@@ -136,20 +137,33 @@ def holds(version: ModelVersion, model: Manifest) -> bool:
 
 
 def lineage(project: Project, model: Manifest) -> dict[str, Any]:
-    """All that made a model: labels, rows, label models, LF fingerprints and parameters, by digest."""
+    """All that made a model: labels, rows, votes, feedback, label models, LF fingerprints and parameters, by digest.
+
+    Models that were trained before they said by which LFs their labels were made are asked by their labels, if these
+    are still published.
+    """
     label_models = {}
     for manifest_id in model.facts["label_models"]:
         past = project.store.past(Layout.LABEL_MODEL, manifest_id)
         label_models[manifest_id] = {"kind": past.facts["kind"], **past.inputs} if past else {}
-    lfs = {}
-    for partition in model.facts["labels"]:
-        votes = project.store.read(f"{Layout.VOTES}/stream={partition.replace('/', '/dt=')}")
-        for lf in votes.facts["lfs"] if votes else ():
-            lfs[lf["name"]] = lf["fingerprint"]
+    said = model.facts
+    if "unknown_lfs" not in said:
+        said = sum_up(project.store, {p: _labels(project, p, id_) for p, id_ in _partitions(model)})
     return {
         "labels": dict(model.facts["labels"]),
         "rows": dict(model.facts["sources"]),
         "label_models": label_models,
-        "lfs": dict(sorted(lfs.items())),
+        **{name: said[name] for name in ("lfs", "earlier_lfs", "unknown_lfs")},
+        **{name: said[name] for name in ("votes", "feedback") if name in said},
         "params": dict(model.inputs),
     }
+
+
+def _partitions(model: Manifest) -> list[tuple[Partition, str]]:
+    return [(Partition(*key.split("/")), manifest_id) for key, manifest_id in model.facts["labels"].items()]
+
+
+def _labels(project: Project, partition: Partition, manifest_id: str) -> Manifest | None:
+    """Published labels of a partition, if they are still those of that id."""
+    labels = project.store.read(Layout.of(Layout.LABELS, partition))
+    return labels if labels and labels.id == manifest_id else None

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from beambell.state.contributors import FACT
 from beambell.state.members import read_members
 from beambell.store import Layout, Manifest, Store
+from beambell.store.families import FAMILIES
 from beambell.store.snapshot import Artefact, Snapshot
 
 SHORT = 16
@@ -18,25 +21,6 @@ FEWEST = 8  # digits that stand for a digest
 GONE = "unknown since the function was changed or removed"
 
 PastTables = Callable[[str, str, str], Iterable[str] | None]
-
-_TITLES = {
-    Layout.PARTITIONS: "partition",
-    Layout.DELIVERIES: "delivery",
-    Layout.ANSWERS: "answers",
-    Layout.AGGREGATES: "aggregate",
-    Layout.VOTES: "votes",
-    Layout.CANDIDATES: "candidate labels",
-    Layout.LABELS: "labels",
-    Layout.VERDICTS: "verdict",
-    Layout.STATE: "state",
-    Layout.FEEDBACK_BATCHES: "feedback batch",
-    Layout.FEEDBACK: "feedback",
-    Layout.LABEL_MODEL: "label model",
-    Layout.END_MODEL: "end model",
-    Layout.REGISTRY: "model version",
-    Layout.EVALUATION: "evaluation",
-    Layout.DECISIONS: "decision",
-}
 
 
 @dataclass(frozen=True)
@@ -72,12 +56,22 @@ class Graph:
         By key.
     parents, children
         Key to keys, in order: what it was made from, and what was made with it.
+    voters
+        Fingerprints by name of the labeling functions that cast votes, by the votes' key.
+    meanings
+        Digest of these, by the votes' key, as states have it.
+    asides
+        Votes and those of their labeling functions of whose votes no label was made, as shadow functions are: lineage
+        of the one names the other, and that of nothing else.
     """
 
     nodes: dict[str, Node] = field(default_factory=dict)
     parents: defaultdict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
     children: defaultdict[str, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
     digests: dict[str, list[str]] = field(default_factory=dict)
+    voters: dict[str, dict[str, str]] = field(default_factory=dict)
+    meanings: dict[str, str] = field(default_factory=dict)
+    asides: set[tuple[str, str]] = field(default_factory=set)
 
     def add(self, node: Node) -> str:
         """Add a node, unless one of that key is there."""
@@ -103,11 +97,20 @@ class Graph:
         """All that is reached from a node in one direction."""
         seen, todo = set[str](), [key]
         while todo:
-            for other in direction.get(todo.pop(), ()):
+            here = todo.pop()
+            for other in self.next(here, direction, start=key):
                 if other not in seen:
                     seen.add(other)
-                    todo.append(other)
+                    if not self._is_aside(here, other):
+                        todo.append(other)
         return seen
+
+    def next(self, here: str, direction: Mapping[str, Mapping[str, None]], *, start: str) -> list[str]:
+        """One step from a node, on the way from where one started."""
+        return [other for other in direction.get(here, ()) if here == start or not self._is_aside(here, other)]
+
+    def _is_aside(self, one: str, other: str) -> bool:
+        return (one, other) in self.asides or (other, one) in self.asides
 
 
 def build_graph(store: Store, snapshot: Snapshot, past_tables: PastTables = lambda *_: None) -> Graph:
@@ -134,6 +137,9 @@ def build_graph(store: Store, snapshot: Snapshot, past_tables: PastTables = lamb
         if artefact.family in (Layout.FEEDBACK, Layout.ANSWERS):
             for _, _, digest in artefact.manifest.facts["partitions"].values():
                 graph.digests.setdefault(digest or "", []).append(key)
+        if artefact.family == Layout.VOTES:
+            graph.meanings[key] = artefact.manifest.inputs["lfs"]
+            graph.voters[key] = {lf["name"]: lf["fingerprint"] for lf in artefact.manifest.facts["lfs"]}
     for artefact in artefacts:
         for parent in _parents(store, artefact, graph):
             graph.connect(keys[artefact.place], parent)
@@ -142,19 +148,37 @@ def build_graph(store: Store, snapshot: Snapshot, past_tables: PastTables = lamb
                 graph.connect(keys[artefact.place], past)
                 for table in tables:
                     graph.connect(past, table)
+    graph.asides |= set(_asides(artefacts, keys, graph))
     return graph
+
+
+def _asides(artefacts: Iterable[Artefact], keys: Mapping[str, str], graph: Graph) -> Iterator[tuple[str, str]]:
+    """Find the labeling functions that voted, and that no label model listened to which labelled by these votes."""
+    models = {a.manifest.id: a.manifest for a in artefacts if a.family == Layout.LABEL_MODEL}
+    heard: dict[str, set[str]] = {}
+    for artefact in artefacts:
+        if artefact.family in (Layout.CANDIDATES, Layout.LABELS):
+            model = models.get(artefact.manifest.inputs["label_model"])
+            names = artefact.manifest.facts.get(FACT) or (model.facts["lfs"] if model else None)
+            for parent in graph.parents[keys[artefact.place]]:
+                if parent in graph.voters:
+                    heard.setdefault(parent, set()).update(graph.voters[parent] if names is None else names)
+    for votes, names in heard.items():
+        for name, fingerprint in graph.voters[votes].items():
+            if name not in names:
+                yield votes, _lf(graph, name, fingerprint)
 
 
 def _node(artefact: Artefact) -> Node:
     manifest = artefact.manifest
-    kind = _TITLES[artefact.family]
+    kind = FAMILIES[artefact.family].title
     if artefact.family == Layout.REGISTRY:
         name = f"{manifest.facts['name']}@v{manifest.facts['version']}"
     elif artefact.family == Layout.DECISIONS:
         name = f"{manifest.facts['action']} {manifest.facts['version']} ({artefact.folder.rpartition('/')[2]})"
     elif artefact.family == Layout.DELIVERIES:
         name = str(manifest.facts["file"])
-    elif artefact.family == Layout.FEEDBACK_BATCHES:
+    elif artefact.family in (Layout.FEEDBACK_BATCHES, Layout.FEEDBACK_QUEUES):
         name = artefact.folder.rpartition("/")[2]
     elif artefact.family == Layout.AGGREGATES:
         name = artefact.folder.removeprefix(f"{Layout.AGGREGATES}/")
@@ -182,8 +206,7 @@ def _parents(store: Store, artefact: Artefact, graph: Graph) -> Iterator[str]:  
                 known = {"rows": ("partition", partition), "feedback": ("answers", None)}
                 yield _made(graph, *known.get(name, ("aggregate", f"{_spec(artefact)}/{name}")), digest)
         case Layout.STATE:
-            for whom, member in read_members(store, manifest).items():
-                yield _made(graph, "votes", str(whom), member.votes)
+            yield from _members(store, graph, manifest)
         case Layout.LABEL_MODEL:
             yield _made(graph, "state", None, manifest.inputs["state"])
             yield from _feedback(graph, manifest)
@@ -193,7 +216,9 @@ def _parents(store: Store, artefact: Artefact, graph: Graph) -> Iterator[str]:  
         case Layout.FEEDBACK | Layout.ANSWERS:
             yield from (key for key in map("feedback batch {}".format, manifest.facts["batches"]) if key in graph.nodes)
         case Layout.CANDIDATES | Layout.LABELS:
-            yield _made(graph, "votes", partition, manifest.inputs["votes"])
+            lfs = manifest.facts.get(FACT, {})
+            yield _votes(graph, partition, manifest.inputs["votes"], lfs)
+            yield from (_lf(graph, name, fingerprint) for name, fingerprint in lfs.items())
             yield _made(graph, "label model", None, manifest.inputs["label_model"])
             yield from _feedback(graph, manifest)
             if artefact.family == Layout.LABELS:
@@ -204,6 +229,7 @@ def _parents(store: Store, artefact: Artefact, graph: Graph) -> Iterator[str]:  
         case Layout.END_MODEL:
             yield from (_made(graph, "labels", p, digest) for p, digest in manifest.facts["labels"].items())
             yield from (_made(graph, "partition", p, digest) for p, digest in manifest.facts["sources"].items())
+            yield from _lfs(graph, manifest.facts)
         case Layout.EVALUATION:
             yield _made(graph, "end model", None, manifest.inputs["end model"])
         case Layout.REGISTRY:
@@ -212,10 +238,41 @@ def _parents(store: Store, artefact: Artefact, graph: Graph) -> Iterator[str]:  
                 yield _made(graph, "evaluation", None, manifest.inputs["evaluation"])
             # What replaced labels have forgotten, the version itself has on record.
             lineage = manifest.facts["lineage"]
-            yield from (_lf(graph, name, fingerprint) for name, fingerprint in lineage["lfs"].items())
+            yield from _lfs(graph, lineage)
             yield from (_made(graph, "label model", None, digest) for digest in lineage["label_models"])
+        case Layout.FEEDBACK_QUEUES:
+            yield _made(graph, "label model", None, manifest.inputs["label_model"])
         case Layout.DECISIONS:
             yield _made(graph, "model version", None, manifest.inputs["version"])
+
+
+def _members(store: Store, graph: Graph, state: Manifest) -> Iterator[str]:
+    for partition, member in read_members(store, state).items():
+        key = _made(graph, "votes", str(partition), member.votes)
+        same = graph.meanings.get(key) in (None, state.inputs["lfs"])
+        yield key if same else _votes_of_others(graph, str(partition), member.votes)
+
+
+def _votes(graph: Graph, partition: str | None, digest: str, lfs: Mapping[str, str]) -> str:
+    """Find the votes that labels were made from; the same votes, cast by other functions since, are not these."""
+    key = _made(graph, "votes", partition, digest)
+    cast_by = graph.voters.get(key)
+    if cast_by is None or lfs.items() <= cast_by.items():
+        return key
+    return _votes_of_others(graph, partition or "", digest)
+
+
+def _votes_of_others(graph: Graph, partition: str, digest: str) -> str:
+    """Add votes of which today's labeling functions have cast the same."""
+    short = digest[:SHORT]
+    return graph.add(Node(f"votes {partition} {short} of other LFs", "votes", partition, {"digest": short}, False))
+
+
+def _lfs(graph: Graph, facts: Mapping[str, Any]) -> Iterator[str]:
+    """Labeling functions, of whatever versions, that the labels of a model were made from."""
+    yield from (_lf(graph, name, fingerprint) for name, fingerprint in facts.get("lfs", {}).items())
+    for name, fingerprints in facts.get("earlier_lfs", {}).items():
+        yield from (_lf(graph, name, fingerprint) for fingerprint in fingerprints)
 
 
 def _feedback(graph: Graph, manifest: Manifest) -> Iterator[str]:

@@ -103,11 +103,21 @@ def trace(project: Project, text: str) -> Lineage:
     return Lineage(
         subject=key,
         nodes={name: graph.nodes[name] for name in sorted(seen)},
-        made_from={name: list(graph.parents[name]) for name in sorted({key} | up) if graph.parents.get(name)},
-        made_with={name: list(graph.children[name]) for name in sorted({key} | down) if graph.children.get(name)},
+        made_from=_edges(graph, graph.parents, key, up),
+        made_with=_edges(graph, graph.children, key, down),
         label=_label(project, key.removeprefix("labels "), row) if row is not None else None,
         sources=dict(_sources(project, (graph.nodes[name] for name in sorted({key} | up)))),
     )
+
+
+def _edges(
+    graph: Graph, direction: Mapping[str, Mapping[str, None]], key: str, reached: set[str]
+) -> dict[str, list[str]]:
+    found = {}
+    for name in sorted({key} | reached):
+        if others := [other for other in graph.next(name, direction, start=key) if other in reached]:
+            found[name] = others
+    return found
 
 
 def _past_tables(project: Project, snapshot: Snapshot) -> PastTables:

@@ -21,6 +21,7 @@ from beambell.feedback.stored import LIMITING, OF_LABELS, SETTING, Reviewed, rea
 from beambell.labeling import patterns as packed
 from beambell.project import Project
 from beambell.state import PatternCounts
+from beambell.state.contributors import FACT, heard
 from beambell.steps.apply import coverage_facts
 from beambell.steps.stage import Plan, Task
 from beambell.store import FileRef, Layout, Manifest, Partition, Selection
@@ -368,6 +369,7 @@ def read_answers(project: Project, work: LabelWork) -> pa.Table | None:
 def publish_candidate(project: Project, work: LabelWork, labels: FileRef, posteriors: Posteriors) -> Manifest:
     """Publish the candidate labels of one partition, with the figures the gate judges."""
     store, folder = project.store, Layout.of(Layout.CANDIDATES, work.partition)
+    votes = store.require(Layout.of(Layout.VOTES, work.partition), "run `beambell apply`")
     everyone = PatternCounts.from_table(read_table(store, Layout.of(Layout.VOTES, work.partition), work.patterns))
     counts = everyone.restrict(posteriors.lfs)
     facts = {
@@ -376,6 +378,7 @@ def publish_candidate(project: Project, work: LabelWork, labels: FileRef, poster
         "classes": posteriors.classes,
         **coverage_facts(counts.analysis()),
         "patterns": counts.n_patterns,
+        FACT: heard(votes, posteriors.lfs),  # its votes may be replaced while its labels stay
         **_label_facts(counts, posteriors),
     }
     if work.reviewed:

@@ -14,6 +14,7 @@ from beambell.config.formats import with_format
 from beambell.errors import TrainingError
 from beambell.model import EndModel, holdout
 from beambell.project import Project
+from beambell.state.contributors import sum_up
 from beambell.steps.stage import Outcome, Plan, Task, staleness
 from beambell.store import FileRef, Layout, Manifest, Partition, Selection, digest
 from beambell.store.partition import days_before
@@ -127,6 +128,11 @@ def _publish(project: Project, sources: Sources) -> Manifest:
         "labels": {str(p): manifest.id for p, manifest in sources.labels.items()},
         "sources": {str(p): sources.rows[p].files["rows"].sha256 for p in sources.labels},
         "label_models": sorted({manifest.inputs["label_model"] for manifest in sources.labels.values()}),
+        **sum_up(store, sources.labels),
+        **{
+            name: {str(p): m.inputs[name] for p, m in sources.labels.items() if name in m.inputs}
+            for name in ("votes", "feedback")
+        },
     }
     return store.publish(folder, Manifest("end_model", files, _inputs(project, sources), facts), keep_history=True)
 

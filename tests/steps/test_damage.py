@@ -8,14 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from every_kind import STATEFUL, project_of_every_kind
 from projects import change_params, run_stages, tree_bytes
 
 from beambell import Project
 from beambell.cli import main
 from beambell.errors import ArtefactError
 from beambell.steps.feedback import add_event
-from beambell.steps.review_queue import build_queue, record_queue
-from beambell.steps.starter import start
 from beambell.steps.verification import verify_project
 from beambell.store import Layout, Manifest, Store, canonical_json
 from beambell.store.families import FAMILIES, family_folder
@@ -25,22 +24,6 @@ LATE = """mail_id,received_at,sender,attachments,text
 z1,2026-01-02T11:00:00Z,ann@mail.example,0,My parcel arrived broken.
 z2,2026-01-04T12:00:00Z,bob@mail.example,1,Are you open today?
 """
-STATEFUL = """
-from beambell.labeling import aggregates, stateful_labeling_function
-
-
-@stateful_labeling_function(key="sender", aggregate=aggregates.count(), fields=(), label=OTHER)
-def known(row, past):
-    return past >= 2
-
-
-@stateful_labeling_function(
-    key="sender", aggregate=aggregates.feedback_rate(COMPLAINT, min_reviewed=1), fields=(), label=COMPLAINT
-)
-def complained(row, past):
-    return past is not None and past > 0.5
-"""
-GOLD = "stream,id,label\n" + "".join(f"mails,m{n:02d},{'complaint' if n % 2 else 'other'}\n" for n in range(1, 31))
 
 
 def flipped(path: Path, at: float = 0.5) -> None:
@@ -88,20 +71,8 @@ DAMAGES: tuple[Callable[[Path], None], ...] = (
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):
-    """A project that was run to the end, reviewed, and run again: it has artefacts of every kind; not to be changed."""
-    folder = tmp_path_factory.mktemp("damage") / "p"
-    start(folder)
-    lfs = folder / "labeling_functions" / "mails.py"
-    lfs.write_text(lfs.read_text() + STATEFUL)
-    (folder / "gold.csv").write_text(GOLD)
-    change_params(folder, evaluation={"gold": ["gold.csv"], "holdout": 0.5})
-    run_stages(folder)
-    project = Project(folder)
-    record_queue(project, build_queue(project, project.select(), size=5))
-    for row in ("m01", "m02", "m03", "m11", "m12"):
-        add_event(project, stream="mails", row_id=row, label="complaint", reviewer="ann", time="2026-02-01T00:00:00Z")
-    run_stages(folder)
-    return folder
+    """A project with artefacts of every kind; not to be changed."""
+    return project_of_every_kind(tmp_path_factory.mktemp("damage") / "p")
 
 
 @pytest.fixture
