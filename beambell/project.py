@@ -58,6 +58,12 @@ class Project:
         self.path = Path(path).resolve()
         self.params: Params = load_params(self.path)
         data = self.params.data
+        if "://" not in data and (self.path / data).exists() and not (self.path / data).is_dir():
+            raise ConfigError(
+                f"{data!r} is no folder",
+                where="data in params.yaml",
+                fix="name the folder of what is made, or a new one",
+            )
         self.store = Store(data if "://" in data else str(self.path / data), memory=self.volatile)
         self._depth = 0
 

@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from beambell.config.beam import BeamParams
 from beambell.config.classes import ClassName, check_distinct
-from beambell.config.places import LABELS, Cron, LabelsOrCron, Pattern, Place, Text
+from beambell.config.places import LABELS, Cron, LabelsOrCron, Pattern, Root, Text
 from beambell.config.section import Days, Name, Section, Share
 from beambell.config.streams import StreamParams
 
@@ -349,7 +349,7 @@ class Params(BaseSettings):
     )
 
     project: Name
-    data: Place = "data"
+    data: Root = "data"
     lock: Literal["shared", "machine"] = "shared"
     classes: Annotated[tuple[ClassName, ...], AfterValidator(_distinct)] = Field(min_length=2, max_length=100)
     streams: dict[Name, StreamParams] = Field(min_length=1)

@@ -42,6 +42,12 @@ def _reachable(text: str) -> str:
     return text
 
 
+def _is_no_file_url(text: str) -> str:
+    if text.lower().startswith(("file:", "local:")):
+        raise ValueError("a folder of this machine is written as a path, without file://")
+    return text
+
+
 def _check_installed(scheme: str) -> None:
     from importlib.util import find_spec
 
@@ -80,6 +86,7 @@ Text = Annotated[str, AfterValidator(_says_something)]
 """A text that says something."""
 
 Place = Annotated[Text, AfterValidator(_reachable)]
+Root = Annotated[Place, AfterValidator(_is_no_file_url)]
 """A folder, or a URL of a kind that fsspec knows, and for which what it needs is installed."""
 
 Pattern = Annotated[Place, AfterValidator(_valid_pattern), AfterValidator(_glob)]

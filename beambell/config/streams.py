@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from beambell.config.places import Pattern, Text
 from beambell.config.section import Section
 
 Grain = Literal["hour", "day", "month"]
 FieldType = Literal["string", "int", "float", "bool"]
+_FORMATS = {"hour": "%Y-%m-%dT%H", "day": "%Y-%m-%d", "month": "%Y-%m"}
 RESERVED_COLUMNS = frozenset({"id", "ts", "dt", "stream", "label", "entropy"})
 
 
@@ -93,6 +94,14 @@ class CsvParams(Section):
         return self
 
 
+def _known_encoding(name: str) -> str:
+    try:
+        "".encode(name)
+    except LookupError:
+        raise ValueError("Python knows no such encoding of text; utf-8 and cp1252 are common ones") from None
+    return name
+
+
 class StreamParams(Section):
     """One stream of records: where its files arrive and what its columns mean.
 
@@ -139,7 +148,7 @@ class StreamParams(Section):
     undated: Text = "quarantine"
     future: Annotated[str | None, BeforeValidator(_duration)] = "2 days"
     removed: Literal["withdraw", "keep"] = "withdraw"
-    encoding: Text = "utf-8"
+    encoding: Annotated[Text, AfterValidator(_known_encoding)] = "utf-8"
     csv: CsvParams = CsvParams()
     delimiter: Delimiter | None = None
     max_text_chars: int = Field(default=100_000, gt=0)
@@ -149,6 +158,22 @@ class StreamParams(Section):
         if self.delimiter is not None and self.csv.delimiter not in (None, self.delimiter):
             raise ValueError("delimiter and csv.delimiter differ; leave out delimiter, the older name")
         return self
+
+    @model_validator(mode="after")
+    def _dates_are_partitions(self) -> StreamParams:
+        for key, date in (("first", self.first), ("undated", self.undated)):
+            if date is not None and date not in ("quarantine", "delivery") and not self._is_partition(date):
+                form = datetime(2026, 1, 3, 7, tzinfo=UTC).strftime(_FORMATS[self.grain])
+                raise ValueError(f"{key}: {date!r} is not a partition of grain {self.grain}, such as {form!r}")
+        if self.first in ("quarantine", "delivery"):
+            raise ValueError(f"first: {self.first!r} is no date")
+        return self
+
+    def _is_partition(self, date: str) -> bool:
+        try:
+            return datetime.strptime(date, _FORMATS[self.grain]).strftime(_FORMATS[self.grain]) == date  # noqa: DTZ007
+        except ValueError:
+            return False
 
     @model_validator(mode="after")
     def _columns_are_distinct(self) -> StreamParams:

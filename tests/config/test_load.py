@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from projects import REPOSITORY
 
+from beambell import Project
 from beambell.config import load_params
 from beambell.errors import ConfigError, ExitCode
 
@@ -73,6 +74,15 @@ def test_defaults_fill_what_is_not_said(tmp_path):
         (GOOD + "beam: {runner: ''}\n", 7, ["beam.runner"]),
         (GOOD + "beam: {options: [job_endpoint=here:1]}\n", 7, ["begins with --, unlike 'job_endpoint=here:1'"]),
         (GOOD + "beam: {options: [--runner=FlinkRunner]}\n", 7, ["name the runner in beam.runner"]),
+        (GOOD + "    encoding: klingon\n", 7, ["encoding", "no such encoding", "'klingon'"]),
+        (GOOD + "    encoding: rot13\n", 7, ["encoding", "no such encoding"]),
+        (GOOD + "    first: soon\n", 5, ["first: 'soon' is not a partition of grain day, such as '2026-01-03'"]),
+        (GOOD + "    first: '2026-02-30'\n", 5, ["first: '2026-02-30' is not a partition"]),
+        (GOOD + "    first: '2026-01'\n", 5, ["first: '2026-01' is not a partition of grain day"]),
+        (GOOD + "    grain: hour\n    first: '2026-01-01'\n", 5, ["grain hour, such as '2026-01-03T07'"]),
+        (GOOD + "    first: delivery\n", 5, ["first: 'delivery' is no date"]),
+        (GOOD + "    undated: never\n", 5, ["undated: 'never' is not a partition"]),
+        (GOOD + "data: file:///srv/data\n", 7, ["data", "written as a path, without file://"]),
         ("- a\n- b\n", None, ["expected a mapping"]),
         ("a: [", 1, ["not valid YAML"]),
     ],
@@ -86,6 +96,13 @@ def test_a_wrong_file_is_named_with_line_and_key(tmp_path, text, line, words):
         assert word in message
     assert "tuple" not in message
     assert caught.value.exit_code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize("data", ["params.yaml", "/dev/null"])
+def test_a_data_root_that_is_no_folder_is_said(tmp_path, data):
+    (tmp_path / "params.yaml").write_text(GOOD + f"data: {data}\n")
+    with pytest.raises(ConfigError, match=r"data in params\.yaml: .* is no folder"):
+        Project(tmp_path)
 
 
 def test_a_missing_file_says_what_to_do(tmp_path):
