@@ -225,6 +225,14 @@ class SnorkelFunction(Scripted):
 
     original: Any = dataclasses.field(repr=False)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for mapper in preprocessors(self.original):
+            # By a key that tells two rows apart by less than all of them, one row's result would be another's, and
+            # votes would depend on which rows come together.
+            mapper._memoize_key = sys.modules["snorkel.map.core"].get_hashable
+            mapper.reset_cache()
+
     @property
     def fields(self) -> None:
         """Unknown: it may read any column."""

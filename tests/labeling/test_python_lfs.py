@@ -433,3 +433,31 @@ def test_importing_the_language_is_cheap():
     code = "import sys, beambell.labeling; print(sorted({'pandas', 'snorkel', 'torch', 'sklearn'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("key", [len, lambda x: None, lambda x: x.text[:1], lambda x: x.id, None])
+@pytest.mark.parametrize("size", [1, 2, 3, 6])
+def test_what_a_preprocessor_remembers_does_not_depend_on_how_rows_are_cut(key, size):
+    pytest.importorskip("snorkel")
+    from snorkel.labeling import labeling_function as snorkel_lf
+    from snorkel.preprocess import preprocessor
+
+    @preprocessor(memoize=True, memoize_key=key)
+    def lower(x):
+        x.lower = x.text.lower()
+        return x
+
+    @preprocessor(memoize=True, memoize_key=key, pre=[lower])
+    def count(x):
+        x.n = x.lower.count("a")
+        return x
+
+    @snorkel_lf(pre=[count])
+    def many(x):
+        return 1 if x.n > 1 else 0
+
+    texts = ["AAb", "Abc", "aac", "abb", "aaa", "bcd"]
+    table = pa.table({"id": ["same"] * 6, "text": texts})
+    parts = [table.slice(start, size) for start in range(0, 6, size)]
+    votes = [evaluate([many], part, cardinality=2, stream="m").votes[:, 0] for part in parts]
+    assert np.concatenate(votes).tolist() == [1, 0, 1, 0, 1, 0]
