@@ -135,19 +135,33 @@ class FeedbackParams(Section):
     queue: ReviewQueueParams = ReviewQueueParams()
 
 
-def _finite(options: dict[str, Any]) -> dict[str, Any]:
+def _plain(options: dict[str, Any]) -> dict[str, Any]:
     for key, value in options.items():
-        numbers = value if isinstance(value, (list, tuple)) else (value,)
-        if any(isinstance(number, float) and not isfinite(number) for number in numbers):
-            raise ValueError(f"{key} should be a finite number")
+        _check_plain(value, key)
     return options
+
+
+def _check_plain(value: Any, key: str) -> None:
+    """Refuse what YAML can write and JSON cannot: a label model is known by its options."""
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError(f"{key} should be a finite number")
+    if isinstance(value, list | tuple):
+        for one in value:
+            _check_plain(one, key)
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            _check_plain(one, f"{key}.{name}")
+        if not all(isinstance(name, str) for name in value):
+            raise ValueError(f"{key} should have words for keys")
+    elif not isinstance(value, str | int | float | None):
+        raise ValueError(f"{key} should be a number, a word, yes or no; write a date in quotes")  # noqa: TRY004
 
 
 class LabelModelParams(Section):
     """Which label model, and its options (see ``beambell.label_model``)."""
 
     kind: Text = "dawid_skene"
-    options: Annotated[dict[str, Any], AfterValidator(_finite)] = Field(default={})
+    options: Annotated[dict[str, Any], AfterValidator(_plain)] = Field(default={})
 
 
 class LabelParams(Section):
