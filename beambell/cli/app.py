@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from beambell import __version__
 from beambell.arguments import refuse_credentials
 from beambell.cli.console import Console
 from beambell.cli.feedback import feedback_app
+from beambell.cli.help import InOrderOfUse
 from beambell.cli.lf import lf_app
 from beambell.cli.lm import lm_app
 from beambell.cli.models import models_app
@@ -40,7 +42,25 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rendering help with rich costs half a second of imports
+    cls=InOrderOfUse,
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"beambell {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version, and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
 app.add_typer(feedback_app, name="feedback")
 app.add_typer(lf_app, name="lf")
 app.add_typer(lm_app, name="lm")
@@ -192,11 +212,13 @@ def _show_plans(console: Console, stages: Sequence[Stage], project: Project, sel
 
 def _do(console: Console, stages: Sequence[Stage], project: Project, selection: Selection) -> None:
     """Run stages; exit with the code of the worst that happened, when all is done that could be."""
+    console = Console(as_json=console.as_json, gathers=len(stages) > 1)
     ended = []
     with project.writing():
         for one in run_in_order(stages, project, selection, console.working):
             ended.append(one)
             console.ended(one)
+    console.idle()
     error = worst(ended)
     if error and len(ended) == 1:
         raise error

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from beambell.document import write_document
@@ -32,10 +33,14 @@ class Console:
     ----------
     as_json
         Print results as one JSON document, and nothing else on stdout.
+    gathers
+        Report stages that had nothing to do together.
     """
 
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self, *, as_json: bool, gathers: bool = False) -> None:
         self.as_json = as_json
+        self.gathers = gathers
+        self._idle: list[str] = []
 
     @property
     def out(self) -> RichConsole:
@@ -63,10 +68,16 @@ class Console:
             out.print(part)
 
     @contextmanager
-    def working(self, stage: str) -> Iterator[None]:
-        """Show that a stage is at work: a spinner on a terminal, a log line elsewhere."""
+    def working(self, stage: str, total: Callable[[], int] | None = None) -> Iterator[None]:
+        """Show that a stage is at work, and how far it is: on a terminal; a log line elsewhere.
+
+        Parameters
+        ----------
+        total
+            Counts the units of work there are; asked only where somebody looks.
+        """
         if sys.stderr.isatty():
-            with self.err.status(f"{stage} ..."):
+            with self.err.status(f"{stage} ...") as status, _counted(stage, total, status.update):
                 yield
         else:
             self.log("started", stage=stage)
@@ -85,7 +96,11 @@ class Console:
     def ended(self, ended: Ended) -> None:
         """Report how a stage of a run ended; its error is for the end."""
         if ended.error is None and ended.ran:
-            self.outcome(ended.outcome)
+            if ended.outcome.is_idle and self.gathers and not self.as_json:
+                self._warn_of(ended.outcome)
+                self._idle.append(ended.outcome.stage)
+            else:
+                self.outcome(ended.outcome)
             return
         self._warn_of(ended.outcome)
         if not self.as_json:
@@ -95,6 +110,11 @@ class Console:
                 f"[bold]{ended.outcome.stage:<9}[/] [red]{ended.end}[/]"
                 + "".join(f", {part}" for part in (did, figures) if part)
             )
+
+    def idle(self) -> None:
+        """Report, in one line, the stages that had nothing to do."""
+        if self._idle:
+            self.out.print(f"nothing to do in {', '.join(self._idle)}: up to date")
 
     def outcome(self, outcome: Outcome) -> None:
         """Report what a stage did."""
@@ -126,6 +146,8 @@ class Console:
 
     def plan(self, plan: Plan) -> None:
         """Report what a stage would do, and why."""
+        from beambell.steps.stage import some_of
+
         self.warn(plan.warnings)
         head = f"[bold]{plan.stage:<9}[/] {len(plan.tasks)} to do, {plan.current} up to date"
         self.out.print(head if plan.tasks else f"[dim]{head}[/]")
@@ -135,7 +157,7 @@ class Console:
             self.out.print(f"            and {len(plan.tasks) - REASONS_SHOWN} more")
         for reason in dict.fromkeys(task.reason for task in plan.waiting):
             keys = [task.key for task in plan.waiting if task.reason == reason]
-            self.out.print(f"            {len(keys)} wait: {plain(reason)}: {plain(', '.join(keys))}")
+            self.out.print(f"            {len(keys)} wait: {plain(reason)}: {plain(some_of(keys, REASONS_SHOWN))}")
         for note in plan.notes:
             self.out.print(f"            {plain(note)}")
         if plan.refused:
@@ -173,6 +195,29 @@ def _console(*, stderr: bool) -> RichConsole:
 
     width = None if (sys.stderr if stderr else sys.stdout).isatty() else FILE_WIDTH
     return Visible(stderr=stderr, highlight=False, soft_wrap=True, width=width)
+
+
+@contextmanager
+def _counted(stage: str, total: Callable[[], int] | None, show: Callable[[str], None]) -> Iterator[None]:
+    """Show how many artefacts a stage has published, of how many: each is one manifest."""
+    from beambell.store.files import Files
+
+    before, done = Files.observer, count(1)
+    of = f" of {total():,}" if total else ""
+
+    def watch(verb: str, name: str) -> None:
+        if before:
+            before(verb, name)
+        if name.endswith("/manifest.json"):
+            show(f"{stage} {next(done):,}{of} ...")
+
+    Files.observer = watch
+    try:
+        if of:
+            show(f"{stage} 0{of} ...")
+        yield
+    finally:
+        Files.observer = before
 
 
 def plan_to_dict(plan: Plan) -> dict[str, Any]:

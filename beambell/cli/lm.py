@@ -13,7 +13,10 @@ from beambell.errors import UsageError
 
 Against = Annotated[
     str | None,
-    typer.Option("--against", help="Judge by gold, or by feedback that only measures; the latter if there is."),
+    typer.Option(
+        "--against",
+        help="Judge by gold, or by feedback that only measures; by gold, if any.",
+    ),
 ]
 
 lm_app = typer.Typer(help="Compare label models.", no_args_is_help=True)
@@ -38,14 +41,25 @@ def lm_compare(
     from beambell.report.lm_text import comparison_text
     from beambell.report.lm_views import compare_label_models
     from beambell.steps.fit import read_feedback
-    from beambell.steps.gold_rows import gold_of
+    from beambell.steps.gold_rows import gold_files, gold_of
+    from beambell.steps.train import find_sources
 
     if against not in (None, "gold", "feedback"):
         raise UsageError(f"unknown judge {against!r}", where="--against", fix="use gold or feedback")
     opened = open_project(project)
-    reviewed = None if against == "gold" else read_feedback(opened, opened.weighing_lfs, "evaluate")
+    by_gold = against == "gold" or (against is None and bool(gold_files(opened)))
+    reviewed = None if by_gold else read_feedback(opened, opened.weighing_lfs, "evaluate")
     if against == "feedback" and reviewed is None:
         raise UsageError("no feedback only measures", where="--against", fix="`beambell feedback status` says why")
     feedback, chosen = read_feedback(opened, opened.weighing_lfs), opened.select(stream, start, end)
-    view = compare_label_models(opened, chosen, sample, gold=gold_of(opened), feedback=feedback, reviewed=reviewed)
+    published = find_sources(opened).labels
+    view = compare_label_models(
+        opened,
+        chosen,
+        sample,
+        gold=gold_of(opened),
+        feedback=feedback,
+        reviewed=reviewed,
+        among=published or None,
+    )
     Console(as_json=json).show(view, comparison_text(view))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from beambell.cli.stages import Stage
@@ -55,14 +56,14 @@ def run_in_order(
     stages: Sequence[Stage],
     project: Project,
     selection: Selection,
-    working: Callable[[str], AbstractContextManager[None]],
+    working: Callable[[str, Callable[[], int]], AbstractContextManager[None]],
 ) -> Iterator[Ended]:
     """Run stages, each as far as it comes.
 
     Parameters
     ----------
     working
-        Shows that a stage is at work.
+        Shows that a stage is at work, of how many units if it asks.
     """
     from beambell.steps.stage import Outcome
 
@@ -72,12 +73,16 @@ def run_in_order(
             yield Ended(Outcome(stage.name), ran=False)
             continue
         try:
-            with working(stage.name), storage_errors("this machine"):
+            with working(stage.name, partial(_units, stage, project, selection)), storage_errors("this machine"):
                 ended = Ended(stage.run(project, selection))
         except BeamBellError as error:
             ended = Ended(_part_done(stage.name, error), error)
             stopped = not error.partial
         yield ended
+
+
+def _units(stage: Stage, project: Project, selection: Selection) -> int:
+    return len(stage.plan(project, selection).tasks)
 
 
 def worst(ended: Sequence[Ended]) -> BeamBellError | None:

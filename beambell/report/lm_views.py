@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
@@ -19,7 +19,7 @@ from beambell.project import Project
 from beambell.report.lf_trial import Gold
 from beambell.report.sample import draw
 from beambell.state import FeedbackCounts, PatternCounts
-from beambell.store import Selection
+from beambell.store import Partition, Selection
 
 Floats = npt.NDArray[np.float64]
 
@@ -115,6 +115,7 @@ def compare_label_models(
     gold: Gold,
     feedback: FeedbackCounts | None = None,
     reviewed: FeedbackCounts | None = None,
+    among: Collection[Partition] | None = None,
 ) -> Comparison:
     """Fit every kind of label model to the project's state, and judge them by rows whose class is known.
 
@@ -128,11 +129,13 @@ def compare_label_models(
         To fit with.
     reviewed
         To judge by instead of gold: feedback on rows that are not in ``feedback``.
+    among
+        Partitions whose gold counts: those whose labels `beambell summary` judges; ``None`` for all.
     """
     everyone, params = project.state(), project.params.label_model
     counts = everyone.restrict([name for name in everyone.lfs if name not in project.params.lfs.shadow])
     project.register_label_models(params.kind)
-    known = reviewed or _known(project, selection, sample, gold, counts)
+    known = reviewed or _known(project, selection, sample, gold, counts, among)
     options, classes = {params.kind: params.options}, project.params.classes
     made = compare(counts, classes, known=known, feedback=feedback, first=params.kind, options=options)
     return replace(made, judged_by="feedback" if reviewed else "gold")
@@ -213,12 +216,21 @@ def _fit(
 
 
 def _known(
-    project: Project, selection: Selection, sample: int, gold: Gold, counts: PatternCounts
+    project: Project,
+    selection: Selection,
+    sample: int,
+    gold: Gold,
+    counts: PatternCounts,
+    among: Collection[Partition] | None,
 ) -> FeedbackCounts | None:
     """Gold labels of a sample of rows, by pattern; rows whose votes are older than the state's are left out."""
     parts = []
     for part in draw(project, selection, sample):
-        if part.stored is not None and set(counts.lfs) <= set(part.stored.fingerprints):
+        if (
+            (among is None or part.partition in among)
+            and part.stored is not None
+            and set(counts.lfs) <= set(part.stored.fingerprints)
+        ):
             votes = np.column_stack([part.stored.of(name) for name in counts.lfs])
             parts.append(FeedbackCounts.from_labels(votes, gold(part), counts.cardinality, counts.lfs))
     return FeedbackCounts.sum(parts) if parts else None

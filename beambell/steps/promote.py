@@ -360,4 +360,5 @@ def _outcome(project: Project, version: ModelVersion, done: int, proposed: str |
         tagging = assign_stage(project, best, project.params.promotion.stage)
         figures["tag"] = tagging.text
         warnings = (tagging.text,) if tagging.wrong else ()
-    return Outcome(STAGE, done, 0 if done or proposed else 1, figures, warnings)
+    stands = bool(proposed or "held" in figures)
+    return Outcome(STAGE, done, 0 if done or proposed else 1, figures, warnings, stands=stands)

@@ -94,6 +94,8 @@ class Outcome:
         Sentences that a person should read.
     details
         What only machines read (``--json``), such as times: never part of an artefact.
+    stands
+        Whether its figures tell of something that holds, and that a person should read though nothing was done.
     """
 
     stage: str
@@ -102,6 +104,12 @@ class Outcome:
     figures: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     details: dict[str, Any] = field(default_factory=dict)
+    stands: bool = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there was nothing to do, and nothing to read."""
+        return not self.done and not self.stands
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""

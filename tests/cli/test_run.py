@@ -8,14 +8,15 @@ import shutil
 import pytest
 from projects import change_params, tree_bytes
 
-from beambell import Project
+from beambell import Project, __version__
 from beambell.cli import app as commands
-from beambell.cli import main
+from beambell.cli import console, main
 from beambell.cli.stages import STAGES
 from beambell.errors import GateError, PartError, StorageError, TrainingError
-from beambell.steps.stage import Outcome
+from beambell.steps.stage import Outcome, Plan, Refusal, Task
 from beambell.steps.starter import start
 from beambell.store import Layout
+from beambell.store.files import Files
 
 REFUSED = "mails/2026-01-02"
 """The one of the starter's three partitions in which fewer than 75 % of the rows have a vote."""
@@ -175,3 +176,81 @@ def test_what_a_stage_did_before_it_failed_in_part_is_told(beambell, monkeypatch
         "a file is gone",
     )
     assert "rows 20" in beambell("run")[1]
+
+
+# -- what people read ----------------------------------------------------------------------------------------------
+
+
+def test_a_run_with_nothing_to_do_says_so_in_one_line(project, beambell):
+    beambell("run")
+    (line,) = beambell("run")[1].splitlines()
+    assert line.startswith("nothing to do in ingest, ")
+    assert len(beambell("merge")[1].splitlines()) == 1  # a stage of its own tells its figures
+    change_params(project, model={"C": 3.0})
+    lines = beambell("run")[1].splitlines()
+    assert [line.split()[0] for line in lines[:2]] == ["train", "register"]
+    assert lines[-1].startswith("nothing to do in ")
+
+
+def test_a_decision_that_holds_is_told_though_nothing_was_done(beambell):
+    beambell("run")
+    beambell("models", "promote", "--by", "ann", "--reason", "first", "--override")
+    assert any(line.startswith("promote ") and "ann" in line for line in beambell("run")[1].splitlines())
+
+
+def test_the_version_and_the_commands_in_order_of_use(capsys):
+    shown = {}
+    for word in ("--version", "--help"):
+        with pytest.raises(SystemExit) as stop:
+            main([word])
+        assert stop.value.code == 0
+        shown[word] = capsys.readouterr().out
+    assert shown["--version"] == f"beambell {__version__}\n"
+    commands = shown["--help"].split("Commands:")[1].splitlines()
+    listed = [line.split()[0] for line in commands if line.startswith("  ") and line[2] != " "]
+    stages = [stage.name for stage in STAGES if stage.name != "feedback"]
+    assert listed[:3] == ["init", "run", "status"]
+    assert [name for name in listed if name in stages] == stages
+    assert listed.index("promote") < listed.index("verify") < listed.index("demo")
+
+
+LONG = "a_labeling_function_whose_name_is_as_long_as_names_may_be"
+
+
+@pytest.mark.parametrize("columns", [None, 40, 80], ids=["a file", "40 columns", "80 columns"])
+def test_no_name_and_no_label_is_cut(project, beambell, columns, monkeypatch):
+    classes = ["other", "Beschwerde über eine Lieferung, die niemals ankam"]
+    (project / "labeling_functions" / "mails.py").write_text(
+        f"from beambell.labeling import keyword\n{LONG} = keyword({LONG!r}, any_of=['late'], label=1)\n"
+    )
+    change_params(project, classes=classes)
+    if columns:
+        monkeypatch.setattr(console, "FILE_WIDTH", columns)
+    code, out, err = beambell("lf", "list")
+    assert code == 0, err
+    assert "…" not in out
+    if columns is None:
+        assert LONG in out
+        assert classes[1] in out
+    else:  # what is folded goes on in the lines below, column by column
+        assert all(out.count(letter) >= (LONG + classes[1]).count(letter) for letter in "abfgnüw")
+
+
+def test_work_on_a_terminal_shows_how_far_it_is():
+    seen = []
+    with console._counted("apply", lambda: 3, seen.append):  # what a spinner shows
+        for name in ("votes/a/votes-1.parquet", "votes/a/manifest.json", "votes/b/manifest.json"):
+            Files.observer("publish", name)
+    assert seen == ["apply 0 of 3 ...", "apply 1 of 3 ...", "apply 2 of 3 ..."]
+    assert Files.observer is None
+
+
+def test_lists_of_a_plan_are_bounded(capsys):
+    waiting = tuple(Task(f"mails/2026-{n:04}", "waits") for n in range(500))
+    tasks = tuple(Task(f"mails/2025-{n:04}", "new") for n in range(500))
+    refused = tuple(Refusal(f"mails/2024-{n:04}", "0.1 < 0.3", "2026-01-01T00:00:00Z") for n in range(500))
+    console.Console(as_json=False).plan(Plan("apply", tasks, 0, waiting, refused=refused))
+    out = capsys.readouterr().out
+    assert len(out) < 3000
+    assert out.count("495 more") == 3
+    assert out.count("500") == 3

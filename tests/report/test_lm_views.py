@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -94,3 +95,22 @@ def test_the_command_and_a_label_model_of_ones_own(tmp_path):
     assert view["models"][0]["kind"] == "mine"
     assert {model["kind"] for model in view["models"]} == {*label_model.kinds(), "mine"}
     assert all(0.5 < model["quality"]["accuracy"] <= 1 for model in view["models"])
+
+
+def test_summary_and_comparison_have_the_same_figures_for_the_same_thing(tmp_path):
+    folder = small_project(tmp_path, label_model={"kind": "majority"})
+    run_stages(folder)
+    for stream in ("comments", "messages"):  # what is not published is judged by neither
+        shutil.rmtree(folder / "data" / "labels" / f"stream={stream}" / "dt=2026-01-02")
+    run_stages(folder, "train", "evaluate")
+    answers = []
+    for words in (["summary"], ["lm", "compare"], ["lm", "compare", "--against", "gold"]):
+        command = [sys.executable, "-m", "beambell", *words, "--json", "--project", str(folder)]
+        answers.append(json.loads(subprocess.run(command, capture_output=True, check=True).stdout))
+    for made in answers[1:]:
+        (mine,) = [model["quality"] for model in made["models"] if model["kind"] == "majority"]
+        for name in ("majority_vote", "labels"):
+            theirs = answers[0]["metrics"][name]
+            assert mine["rows"] == theirs["rows"]
+            for figure in ("accuracy", "log_loss", "calibration_error"):
+                assert mine[figure] == pytest.approx(theirs[figure], abs=1e-5), (name, figure)
