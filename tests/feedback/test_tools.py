@@ -203,6 +203,25 @@ def test_a_word_in_a_field_is_no_answer_until_its_field_is_named():
     assert said([one], label_field="kind").brief == [("label", "spam")]
 
 
+@pytest.mark.parametrize("field", ["data.mail", "meta.post", "mail", "post", "data.of.mail", "of.mail"])
+def test_the_id_may_lie_anywhere_in_a_task_by_its_path(field):
+    place = {"data": {"mail": "r1", "stream": "s", "of": {"mail": "r1"}}, "meta": {"post": "r1"}}
+    own = annotation(SPAM)
+    for one in (
+        task(own) | place,
+        {**own, "task": {"id": 3, **place}},
+        {"action": "ANNOTATION_CREATED", "annotation": own, "task": {"id": 3, **place}, "project": {}},
+        {
+            "action": "ANNOTATIONS_CREATED",
+            "annotation": [{**own, "task": 3}],
+            "task": [{"id": 2, "data": {"mail": "r2"}}, {"id": 3, **place}],
+            "project": {},
+        },
+    ):
+        found = said([one], id_field=field)
+        assert (found.brief, found.events[0]["row_id"]) == ([("label", "spam")], "r1")
+
+
 @pytest.mark.parametrize(
     ("one", "counted"),
     [
@@ -213,6 +232,18 @@ def test_a_word_in_a_field_is_no_answer_until_its_field_is_named():
         (task(annotation()), (0, 1, 0)),
         (task(), (0, 1, 0)),
         (task(annotation(SPAM, ground_truth=True)), (1, 0, 0)),
+        (task(annotation(SPAM, last_action="rejected")), (0, 1, 0)),
+        (task(annotation(SPAM, last_action="fixed_and_accepted", reviews=[{"accepted": False}])), (1, 0, 0)),
+        (task(annotation(SPAM, reviews=[{"accepted": False}])), (0, 1, 0)),
+        (task(annotation(SPAM, reviews=[{"accepted": False}, {"accepted": True}])), (1, 0, 0)),
+        (
+            task(
+                annotation(
+                    SPAM, reviews=[{"accepted": False, "created_at": "2"}, {"accepted": True, "created_at": "1"}]
+                )
+            ),
+            (0, 1, 0),
+        ),
         (task(annotation(SPAM), annotation(SPAM, completed_by=8)), (2, 0, 0)),
         (task(annotation(SPAM), annotation(SPAM, id=42, updated_at="2026-01-04")), (1, 1, 0)),
         ({"action": "ANNOTATIONS_DELETED", "annotations": [{"id": 41}], "project": {}}, (0, 0, 1)),
@@ -439,6 +470,23 @@ def test_argilla_version_1(change, brief, counted):
         ("is_deleted", "1", [], (0, 1, 0)),
         ("skipped", "", [("label", "spam")], (1, 0, 0)),
         ("deleted", "later", [], (0, 0, 1)),
+        ("wasCancelled", "true", [], (0, 1, 0)),
+        ("Is Deleted", "yes", [], (0, 1, 0)),
+        ("removed", "1", [], (0, 1, 0)),
+        ("rejected", "true", [("not_label", "spam")], (1, 0, 0)),
+        ("isRejected", "no", [("label", "spam")], (1, 0, 0)),
+        ("reviewStatus", "rejected", [("not_label", "spam")], (1, 0, 0)),
+        ("Review Status", "approved", [("label", "spam")], (1, 0, 0)),
+        ("response-status", "discarded", [], (0, 1, 0)),
+        ("task_state", "shipped", [], (0, 0, 1)),
+        ("accepted", "false", [], (0, 0, 1)),
+        ("is_valid", "0", [], (0, 0, 1)),
+        ("verified", "True", [("label", "spam")], (1, 0, 0)),
+        ("correct", "no", [], (0, 0, 1)),
+        ("state", "rejected", [("not_label", "spam")], (1, 0, 0)),
+        ("state", "Ohio", [("label", "spam")], (1, 0, 0)),
+        ("outcome", "discarded", [], (0, 1, 0)),
+        ("review", "came too late", [("label", "spam")], (1, 0, 0)),
     ],
 )
 def test_a_column_that_takes_an_answer_back_is_understood_or_refused(column, value, brief, counted):

@@ -57,4 +57,4 @@ def named(name: str) -> Tool | None:
 
 def is_marked(names: Iterable[str]) -> bool:
     """Tell whether records with these keys have to be looked at one by one."""
-    return any(name.lower() in _MARKS or name.endswith(".responses") for name in names)
+    return any(name.lower() in _MARKS or plain.column(name) in _MARKS or name.endswith(".responses") for name in names)

@@ -31,7 +31,7 @@ from beambell.feedback.answers import (
 )
 from beambell.feedback.events import Verdict
 from beambell.feedback.tasks import HOW_PICKED
-from beambell.feedback.tools.plain import is_taken_back
+from beambell.feedback.tools.plain import FLAGS, column, is_taken_back
 from beambell.records.schema import Code
 
 #: Names of the controls in the labeling interface that `beambell feedback export` writes.
@@ -46,6 +46,8 @@ _CLASSES_IN: Final = ("choices", "taxonomy")
 #: What a result that names no class holds, by the name of its control's tag.
 _NO_CLASS_IN: Final = ("rating", "number", "selected", "text", "datetime", "ranker")
 _OF_MIN: Final = frozenset({"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement"})
+_KEPT: Final = frozenset({"created_at", "updated_at", "reviews", "last_action"})
+_IN_REVIEW: Final = "rejected in review"
 _SHOWN_WITH: Final = frozenset({"row_id", "stream", "text", "suggestion", "confidence", "votes", *HOW_PICKED})
 
 
@@ -95,8 +97,7 @@ def _annotations(record: Record, reading: Reading) -> Iterator[Given]:
             raise NotUnderstoodError("its data is not an object; export as JSON or JSON-MIN", Code.BAD_JSON)
         if not isinstance(annotations, list) or not all(isinstance(one, dict) for one in annotations):
             raise NotUnderstoodError("its annotations are not a list of objects", Code.BAD_JSON)
-        meta = record.get("meta")
-        carried = {**(meta if isinstance(meta, dict) else {}), **data}
+        carried = _carried(record)
         yield from ((one, carried) for one in annotations)
     elif "result" in record:
         yield record, _carried(record.get("task"))
@@ -117,8 +118,17 @@ def _of_webhook(record: Record) -> Iterator[Given]:
     for annotation in as_list(record.get("annotation")):
         if not isinstance(annotation, dict):
             raise NotUnderstoodError("its annotation is not an object", Code.BAD_JSON)
-        task = annotation.get("task")
-        yield annotation, _carried(task if isinstance(task, dict) else record.get("task"))
+        yield annotation, _carried(_task_of(annotation, record.get("task")))
+
+
+def _task_of(annotation: Record, beside: Any) -> Any:
+    """Give the task of an annotation: in it, or beside it, of several the one of its number."""
+    task = annotation.get("task")
+    if isinstance(task, dict):
+        return task
+    if isinstance(beside, list):
+        return next((one for one in beside if isinstance(one, dict) and one.get("id") == task), task)
+    return beside
 
 
 def _carried(task: Any) -> Record:
@@ -130,7 +140,9 @@ def _carried(task: Any) -> Record:
             Code.NO_ID,
         )
     data, meta = task.get("data"), task.get("meta")
-    return {**(meta if isinstance(meta, dict) else {}), **(data if isinstance(data, dict) else {})}
+    meta, data = (place if isinstance(place, dict) else {} for place in (meta, data))
+    # Both at once, and each under its own name, as --id-field may say.
+    return {"meta": meta, "data": data, **meta, **data}
 
 
 def _from_min(task: Record, reading: Reading) -> Record:
@@ -140,7 +152,7 @@ def _from_min(task: Record, reading: Reading) -> Record:
     if COMMENT not in (name, reading.id_field):
         results += [{"type": "textarea", "from_name": COMMENT, "value": value if isinstance(value, dict) else
                      {"text": value}} for value in as_list(_decoded(task.get(COMMENT)))]  # fmt: skip
-    kept = {key: task[key] for key in task if key in ("created_at", "updated_at") or key.lower().startswith("was_")}
+    kept = {key: task[key] for key in task if key in _KEPT or column(key) in FLAGS}
     return {"id": task.get("annotation_id"), "completed_by": task.get("annotator"), "result": results, **kept}
 
 
@@ -222,7 +234,7 @@ def _reviewer(completed_by: Any) -> str | None:
 
 
 def _outcome(annotation: Record, carried: Record, reading: Reading) -> Outcome:
-    taken_back = is_taken_back(annotation)
+    taken_back = BY_REVIEWER if is_taken_back(annotation) else _IN_REVIEW if _is_rejected(annotation) else None
     answer = _unsure(annotation) if taken_back else _answer(annotation, reading)
     if answer is None:
         return Skipped(NOT_CHOSEN)
@@ -230,7 +242,16 @@ def _outcome(annotation: Record, carried: Record, reading: Reading) -> Outcome:
     event |= {"reviewer": _reviewer(annotation.get("completed_by")), "time": _time(annotation)}
     identity = {name: str(event[name]) for name in ("row_id", "stream", "verdict", "label", "reviewer", "time")}
     event["event_id"] = "ls-" + short_hash([*identity.values(), str(annotation.get("id"))], 24)
-    return Answer(event, taken_back=BY_REVIEWER if taken_back else None)
+    return Answer(event, taken_back=taken_back)
+
+
+def _is_rejected(annotation: Record) -> bool:
+    """Tell whether the last that a reviewer of annotations said of it is that it is wrong."""
+    if not is_blank(annotation.get("last_action")):
+        return bool(annotation["last_action"] == "rejected")
+    reviews = [one for one in as_list(annotation.get("reviews")) if isinstance(one, dict)]
+    in_order = sorted(reviews, key=lambda one: str(one.get("created_at") or ""))
+    return bool(in_order) and in_order[-1].get("accepted") is False
 
 
 def _unsure(annotation: Record) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from beambell.feedback.answers import (
@@ -28,18 +30,36 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+@lru_cache(maxsize=4096)
+def column(name: str) -> str:
+    """Write a column's name in one way, however it is capitalised and joined: ``wasCancelled`` is ``was_cancelled``."""
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
+    return re.sub(r"[^\w]+", "_", parted).lower()
+
+
+def _asked_of(words: str) -> frozenset[str]:
+    """Give the names of columns that answer with yes or no."""
+    return frozenset(f"{before}{word}" for word in _words(words) for before in ("", "is_", "was_"))
+
+
 #: Columns that say with true that the answer does not count, with false that it does.
-FLAGS: Final = _words(
-    "was_cancelled was_canceled cancelled canceled is_cancelled is_canceled skipped is_skipped was_skipped "
-    "skip deleted is_deleted was_deleted discarded is_discarded was_discarded ignored is_ignored revoked "
-    "is_revoked retracted is_retracted withdrawn is_withdrawn"
+FLAGS: Final = _asked_of(
+    "cancelled canceled skipped skip deleted discarded ignored revoked retracted withdrawn removed superseded"
 )
+#: Those that say with true that the row is not of that class.
+_REFUSALS: Final = _asked_of("rejected")
+#: Those that say with true that the answer counts. With false, nobody knows: it may be wrong, or not looked at yet.
+_CONSENTS: Final = _asked_of("accepted approved valid validated verified confirmed correct")
 #: Columns whose words say what became of the answer.
-STATES: Final = _words("answer status answer_status annotation_status label_status review_status decision")
+STATES: Final = _words("answer decision status") | {
+    f"{what}_{word}" for what in _words("answer annotation label response review task") for word in ("status", "state")
+}
+#: Columns that may speak of something else: only words that take an answer back are understood there.
+_OFTEN_STATES: Final = _words("state final_status outcome resolution review review_result review_decision")
 #: Who, and when, in files of other hands; words that also name an author or the time of a text are not among them.
 REVIEWERS: Final = ("reviewer", "annotator", "annotated_by", "labeled_by", "labelled_by")
 TIMES: Final = ("time", "annotated_at", "labeled_at", "labelled_at")
-MARKS: Final = FLAGS | STATES | {*REVIEWERS[1:], *TIMES[1:]}
+MARKS: Final = FLAGS | _REFUSALS | _CONSENTS | STATES | _OFTEN_STATES | {*REVIEWERS[1:], *TIMES[1:]}
 
 _STANDS: Final = _words(
     "accept accepted approve approved submit submitted validated complete completed done finished confirmed "
@@ -117,27 +137,40 @@ def rejected(answer: dict[str, Any]) -> dict[str, Any]:
 
 def _state(record: Record, reading: Reading) -> tuple[str, list[Any]]:
     """Say what became of an answer, by all columns that speak of it; and the class, where such a column names it."""
-    state, words = "stands", []
+    said, words = {"stands"}, []
     for key, value in record.items():
-        name = key.lower() if isinstance(key, str) else ""
+        name = column(key) if isinstance(key, str) else ""
         if is_blank(value):
             continue
-        if name in FLAGS:
-            if _flag(key, value):
-                state = "taken back"
-        elif name in STATES:
-            word = (spelled(value) or "").lower().replace(" ", "_")
-            found = next((kind for kind, known in _KINDS.items() if word in known), None)
-            if found is None and reading.knows(value) and is_blank(record.get("label")):
-                words = [value]
-            elif found is None:
-                raise NotUnderstoodError(
-                    f"{key} is {shown(value)}: does the answer count? Write accept, reject or ignore there, or leave "
-                    "the column out"
-                )
-            elif found != "stands" and state != "taken back":
-                state = found
-    return state, words
+        if name in STATES and _kind_of(value) is None and reading.knows(value) and is_blank(record.get("label")):
+            words = [value]
+        else:
+            said.add(_said_by(name, key, value))
+    return next(kind for kind in ("taken back", "not yet", "rejected", "stands") if kind in said), words
+
+
+def _said_by(name: str, key: str, value: Any) -> str:
+    """Say what became of an answer, by one column."""
+    if name in FLAGS:
+        return "taken back" if _flag(key, value) else "stands"
+    if name in _REFUSALS:
+        return "rejected" if _flag(key, value) else "stands"
+    kind = _kind_of(value)
+    if name in _OFTEN_STATES:
+        return kind if kind in ("rejected", "taken back") else "stands"
+    if name in STATES and kind is not None:
+        return kind
+    if name in STATES or (name in _CONSENTS and not _flag(key, value)):
+        raise NotUnderstoodError(
+            f"{key} is {shown(value)}: does the answer count? Write accept, reject or ignore in a column `answer`, and "
+            f"leave {key} out, or correct it"
+        )
+    return "stands"
+
+
+def _kind_of(value: Any) -> str | None:
+    word = (spelled(value) or "").lower().replace(" ", "_")
+    return next((kind for kind, known in _KINDS.items() if word in known), None)
 
 
 _KINDS: Final = {"stands": _STANDS, "rejected": _REJECTS, "taken back": _TAKES_BACK, "not yet": _NOT_YET}
@@ -154,7 +187,7 @@ def is_taken_back(record: Record) -> bool:
     return any(
         _flag(key, value)
         for key, value in record.items()
-        if isinstance(key, str) and key.lower() in FLAGS and not is_blank(value)
+        if isinstance(key, str) and column(key) in FLAGS and not is_blank(value)
     )
 
 
