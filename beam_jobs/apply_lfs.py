@@ -28,12 +28,12 @@ from beambell.labeling import patterns as packed
 from beambell.labeling.apart import Voters
 from beambell.labeling.compiler import CompiledLFs, compile_lfs
 from beambell.labeling.compiler.plan import Plan
+from beambell.labeling.dead_letters import DEAD_LETTERS_SCHEMA
 from beambell.labeling.python import Scripted
 from beambell.project import Project
 from beambell.records import as_seen, stored_names
 from beambell.state import PatternCounts
 from beambell.steps.apply import (
-    DEAD_LETTERS_SCHEMA,
     REUSE_NONE,
     STAGE,
     VotesWork,

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 
 from beambell.config import Params, load_params
-from beambell.errors import ArtefactError, ConfigError, UsageError
+from beambell.errors import ConfigError, UsageError
 from beambell.labeling import patterns as packed
 from beambell.labeling.apart import Voters
 from beambell.labeling.catalogue import Catalogue
 from beambell.labeling.collection import no_votes_for, voteless
 from beambell.labeling.core import check_labels, check_streams
+from beambell.labeling.dead_letters import DEAD_LETTERS_SCHEMA
 from beambell.labeling.voter import Source
 from beambell.records import as_seen
 from beambell.store import Layout, Manifest, Partition, Selection, Store, write_lock
@@ -191,8 +192,11 @@ class Project:
         return _as(form, table.drop_columns(["pattern"]))
 
     def dead_letters(self, stream: str, dt: str, form: Form = "pandas") -> pd.DataFrame | pa.Table:
-        """Votes that failed in a partition: row, LF, exception; tracebacks once per distinct error."""
-        return _as(form, self._table(Layout.VOTES, "dead_letters", stream, dt))
+        """Votes that failed in a partition: row, LF, exception; tracebacks once per distinct error. May be empty."""
+        manifest = self._manifest(Layout.VOTES, stream, dt)
+        failed = "dead_letters" in manifest.files
+        table = self._table(Layout.VOTES, "dead_letters", stream, dt) if failed else DEAD_LETTERS_SCHEMA.empty_table()
+        return _as(form, table)
 
     def pattern_counts(self, stream: str, dt: str) -> PatternCounts:
         """Pattern counts of one partition."""
@@ -245,11 +249,12 @@ class Project:
         return self._read(kind, role, stream, dt)[1]
 
     def _read(self, kind: str, role: str, stream: str, dt: str) -> tuple[Manifest, pa.Table]:
-        folder = Layout.of(kind, self.partition(stream, dt))
-        manifest = self.store.require(folder, "run `beambell run`, or see what there is with `beambell status`")
-        if role not in manifest.files:
-            raise ArtefactError(f"this artefact holds no {role}", where=self.store.files.path(folder))
+        manifest, folder = self._manifest(kind, stream, dt), Layout.of(kind, Partition(stream, dt))
         return manifest, read_table(self.store, folder, manifest.files[role])
+
+    def _manifest(self, kind: str, stream: str, dt: str) -> Manifest:
+        folder = Layout.of(kind, self.partition(stream, dt))
+        return self.store.require(folder, "run `beambell run`, or see what there is with `beambell status`")
 
 
 def _as(form: Form, table: pa.Table) -> Any:

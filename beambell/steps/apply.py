@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from beambell.config.formats import FORMAT_CHANGED, has_other_format, with_format
 from beambell.labeling.analysis import LFAnalysis
 from beambell.labeling.core import check_fields
+from beambell.labeling.dead_letters import DEAD_LETTERS_SCHEMA
 from beambell.labeling.patterns import arrow_type
 from beambell.project import Project
 from beambell.records import seen_schema
@@ -29,11 +30,6 @@ from beambell.store.tables import read_table, write_table
 STAGE = "apply"
 REUSE_NONE = -1
 LFS_CHANGED = "LFs: "
-
-DEAD_LETTERS_SCHEMA = pa.schema(
-    [("id", pa.string()), ("lf", pa.string()), ("fingerprint", pa.string()), ("error", pa.string()),
-     ("message", pa.string()), ("traceback", pa.string())]
-)  # fmt: skip
 
 
 @dataclass(frozen=True)

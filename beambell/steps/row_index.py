@@ -7,6 +7,7 @@ The hashes are a cache below ``.beambell/``, safe to delete. They only say where
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 
 from beambell.project import Project
 from beambell.store import FileRef, Layout, Partition
+from beambell.store.caching import if_writable
 from beambell.store.files import Files
 from beambell.store.tables import iter_tables, read_table
 
@@ -24,6 +26,7 @@ Hashes = npt.NDArray[np.uint64]
 Positions = npt.NDArray[np.int64]
 
 FOLDER = "row-index"
+SUM_BYTES = 4
 
 
 class RowIndex:
@@ -52,6 +55,7 @@ class RowIndex:
         self._tables = tables
         self._family = family
         self._columns = list(columns)
+        self._project = project
         self._files = Files(project.volatile)
 
     def find(self, ids: Mapping[str, pa.Array]) -> Iterator[tuple[Partition, Positions, pa.Table]]:
@@ -92,22 +96,35 @@ class RowIndex:
                 self._files.remove(name)
 
     def _hashes(self, partition: Partition, ref: FileRef) -> Hashes:
-        path = Path(self._files.path(self._name(ref)))
-        try:
-            hashes = np.load(path, mmap_mode="r")
-        except (OSError, ValueError, EOFError):
-            hashes = None
-        if hashes is None or hashes.shape != (ref.rows,) or hashes.dtype != np.uint64:
+        hashes = _load(Path(self._files.path(self._name(ref))))
+        if hashes is None or hashes.shape != (ref.rows,):
             folder = Layout.of(self._family, partition)
             parts = [hash_ids(table["id"]) for table in iter_tables(self._store, folder, ref, ["id"])]
             hashes = np.sort(np.concatenate([np.empty(0, np.uint64), *parts]))
             buffer = io.BytesIO()
             np.save(buffer, hashes)
-            self._files.write(self._name(ref), buffer.getvalue())
-        return np.asarray(hashes)
+            with if_writable(self._project.volatile):
+                self._files.write(self._name(ref), buffer.getvalue() + _sum(hashes))
+        return hashes
 
     def _name(self, ref: FileRef) -> str:
         return f"{FOLDER}/{self._family}/{ref.sha256[:32]}.npy"
+
+
+def _load(path: Path) -> Hashes | None:
+    """Map a file of hashes; ``None`` if it is not there, or damaged: a row that is not found would be believed."""
+    try:
+        with path.open("rb") as file:
+            file.seek(-SUM_BYTES, io.SEEK_END)
+            said = file.read()
+        hashes = np.load(path, mmap_mode="r")
+        return np.asarray(hashes) if hashes.dtype == np.uint64 and _sum(hashes) == said else None
+    except (OSError, ValueError, EOFError):
+        return None
+
+
+def _sum(hashes: Hashes) -> bytes:
+    return zlib.crc32(np.ascontiguousarray(hashes).view(np.uint8).data).to_bytes(SUM_BYTES, "little")
 
 
 class _Wanted:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from beambell.errors import BeamBellError
+from beambell.store.caching import if_writable
 from beambell.store.files import Files
+
+_NO_SUM = b"--------"  # in whose place the sum of all the rest stands
 
 
 class Remembered:
@@ -24,7 +29,8 @@ class Remembered:
     """
 
     def __init__(self, folder: Path, name: str, about: str = "") -> None:
-        self._files, self._name, self._about = Files(folder), f"{name}.json", about
+        self._folder, self._files = folder, Files(folder)
+        self._name, self._about = f"{name}.json", about
         self._known: dict[str, list[Any]] = self._load()
         self._changed = False
 
@@ -45,12 +51,22 @@ class Remembered:
             self._known = {key: entry for key, entry in self._known.items() if key not in gone}
             self._changed = True
         if self._changed:
-            self._files.write(self._name, json.dumps({"about": self._about, "known": self._known}).encode())
+            data = json.dumps({"sum": _NO_SUM.decode(), "about": self._about, "known": self._known}).encode()
+            with if_writable(self._folder):
+                self._files.write(self._name, data.replace(_NO_SUM, _sum(data), 1))
             self._changed = False
 
     def _load(self) -> dict[str, list[Any]]:
+        """Read what is kept; what is damaged is no memory."""
         try:
-            tree = json.loads(self._files.read(self._name) or b"{}")
-            return dict(tree["known"]) if tree["about"] == self._about else {}
-        except (ValueError, TypeError, KeyError):
+            data = self._files.read(self._name) or b"{}"
+            tree = json.loads(data)
+            said = str(tree["sum"]).encode()
+            whole = said == _sum(data.replace(said, _NO_SUM, 1))
+            return dict(tree["known"]) if whole and tree["about"] == self._about else {}
+        except (ValueError, TypeError, KeyError, BeamBellError):
             return {}
+
+
+def _sum(data: bytes) -> bytes:
+    return b"%08x" % zlib.crc32(data)

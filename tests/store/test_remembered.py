@@ -34,3 +34,15 @@ def test_a_damaged_memory_is_no_memory(tmp_path):
     for damaged in (b"", b"{", b"[]", b'{"about": ""}', b'{"about": "", "known": 3}'):
         (tmp_path / "things.json").write_bytes(damaged)
         assert Remembered(tmp_path, "things").get("a", "1") is None
+
+
+def test_a_changed_digit_is_no_memory(tmp_path):
+    known = Remembered(tmp_path, "things", about="one root")
+    known.put("a", "1", "0123")
+    known.save()
+    path = tmp_path / "things.json"
+    whole = path.read_bytes()
+    assert Remembered(tmp_path, "things", about="one root").get("a", "1") == "0123"
+    for at in range(len(whole)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert Remembered(tmp_path, "things", about="one root").get("a", "1") is None

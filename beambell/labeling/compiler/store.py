@@ -19,6 +19,7 @@ from beambell.labeling.compiler.alphabet import PAGE, Alphabet, TooManySymbols
 from beambell.labeling.compiler.dfa import Dfa, determinize
 from beambell.labeling.compiler.nfa import Nfa, TooBig
 from beambell.labeling.compiler.syntax import Tree
+from beambell.store.caching import if_writable
 
 FORMAT: Final = 3
 """To be raised whenever the same patterns give other tables, or files hold them in another way."""
@@ -71,10 +72,11 @@ class Folder:
         except (OSError, ArtefactError):  # not there, or damaged: it is but a copy
             dfa = build(patterns, limit)
         if dfa is not None:
-            self._path.mkdir(parents=True, exist_ok=True)
-            with NamedTemporaryFile(dir=self._path, suffix=".part", delete=False) as unfinished:
-                unfinished.write(_packed(dfa))
-            Path(unfinished.name).replace(file)
+            with if_writable(self._path):
+                self._path.mkdir(parents=True, exist_ok=True)
+                with NamedTemporaryFile(dir=self._path, suffix=".part", delete=False) as unfinished:
+                    unfinished.write(_packed(dfa))
+                Path(unfinished.name).replace(file)
         return dfa
 
 
