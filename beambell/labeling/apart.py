@@ -310,14 +310,15 @@ class _Voter:
             yield self._answer(None if ask.time_limit_s is None else ask.time_limit_s + _grace(ask.time_limit_s))
 
     def kill(self) -> None:
-        """End the process, and all that it started."""
+        """End the process, and all that it started; once, for its number may be another's afterwards."""
+        if self._lifeline < 0:
+            return
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._connection.close()
-        if self._lifeline >= 0:
-            os.close(self._lifeline)
-            self._lifeline = -1
+        os.close(self._lifeline)
+        self._lifeline = -1
 
     def _send(self, request: Any) -> None:
         try:
