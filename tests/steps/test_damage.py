@@ -192,7 +192,8 @@ def test_an_artefact_of_another_partition(folder, capsys, family, how):
         shutil.copytree(top, top.parent / "stream=letters")
     code, said = beambell(capsys, "run", "--project", str(folder))
     assert (code, "copied,movedorswapped" in said) == (1, True)
-    bad = {finding.where for finding in verify_project(Project(folder)).errors}
+    found = {finding.where for finding in verify_project(Project(folder)).errors}
+    bad = {name for name in found if name.endswith("manifest.json")}  # and the books of such a stream do not add up
     wrong = {"swapped": [one, two], "copied": [one], "of another stream": (top.parent / "stream=letters").iterdir()}
     assert bad == {f"{path.relative_to(folder / 'data').as_posix()}/manifest.json" for path in wrong[how]}
     for name in bad:
