@@ -21,9 +21,10 @@ from beambell.errors import PartError
 from beambell.project import Project
 from beambell.records import BROKEN, Code, Reject, quarantine_table, read_records
 from beambell.records.quarantine import Quarantine
+from beambell.steps.archive import take_archived
 from beambell.steps.deliveries import DeliveryReport, forget_delivery, publish_delivery
 from beambell.steps.ingest import STAGE, IngestWork, balance, check_books, find_work
-from beambell.steps.partitions import Fragment, archived_report, archived_rows, publish_partition, withdraw_labels
+from beambell.steps.partitions import Fragment, publish_partition, withdraw_labels
 from beambell.steps.raw_files import RawFile
 from beambell.steps.stage import Outcome
 from beambell.store import Layout, Partition, Selection
@@ -118,18 +119,13 @@ class ReadRecords(ProjectFn):
 
     def _take_archived(self, index: int, file: RawFile) -> Iterator[tuple[str, Fragment]]:
         """Stage the rows that partitions have of a file that is not there any more."""
-        record = self.project.store.require(Layout.delivery(file.stream, file.name), "bring the file back")
-        quarantined: list[pa.Table] = []
-        rows_per_dt: Counter[str] = Counter(record.facts["partitions"])
-        for dt, rows, bad in archived_rows(self.project, file):
-            quarantined.append(bad)
-            rows_per_dt[dt] -= bad.num_rows
-            if rows_per_dt[dt]:
-                path = f"{self._job}/{index:06d}-{0:06d}-{dt}.arrow"
-                stage_table(self.project.store, path, rows)
-                yield f"{file.stream}/{dt}", Fragment(path, file.name, file.sha256, rows_per_dt[dt])
-        report = archived_report(self.project, file, record, rows_per_dt, pa.concat_tables(quarantined))
-        write_report(self.project, self._job, "deliveries", f"{index:06d}", asdict(report))
+        parts, report = take_archived(self.project, file)
+        for part in parts:
+            path = f"{self._job}/{index:06d}-{0:06d}-{part.dt}.arrow"
+            stage_table(self.project.store, path, part.rows)
+            yield f"{file.stream}/{part.dt}", Fragment(path, file.name, file.sha256, part.records)
+        if report:
+            write_report(self.project, self._job, "deliveries", f"{index:06d}", asdict(report))
 
     def _stage(self, path: str, file: RawFile, rows: pa.Table) -> Fragment:
         stage_table(self.project.store, path, rows)
@@ -150,7 +146,7 @@ class ReadRecords(ProjectFn):
             problems=bad.problems,
             codes=dict(bad.codes),
             quarantine=ref,
-            lost=file.bytes if is_broken else 0,
+            lost=(file.bytes or 0) if is_broken else 0,
         )
 
 
@@ -187,7 +183,7 @@ def _outcome(project: Project, work: IngestWork, emptied: list[Partition], unbal
     folders = [Layout.delivery(file.stream, file.name) for file in work.files]
     for file, manifest in zip(work.files, project.store.require_each(folders, "run ingest again"), strict=True):
         facts = manifest.facts
-        warnings += [f"{file.name}: {problem}" for problem in facts["problems"] if not file.archived]
+        warnings += [f"{file.name}: {problem}" for problem in facts["problems"]]
         if facts["quarantined"]:
             codes = ", ".join(f"{count} {code}" for code, count in facts["codes"].items())
             warnings.append(f"{file.name}: {facts['quarantined']} of {facts['records']} records quarantined ({codes})")

@@ -47,7 +47,7 @@ def same(files: dict[str, str], word: str) -> dict[str, str]:
 
 def corrected(files: dict[str, str], word: str) -> dict[str, str]:
     """One file says something else, of other days: what it hid and what it had elsewhere must come and go."""
-    return {**files, CHANGED: csv(("d", word, 2), ("g", "refund", 5))}
+    return {**files, CHANGED: csv(("d", word, 2), ("g", "refund", 4))}
 
 
 def removed(files: dict[str, str], word: str) -> dict[str, str]:

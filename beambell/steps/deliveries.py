@@ -16,6 +16,9 @@ from beambell.store import FileRef, Layout, Manifest, digest
 Key = tuple[str, str]
 """Stream, and name of a raw file."""
 
+ARCHIVE = "archive"
+ARCHIVED_QUARANTINE = "archived_quarantine"
+
 # What decided how files are read when files were first put on record. A parameter that came later counts when it says
 # something: a data root of before is not read again for it.
 _FIRST = frozenset(
@@ -47,6 +50,36 @@ def read_deliveries(project: Project, streams: Iterable[str]) -> dict[Key, Manif
 
 
 @dataclass(frozen=True)
+class Archive:
+    """What a file that is not there any more was, before its rows were read again under other columns.
+
+    Attributes
+    ----------
+    rows, quarantine
+        Its rows with a column ``dt``, and what was quarantined of it, as files of its record.
+    partitions, quarantined, codes, problems
+        As in `DeliveryReport`.
+    """
+
+    rows: FileRef
+    quarantine: FileRef | None
+    partitions: dict[str, int]
+    quarantined: int
+    codes: dict[str, int]
+    problems: list[str]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """As its record says it."""
+        return {name: getattr(self, name) for name in ("partitions", "quarantined", "codes", "problems")}
+
+    @property
+    def files(self) -> dict[str, FileRef]:
+        """By role."""
+        return {ARCHIVE: self.rows, **({ARCHIVED_QUARANTINE: self.quarantine} if self.quarantine else {})}
+
+
+@dataclass(frozen=True)
 class DeliveryReport:
     """What reading one raw file gave.
 
@@ -68,6 +101,8 @@ class DeliveryReport:
         The file that holds them, if there are any.
     lost
         Bytes of the file if it could not be read to its end, or not at all; else 0.
+    archive
+        What it was, if it is not there any more, and its rows were read again under other columns.
     """
 
     file: RawFile
@@ -78,12 +113,21 @@ class DeliveryReport:
     codes: dict[str, int]
     quarantine: FileRef | None
     lost: int = 0
+    archive: Archive | None = None
 
     @classmethod
     def from_dict(cls, tree: dict[str, Any]) -> DeliveryReport:
         """Read back what ``dataclasses.asdict`` made of a report."""
-        quarantine = tree["quarantine"] and FileRef(**tree["quarantine"])
-        return cls(**{**tree, "file": RawFile(**tree["file"]), "quarantine": quarantine})
+        archive = tree["archive"]
+        if archive:
+            archive = Archive(**{**archive, **{name: _ref(archive[name]) for name in ("rows", "quarantine")}})
+        return cls(
+            **{**tree, "file": RawFile(**tree["file"]), "quarantine": _ref(tree["quarantine"]), "archive": archive}
+        )
+
+
+def _ref(tree: dict[str, Any] | None) -> FileRef | None:
+    return FileRef(**tree) if tree else None
 
 
 def publish_delivery(project: Project, report: DeliveryReport) -> Manifest:
@@ -99,12 +143,15 @@ def publish_delivery(project: Project, report: DeliveryReport) -> Manifest:
         "partitions": dict(sorted(report.partitions.items())),
         "problems": report.problems,
         "codes": dict(sorted(report.codes.items())),
-        "bytes": file.bytes,
-        "lost": report.lost,
     }
     if Code.FROM_THE_FUTURE in report.codes:  # only then does it matter when it was, and a copy is later
         facts["delivered"] = file.delivered
+    if file.bytes is not None:
+        facts |= {"bytes": file.bytes, "lost": report.lost}
     files = {"quarantine": report.quarantine} if report.quarantine else {}
+    if report.archive:
+        facts[ARCHIVE] = report.archive.facts
+        files |= report.archive.files
     manifest = Manifest("delivery", files, delivery_inputs(project, file), facts)
     return project.store.publish(Layout.delivery(file.stream, file.name), manifest)
 
@@ -121,7 +168,7 @@ def withdraw_delivery(project: Project, file: RawFile) -> Manifest:
         "partitions": {},
         "problems": [],
         "codes": {},
-        "bytes": file.bytes,
+        "bytes": file.bytes or 0,
         "lost": 0,
         "withdrawn": True,
     }

@@ -9,13 +9,13 @@ as they like, and what is merely new is merged.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from beambell.config.formats import FORMAT_CHANGED, has_other_format
 from beambell.errors import ArtefactError, BeamBellError, InputError
 from beambell.project import Project
-from beambell.steps.deliveries import Key, delivery_inputs, read_deliveries, schema_digest
+from beambell.steps.deliveries import ARCHIVE, Key, delivery_inputs, read_deliveries, schema_digest
 from beambell.steps.partitions import stale_labels
 from beambell.steps.raw_files import RawFile, RawFiles
 from beambell.steps.stage import Plan, Task, some_of
@@ -103,9 +103,12 @@ def find_work(project: Project, selection: Selection) -> IngestWork:
     """
     streams = [stream for stream in project.params.streams if selection.has_stream(stream)]
     raw = RawFiles(project, streams)
-    found = [_work_of(_Search(project, stream, selection, raw)) for stream in sorted(streams)]
+    known, partitions = read_deliveries(project, streams), project.store.partitions(Layout.PARTITIONS)
+    searches = (_Search(project, stream, selection, raw, known, partitions) for stream in sorted(streams))
+    found = list(map(_work_of, searches))
     raw.save()
-    of_nothing = [Task(str(p), "its labels are of rows that were withdrawn") for p in stale_labels(project, streams)]
+    stale = stale_labels(project, known, {p for p in partitions if p.stream in streams})
+    of_nothing = [Task(str(partition), "its labels are of rows that were withdrawn") for partition in stale]
     return IngestWork(
         files=tuple(sorted((file for work in found for file in work.files), key=lambda file: file.name)),
         rebuild=tuple(partition for work in found for partition in work.rebuild),
@@ -135,6 +138,8 @@ class _Search:
     stream: str
     selection: Selection
     raw: RawFiles
+    records: Mapping[Key, Manifest]
+    everything: Mapping[Partition, Manifest]
     tasks: list[Task] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     touched: set[Partition] = field(default_factory=set)
@@ -148,10 +153,8 @@ class _Search:
             If its files cannot be reached, or all of them are gone.
         """
         self.raw.check_reached(self.stream)
-        records = read_deliveries(self.project, [self.stream])
-        self.known = {name: manifest for (_, name), manifest in records.items()}
-        everything = self.project.store.partitions(Layout.PARTITIONS)
-        self.partitions = {p: manifest for p, manifest in everything.items() if p.stream == self.stream}
+        self.known = {name: manifest for (stream, name), manifest in self.records.items() if stream == self.stream}
+        self.partitions = {p: manifest for p, manifest in self.everything.items() if p.stream == self.stream}
         self.differences = list(books.differences(self.known.values(), self.partitions))
         self.there = self.raw.names(self.stream)
         gone = {name: record for name, record in self.known.items() if self._is_gone(name, record)}
@@ -165,7 +168,8 @@ class _Search:
         self._find_differing()
         for name in sorted(kept):
             if self._outdated(name, gone[name]):
-                files[name] = self._archived(gone[name], self._partitions_of(gone[name]))
+                archived = self._archived(gone[name], self._partitions_of(gone[name]))
+                files[name] = replace(archived, outdated=True)
                 self.touched |= self._partitions_of(gone[name])
                 self.tasks.append(Task(name, "the stream's columns in params.yaml changed; the file is archived"))
         self._add_sources(files, kept)
@@ -227,7 +231,9 @@ class _Search:
         return None if before.inputs == inputs else "the stream's columns in params.yaml changed"
 
     def _partitions_of(self, record: Manifest) -> set[Partition]:
-        return {Partition(self.stream, dt) for dt in record.facts["partitions"]}
+        facts = record.facts
+        dts = {*facts["partitions"], *facts.get(ARCHIVE, {"partitions": {}})["partitions"]}
+        return {Partition(self.stream, dt) for dt in dts}
 
     # -- files that are not --------------------------------------------------------------------------------------
 
@@ -286,7 +292,8 @@ class _Search:
     def _find_differing(self) -> None:
         """Find partitions that are not what is on record, or that hold nothing."""
         for difference in self.differences:
-            if difference.lacking:
+            record = self.known.get(difference.file)
+            if difference.lacking and not (record and ARCHIVE in record.files):
                 if difference.file not in self.there:
                     self.warnings.append(
                         f"{difference.partition} {difference.what}; the file is gone: bring it back, "
@@ -296,7 +303,11 @@ class _Search:
                 self.touched.add(difference.partition)
                 self.tasks.append(Task(str(difference.partition), f"it {difference.what}"))
         expected = books.on_record(self.known.values())
+        schema = schema_digest(self.project.params.streams[self.stream])
         for partition, manifest in self.partitions.items():
+            if partition not in self.touched and manifest.facts.get("schema", schema) != schema:
+                self.touched.add(partition)
+                self.tasks.append(Task(str(partition), "it has the columns of other parameters"))
             if not (made_from(manifest) or manifest.facts["rows"] or partition in expected):
                 self.touched.add(partition)
                 self.tasks.append(Task(str(partition), "it holds no record any more"))
@@ -318,18 +329,23 @@ class _Search:
                     continue
                 if file:
                     files[name] = file
-                elif record and name in had and (name in kept or not self._is_gone(name, record)):
+                elif record and self._has_rows(record, name in kept, name in had):
                     archived[name].add(partition)
         files |= {name: self._archived(self.known[name], partitions) for name, partitions in archived.items()}
 
+    def _has_rows(self, record: Manifest, is_kept: bool, is_in_partition: bool) -> bool:
+        """Whether the rows of a file that is not there are to stay, and are there."""
+        stays = is_kept or not self._is_gone(record.facts["file"], record)
+        return stays and (is_in_partition or ARCHIVE in record.files)
+
     def _archived(self, record: Manifest, partitions: Iterable[Partition]) -> RawFile:
         facts, dts = record.facts, tuple(sorted(partition.dt for partition in partitions))
-        size, sha256 = facts.get("bytes", 0), record.inputs["file"]
+        size, sha256 = facts.get("bytes"), record.inputs["file"]
         return RawFile(self.stream, facts["file"], "", facts["delivery"], sha256, size, archived=dts)
 
     def _outdated(self, name: str, record: Manifest) -> bool:
         """Whether the rows of an archived file are of other columns than today's, and all of them are there."""
-        if any(difference.file == name for difference in self.differences):
+        if ARCHIVE not in record.files and any(difference.file == name for difference in self.differences):
             return False
         return record.inputs.get("schema") != schema_digest(self.project.params.streams[self.stream])
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +12,9 @@ import pyarrow.compute as pc
 from beambell.errors import InputError
 from beambell.project import Project
 from beambell.records import conform, row_schema
-from beambell.steps.deliveries import DeliveryReport, Key, read_deliveries
+from beambell.steps.deliveries import Key, read_deliveries, schema_digest
 from beambell.steps.losses import find_losses
 from beambell.steps.public_labels import PublicLabels
-from beambell.steps.raw_files import RawFile
 from beambell.store import Layout, Manifest, Partition, books
 from beambell.store.tables import read_staged, read_table, write_table
 
@@ -95,6 +93,7 @@ def publish_partition(
         "records": records,
         "duplicates": records - rows.num_rows,
         "sources": sources,
+        "schema": schema_digest(project.params.streams[partition.stream]),
     }
     manifest = Manifest("partition", {"rows": write_table(store, folder, "rows", rows)}, inputs, facts)
     return manifest if before == manifest else store.publish(folder, manifest)
@@ -129,7 +128,9 @@ def withdraw_partition(project: Project, partition: Partition) -> None:
     store.withdraw(Layout.of(Layout.PARTITIONS, partition))
 
 
-def stale_labels(project: Project, streams: Iterable[str], gone: Collection[Key] = ()) -> list[Partition]:
+def stale_labels(
+    project: Project, known: Mapping[Key, Manifest], partitions: Collection[Partition], gone: Collection[Key] = ()
+) -> list[Partition]:
     """Find partitions that have labels or a verdict, though their rows were withdrawn.
 
     Where a delivery could not be read at all, the last good labels stay, and the gate refuses the partition. Where
@@ -137,16 +138,16 @@ def stale_labels(project: Project, streams: Iterable[str], gone: Collection[Key]
 
     Parameters
     ----------
-    project, streams
+    project
         Where to look.
+    known, partitions
+        What is on record of the raw files of some streams, and the partitions these have.
     gone
         Raw files that are about to go off the record.
     """
-    known = read_deliveries(project, streams)
     there = {partition for kind in (Layout.LABELS, Layout.VERDICTS) for partition in _published(project, kind)}
-    partitions = _published(project, Layout.PARTITIONS)
-    recorded = {stream for stream, _ in known} | {p.stream for p in partitions if p.stream in set(streams)}
-    candidates = {partition for partition in there - partitions if partition.stream in recorded}
+    recorded = {stream for stream, _ in known} | {partition.stream for partition in partitions}
+    candidates = {partition for partition in there.difference(partitions) if partition.stream in recorded}
     if not candidates:
         return []
     kept = [delivery for key, delivery in known.items() if key not in gone]
@@ -157,48 +158,20 @@ def _published(project: Project, kind: str) -> set[Partition]:
     return {Partition.from_folder(folder) for folder in project.store.stamps(kind)}
 
 
-def withdraw_labels(project: Project, streams: Iterable[str], gone: Collection[Key] = ()) -> None:
-    """Take back published labels and verdicts of rows that were withdrawn."""
+def withdraw_labels(project: Project, streams: Collection[str], gone: Collection[Key] = ()) -> None:
+    """Take back published labels and verdicts of rows that were withdrawn.
+
+    Parameters
+    ----------
+    project, streams
+        Where.
+    gone
+        Raw files that are about to go off the record.
+    """
+    partitions = {partition for partition in _published(project, Layout.PARTITIONS) if partition.stream in streams}
     public = PublicLabels(project)
-    for partition in stale_labels(project, streams, gone):
+    for partition in stale_labels(project, read_deliveries(project, streams), partitions, gone):
         if project.store.read(Layout.of(Layout.LABELS, partition)):
             public.withdraw(partition)
         if project.store.read(Layout.of(Layout.VERDICTS, partition)):
             project.store.withdraw(Layout.of(Layout.VERDICTS, partition))
-
-
-def archived_rows(project: Project, file: RawFile) -> Iterator[tuple[str, pa.Table, pa.Table]]:
-    """Read the rows of a file that is not there any more from the partitions that have them.
-
-    Yields
-    ------
-    tuple
-        Date of the partition; its rows of the file; those that do not fit today's columns, as quarantine has them.
-    """
-    for dt in file.archived:
-        folder = Layout.of(Layout.PARTITIONS, Partition(file.stream, dt))
-        manifest = project.store.require(folder, f"bring {file.name} back, and run `beambell ingest`")
-        rows = read_table(project.store, folder, manifest.files["rows"])
-        own = rows.filter(pc.equal(rows["_file"], file.name))
-        yield dt, *conform(own, project.params.streams[file.stream])
-
-
-def archived_report(
-    project: Project, file: RawFile, record: Manifest, per_dt: Mapping[str, int], bad: pa.Table
-) -> DeliveryReport:
-    """Say what is on record of a file that is not there any more, after some of its rows were set aside."""
-    facts, quarantine = record.facts, record.files.get("quarantine")
-    if bad.num_rows:
-        folder = Layout.delivery(file.stream, file.name)
-        before = [read_table(project.store, folder, quarantine)] if quarantine else []
-        quarantine = write_table(project.store, folder, "quarantine", pa.concat_tables([*before, bad]))
-    return DeliveryReport(
-        file=file,
-        records=facts["records"],
-        partitions={dt: rows for dt, rows in per_dt.items() if rows},
-        quarantined=facts["quarantined"] + bad.num_rows,
-        problems=facts["problems"],
-        codes=dict(Counter(facts["codes"]) + Counter(bad["code"].to_pylist())),
-        quarantine=quarantine,
-        lost=facts.get("lost", 0),
-    )

@@ -38,13 +38,15 @@ class RawFile:
     delivery
         The ``{dt}`` of its name, if its pattern has one.
     sha256, bytes
-        Of its bytes, and how many there are.
+        Of its bytes, and how many there are; ``None`` where that was not put on record.
     fault
         What is wrong with its name, if it cannot be read for that.
     archived
-        If it is not there any more, and its rows stay: the dates of the partitions to take them from.
+        If it is not there any more, and its rows stay: the dates of the partitions that need them.
     delivered
         When it was there at the latest, in ISO 8601; ``None`` where that is unknown. No event can be much later.
+    outdated
+        Whether an archived file's rows are of other columns than the stream has now.
     """
 
     stream: str
@@ -52,10 +54,11 @@ class RawFile:
     url: str
     delivery: str | None
     sha256: str
-    bytes: int
+    bytes: int | None
     fault: str | None = None
     archived: tuple[str, ...] = ()
     delivered: str | None = None
+    outdated: bool = False
 
 
 class RawFiles:

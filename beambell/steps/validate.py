@@ -54,13 +54,14 @@ class Case:
 
 def plan(project: Project, selection: Selection) -> Plan:
     """Say which partitions would be judged, and why."""
-    cases, labels = find_cases(project, selection), project.store.partitions(Layout.LABELS)
+    deliveries = project.store.under(Layout.DELIVERIES)
+    cases, labels = find_cases(project, selection, deliveries), project.store.partitions(Layout.LABELS)
     stale = _stale(project, cases, labels)
     tasks = tuple(Task(str(case.partition), reason) for case, reason in stale)
     wrong = PublicLabels(project).wrong(labels)
     tasks += tuple(Task(Layout.public(partition), why) for partition, why in wrong.items())
     known = {case.partition for case in cases} - {case.partition for case, _ in stale}
-    streams, doubts = _look_at_streams(project, selection)
+    streams, doubts = _look_at_streams(project, selection, deliveries)
     warnings = (*(f"stream {name} is refused: {why}" for name, why in streams.items()), *doubts)
     return Plan(STAGE, tasks, len(known), refused=_refusals(project, known), warnings=warnings)
 
@@ -74,7 +75,8 @@ def run(project: Project, selection: Selection) -> Outcome:
         If a selected partition fails, now or still; everything that passed is published by then.
     """
     with project.writing():
-        cases, labels = find_cases(project, selection), project.store.partitions(Layout.LABELS)
+        deliveries = project.store.under(Layout.DELIVERIES)
+        cases, labels = find_cases(project, selection, deliveries), project.store.partitions(Layout.LABELS)
         stale = [case for case, _ in _stale(project, cases, labels)]
         public = PublicLabels(project)
         if stale:
@@ -82,7 +84,7 @@ def run(project: Project, selection: Selection) -> Outcome:
         put_right = public.put_right()
         judged = project.store.partitions(Layout.VERDICTS)
         verdicts = {case.partition: Verdict.from_dict(judged[case.partition].facts) for case in cases}
-        streams, doubts = _look_at_streams(project, selection)
+        streams, doubts = _look_at_streams(project, selection, deliveries)
     failed = {partition: verdict for partition, verdict in verdicts.items() if not verdict.passed}
     details: dict[str, Any] = {
         "judged": [str(case.partition) for case in stale],
@@ -113,11 +115,12 @@ def run(project: Project, selection: Selection) -> Outcome:
     return Outcome(STAGE, len(stale), len(cases) - len(stale), figures, (*spoken, *doubts), details)
 
 
-def _look_at_streams(project: Project, selection: Selection) -> tuple[dict[str, str], tuple[str, ...]]:
+def _look_at_streams(
+    project: Project, selection: Selection, deliveries: Mapping[str, Manifest]
+) -> tuple[dict[str, str], tuple[str, ...]]:
     """Judge what belongs to no partition: why a stream is refused, and what is doubtful of others."""
-    deliveries = project.store.under(Layout.DELIVERIES).values()
-    losses = find_losses(project, deliveries)
-    return refused_streams(project, losses, selection), doubtful_streams(project, deliveries, selection)
+    losses = find_losses(project, deliveries.values())
+    return refused_streams(project, losses, selection), doubtful_streams(project, deliveries.values(), selection)
 
 
 def _refusals(project: Project, known: set[Partition]) -> tuple[Refusal, ...]:
@@ -142,8 +145,8 @@ def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def find_cases(project: Project, selection: Selection) -> list[Case]:
-    """Gather the partitions that have up-to-date candidates, and deliveries that gave nothing.
+def find_cases(project: Project, selection: Selection, deliveries: Mapping[str, Manifest]) -> list[Case]:
+    """Gather the partitions that have up-to-date candidates, and those of deliveries that gave nothing.
 
     Of streams that ``params.yaml`` names: nobody labels the others any more, as today's classes may need.
     """
@@ -153,7 +156,7 @@ def find_cases(project: Project, selection: Selection) -> list[Case]:
 
     votes = project.store.partitions(Layout.VOTES)
     rows = project.store.partitions(Layout.PARTITIONS)
-    losses = find_losses(project, project.store.under(Layout.DELIVERIES).values())
+    losses = find_losses(project, deliveries.values())
     gate = gate_fingerprint(_thresholds(project), project.params.classes, project.voteless_classes)
     cases = []
     for partition, candidate in project.store.partitions(Layout.CANDIDATES).items():

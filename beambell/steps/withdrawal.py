@@ -71,7 +71,7 @@ class Wishes:
 def _of_record(stream: str, name: str, record: Manifest | None) -> RawFile:
     assert record is not None
     facts = record.facts
-    return RawFile(stream, name, "", facts["delivery"], record.inputs["file"], facts.get("bytes", 0))
+    return RawFile(stream, name, "", facts["delivery"], record.inputs["file"], facts.get("bytes"))
 
 
 def _match(project: Project, wanted: Iterable[str], keys: Iterable[Key], option: str, none: str) -> list[Key]:

@@ -300,9 +300,11 @@ def test_a_stream_that_was_taken_out_is_not_judged_any_more(folder):
     ingest(folder, "2026-01-02.csv", HEADER + GOOD)
     run_stages(folder, "apply", "merge", "fit", "label")
     project = Project(folder)
-    assert [str(case.partition) for case in find_cases(project, project.select())] == ["mails/2026-01-02"]
+    deliveries = project.store.under(Layout.DELIVERIES)
+    cases = find_cases(project, project.select(), deliveries)
+    assert [str(case.partition) for case in cases] == ["mails/2026-01-02"]
     streams = {"letters": {**PARAMS["streams"]["mails"], "inputs": ["letters/{dt}.*"]}}
     write_params(folder, {**PARAMS, "streams": streams, "classes": ["ham", "spam", "praise"]})
     project = Project(folder)
-    assert find_cases(project, project.select()) == []
+    assert find_cases(project, project.select(), deliveries) == []
     assert run_stages(folder, "label", "validate")["validate"].done == 0

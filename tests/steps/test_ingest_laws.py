@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from killing import call_and_die
-from projects import published, run_stages, write_params
+from projects import change_params, published, run_stages, write_params
 from steps_of_files import FILES, LFS, PARAMS, corrected, removed, renamed, same, write
 
 from beambell import Project
@@ -120,6 +120,18 @@ def test_an_event_and_its_undoing_without_a_crash(processes, scratch, tmp_path, 
         ingest(folder)
         assert known(folder) == scratch(now)
     assert run_stages(folder, "ingest")["ingest"].done == 0
+
+
+@pytest.mark.parametrize("n", [3, 7, 14])
+def test_killed_while_columns_change_and_then_they_do_not(processes, tmp_path, n):
+    folder = make(tmp_path / "project", FILES)
+    ingest(folder)
+    before = known(folder)
+    change_params(folder, streams={"one": {"fields": {"text2": "string"}, "max_text_chars": 9}})
+    assert alone(processes, call_and_die, n, ingest, folder) == -signal.SIGKILL
+    write_params(folder, PARAMS)
+    ingest(folder)
+    assert known(folder) == before
 
 
 def test_books_that_do_not_balance_are_an_error(tmp_path):
