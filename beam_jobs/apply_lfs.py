@@ -39,6 +39,7 @@ from beambell.steps.apply import (
     VotesWork,
     files_read,
     find_work,
+    lost_records,
     publish_votes,
     record_sources,
     votes_schema,
@@ -73,8 +74,9 @@ def run(project: Project, selection: Selection) -> Outcome:
         job = uuid.uuid4().hex
         found, current = find_work(project, selection, job)
         sound = sound_work(project, found, files_read)
-        if sound.work:
+        if sound.work or lost_records(project):
             record_sources(project)
+        if sound.work:
             with ApplyLFs.voting(project, sound.work) as voters:
                 metrics = counters(run_pipeline(project, job, build(project, sound.work, job)))
                 opened = voters.opened

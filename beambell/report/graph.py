@@ -14,6 +14,7 @@ from beambell.state.contributors import FACT
 from beambell.state.members import read_members
 from beambell.store import Layout, Manifest, Store
 from beambell.store.families import FAMILIES
+from beambell.store.lf_records import record_path
 from beambell.store.snapshot import Artefact, Snapshot
 
 SHORT = 16
@@ -308,7 +309,7 @@ def _raw(graph: Graph, name: str, digest: str) -> str:
 
 def _lf(graph: Graph, name: str, fingerprint: str) -> str:
     short = fingerprint[:SHORT]
-    facts = {"fingerprint": short, "source": f"{Layout.LFS}/{name}/{short}.json"}
+    facts = {"fingerprint": short, "source": record_path(name, fingerprint)}
     key = graph.add(Node(f"LF {name} {short}", "LF", name, facts))
     graph.digests.setdefault(fingerprint, [key])
     return key

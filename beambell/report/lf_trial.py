@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -21,6 +20,7 @@ from beambell.report.feedback_views import LFPrecision, ReviewedRows
 from beambell.report.lf_voting import TRIAL_S, Stop, Voter, ran_out_of_time
 from beambell.report.sample import Part, draw, excerpt, harmless, spread
 from beambell.store import Layout, Partition, Selection
+from beambell.store.lf_records import read_record, record_path
 
 Votes = npt.NDArray[np.int8]
 Gold = Callable[[Part], npt.NDArray[np.int64]]
@@ -467,9 +467,9 @@ class _Comparison:
     def _source_diff(self) -> str:
         if self._before is None or self._name not in self._project.catalogue:
             return ""
-        record = self._project.store.files.read(f"{Layout.LFS}/{self._name}/{self._before[:16]}.json")
+        record = read_record(self._project.store, record_path(self._name, self._before))
         if record is None:
             return ""
-        before, after = json.loads(record)["source"], self._project.catalogue.source(self._name)
+        before, after = record.source, self._project.catalogue.source(self._name)
         lines = difflib.unified_diff(before.splitlines(), after.splitlines(), "applied", "now", lineterm="", n=2)
         return "\n".join(lines)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from beambell.project import Project
 from beambell.report.graph import FEWEST, SHORT, Graph, Node, PastTables, build_graph
 from beambell.state.past import open_aggregates
 from beambell.store import Layout, Partition
+from beambell.store.lf_records import read_record
 from beambell.store.snapshot import Snapshot, take_snapshot
 from beambell.visible import plain
 
@@ -213,8 +213,8 @@ def _digest_in(name: str) -> str:
 
 def _sources(project: Project, nodes: Iterable[Node]) -> Iterator[tuple[str, str]]:
     for node in nodes:
-        if node.kind == "LF" and (data := project.store.files.read(node.facts["source"])):
-            yield node.key, str(json.loads(data)["source"])
+        if node.kind == "LF" and (record := read_record(project.store, node.facts["source"])):
+            yield node.key, record.source
 
 
 def _label(project: Project, partition: str, row: str) -> LabelView:

@@ -6,7 +6,7 @@ Every state that was published is kept as a manifest under ``history/``; ``log/`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,7 +101,19 @@ def record(store: Store, state: Manifest) -> None:
     if last and last.id == state.id:
         return
     number = last.number + 1 if last else 1
-    store.files.write(f"{LOG}/{number:06d}-{state.id}.json", canonical_json({"state": state.id}))
+    store.files.write(f"{LOG}/{number:06d}-{state.id}.json", _entry(state.id))
+
+
+def _entry(state: str) -> bytes:
+    return canonical_json({"state": state})
+
+
+def damaged_log(store: Store) -> Iterator[str]:
+    """Paths of the log's files, below the data root, that do not say what their names do; in order."""
+    for name in store.files.list(LOG):
+        path = f"{LOG}/{name}"
+        if store.files.read(path) != _entry(_logged(name).id):
+            yield path
 
 
 def find_state(store: Store, at: str | None = None) -> Manifest:

@@ -24,7 +24,8 @@ from beambell.records import seen_schema
 from beambell.state import PatternCounts
 from beambell.steps.past import Pasts, input_name, past_changes
 from beambell.steps.stage import Plan, Task, some_of
-from beambell.store import FileRef, Layout, Manifest, Partition, Selection, canonical_json, digest
+from beambell.store import FileRef, Layout, Manifest, Partition, Selection, digest
+from beambell.store.lf_records import LFRecord, record_path
 from beambell.store.tables import read_table, write_table
 
 STAGE = "apply"
@@ -78,7 +79,11 @@ class VotesWork:
 def plan(project: Project, selection: Selection) -> Plan:
     """Say which partitions would be voted on, and why."""
     work, current = find_work(project, selection)
-    tasks = tuple(Task(str(item.partition), item.reason) for item in work)
+    lost = lost_records(project) if current else ()
+    tasks = (
+        *(Task(str(item.partition), item.reason) for item in work),
+        *(Task(path, "the record of a labeling function that voted is gone") for path in lost),
+    )
     figures = {"LFs changed": sum(item.reason.startswith(LFS_CHANGED) for item in work)}
     return Plan(STAGE, tasks, current, figures=figures, warnings=project.remarks)
 
@@ -190,29 +195,36 @@ def _lf_changes(before: dict[str, str], lfs: tuple[LFRef, ...]) -> str:
     return LFS_CHANGED + "; ".join(spoken) if spoken else ""
 
 
+def lost_records(project: Project) -> tuple[str, ...]:
+    """Paths of records of today's labeling functions that are not there, although they voted before."""
+    there = project.store.files.walk(Layout.LFS)
+    own = (record_path(lf.name, lf.fingerprint) for lf in active_lfs(project))
+    return tuple(path for path in own if path not in there)
+
+
 def record_sources(project: Project) -> None:
     """Keep source, description and owner of each LF per fingerprint: they cannot be recovered later."""
     files, catalogue, records = project.store.files, project.catalogue, {}
     for lf in catalogue:
         fingerprint = catalogue.fingerprints[lf.name]
-        about = {
-            "name": lf.name,
-            "kind": lf.kind,
-            "label": lf.label,
-            "fields": list(lf.fields) if lf.fields is not None else None,
-            "streams": list(lf.streams) if lf.streams is not None else None,
-            "version": lf.version,
-            "description": lf.description,
-            "owner": lf.owner,
-            "tags": list(lf.tags),
-            "fingerprint": fingerprint,
-            "source": catalogue.source(lf.name),
-        }
-        records[f"{Layout.LFS}/{lf.name}/{fingerprint[:16]}.json"] = canonical_json(about)
+        record = LFRecord(
+            name=lf.name,
+            kind=lf.kind,
+            fingerprint=fingerprint,
+            source=catalogue.source(lf.name),
+            label=lf.label,
+            fields=list(lf.fields) if lf.fields is not None else None,
+            streams=list(lf.streams) if lf.streams is not None else None,
+            version=lf.version,
+            description=lf.description,
+            owner=lf.owner,
+            tags=list(lf.tags),
+        )
+        records[record.path] = record.to_bytes()
     kept = files.read_many(list(records))
-    for name, record in records.items():
-        if kept.get(name) != record:
-            files.write(name, record)
+    for path, data in records.items():
+        if kept.get(path) != data:
+            files.write(path, data)
 
 
 def votes_schema(n_lfs: int, cardinality: int) -> pa.Schema:

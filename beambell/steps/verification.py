@@ -13,10 +13,12 @@ from typing import Final
 
 from beambell.errors import ArtefactError, BeamBellError
 from beambell.project import Project
+from beambell.state.stored import damaged_log
 from beambell.steps.collect import find_new
 from beambell.steps.public_labels import PublicLabels
 from beambell.steps.verify_state import verify_state
 from beambell.store import Layout
+from beambell.store.lf_records import damaged_records
 from beambell.store.manifest import FILE_NAME
 from beambell.store.numbered import read_numbered
 from beambell.store.verify import Finding, Severity, Verification, verify
@@ -76,4 +78,14 @@ def _public(project: Project, deep: bool) -> Iterator[Finding]:
             yield Finding("error", Layout.public(partition), why, "`beambell run` puts it right")
 
 
-_CHECKS: Final[tuple[Check, ...]] = (_series, _state, _public)
+def _records(project: Project, deep: bool) -> Iterator[Finding]:
+    """Read what has no manifest: records of labeling functions, and the log of states, whose names say all."""
+    if not deep:
+        return
+    for path, error in damaged_records(project.store):
+        yield Finding("error", path, error.message, error.fix or "")
+    for path in damaged_log(project.store):
+        yield Finding("error", path, "changed: it is not as it was written", "remove it: its name says all of it")
+
+
+_CHECKS: Final[tuple[Check, ...]] = (_series, _state, _public, _records)

@@ -10,6 +10,7 @@ from typing import Literal
 from beambell.store import books
 from beambell.store.families import FAMILIES, how_to_mend
 from beambell.store.layout import Layout
+from beambell.store.lf_records import record_path
 from beambell.store.manifest import FILE_NAME, Store
 from beambell.store.partition import Partition
 from beambell.store.places import CHUNK
@@ -161,7 +162,7 @@ def _sources(snapshot: Snapshot) -> Iterator[Finding]:
     for artefact in snapshot.current:
         if artefact.family == Layout.VOTES:
             for lf in artefact.manifest.facts["lfs"]:
-                record = f"{Layout.LFS}/{lf['name']}/{lf['fingerprint'][:16]}.json"
+                record = record_path(lf["name"], lf["fingerprint"])
                 if record not in snapshot.entries:
                     missing.setdefault(record, artefact.place)
     for record, place in missing.items():

@@ -91,7 +91,7 @@ def test_a_run_without_a_key_is_refused_by_the_first_task(airflow: LocalAirflow)
 def test_a_run_labels_its_partition_and_says_so(airflow: LocalAirflow, project: Path) -> None:
     run_id = airflow.trigger(LABEL, FIRST)
     assert airflow.wait(LABEL, run_id, timeout_s=RUN_S) == "success", airflow.explain(LABEL, run_id)
-    assert list((project / "data" / "labels").glob(f"stream=*/dt={FIRST}/manifest.json"))
+    assert list((project / "data" / "labels").glob(f"stream=*/dt={FIRST}/labels.parquet"))
     for task_id in KEY_TASKS:
         report = airflow.xcom(LABEL, run_id, task_id)
         assert report["figures"] or task_id == "labels.feedback", (task_id, report)  # nobody said anything yet
@@ -113,14 +113,15 @@ def test_new_labels_retrain_the_model_once(airflow: LocalAirflow, project: Path)
 def test_labels_that_fail_the_gate_are_not_announced_and_the_good_ones_stay(
     airflow: LocalAirflow, project: Path
 ) -> None:
-    good = {name: data for name, data in published(project).items() if name.startswith("labels/")}
+    good = {name: data for name, data in published(project).items() if name.startswith("published/")}
+    assert good
     change_params(project, gate={"min_coverage": 0.9999})
     run_id = airflow.trigger(LABEL, SECOND)
     assert airflow.wait(LABEL, run_id, timeout_s=RUN_S) == "failed"
     validate = airflow.tasks(LABEL, run_id)["labels.validate"]
     assert (validate["state"], validate["try_number"]) == ("failed", 1)  # it is no use to try again
     assert set(airflow.xcom(LABEL, run_id, "labels.validate")["details"]["refused"]) >= {f"comments/{SECOND}"}
-    assert {name: data for name, data in published(project).items() if name.startswith("labels/")} == good
+    assert {name: data for name, data in published(project).items() if name.startswith("published/")} == good
     assert announced(airflow) == [FIRST]
     change_params(project, gate={"min_coverage": 0.3})
 

@@ -286,3 +286,24 @@ def test_verify_deep_counts_the_votes_again(folder, capsys):
     assert verify(Project(folder).store, deep=True).errors == ()
     code, said = beambell(capsys, "verify", "--deep", "--project", str(folder))
     assert (code, "arenotthoseofitsvotes" in said) == (1, True)
+
+
+@pytest.mark.parametrize("bit", [0.02, 0.3, 0.5, 0.8, 0.97])
+@pytest.mark.parametrize("place", [Layout.LFS, f"{Layout.STATE}/log"])
+def test_records_without_a_manifest_are_checked_too(folder, place, bit):
+    victim = next(path for path in sorted((folder / "data" / place).rglob("*.json")))
+    flipped(victim, bit)
+    (found,) = (f for f in verify_project(Project(folder), deep=True).findings if f.severity == "error")
+    assert (found.where, bool(found.fix)) == (str(victim.relative_to(folder / "data")), True)
+
+
+def test_the_record_of_another_labeling_function_is_no_record_of_this_one(folder):
+    first, second = sorted((folder / "data" / Layout.LFS).rglob("*.json"))[:2]
+    good = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    (found,) = (f for f in verify_project(Project(folder), deep=True).findings if f.severity == "error")
+    assert found.where == str(first.relative_to(folder / "data"))
+    assert str(second.relative_to(folder / "data")) in found.what
+    first.unlink()  # as the message says
+    run_stages(folder)
+    assert first.read_bytes() == good
