@@ -118,7 +118,7 @@ def partition_checks(thresholds: Thresholds, classes: Sequence[str], voteless: S
         Check(
             LOST,
             "lost_share",
-            "the share of bytes in files that could not be read to their end",
+            "the share of bytes in files that could not be read to their end, or gave no row,",
             "critical",
             FIND_FILES,
             high=thresholds.max_lost,

@@ -108,10 +108,19 @@ def _try_fast(array: pa.Array, kind: Kind) -> pa.Array:
 
 
 class _Unrepresentable:
-    """A value that Arrow holds and Python cannot, such as the year 30000."""
+    """A value that Arrow holds and Python cannot, such as the year 30000.
+
+    Parameters
+    ----------
+    cell
+        The value.
+    """
+
+    def __init__(self, cell: pa.Scalar) -> None:
+        self._spelled = f"{getattr(cell, 'value', '?')} as {cell.type}"
 
     def __repr__(self) -> str:
-        return "a value out of range"
+        return f"a value out of range ({self._spelled})"
 
 
 def _value(cells: Cells, row: int) -> Any:
@@ -122,7 +131,7 @@ def _value(cells: Cells, row: int) -> Any:
         is_narrow = value is not None and pa.types.is_floating(cells.type) and cells.type.bit_width < 64
         return Narrow(value, cells.type) if is_narrow else value
     except (ValueError, OverflowError):
-        return _Unrepresentable()
+        return _Unrepresentable(cells[row])
 
 
 def _judge(value: Any, kind: Kind, column: str, row: int, faults: Faults) -> Any:
