@@ -13,15 +13,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineResult
 from apache_beam.runners.worker.statesampler import StateSampler
-from apache_beam.transforms.window import GlobalWindows
-from apache_beam.utils.windowed_value import WindowedValue
+from apache_beam.transforms.window import BoundedWindow
+from apache_beam.utils.timestamp import Timestamp
+from apache_beam.utils.windowed_value import PaneInfo, WindowedValue
 
 from beam_jobs.service import check_service, complaints_about_options, failures_of
 from beambell.config import BeamParams
@@ -168,6 +169,15 @@ def _open_project(folder: str, job: str) -> Project:  # noqa: ARG001 - a new job
     return Project(folder)
 
 
+class _UnderWay(NamedTuple):
+    """The results that a thread will have, and where they belong: the element's event time, window and pane."""
+
+    results: Future[list[Any]]
+    timestamp: Timestamp
+    window: BoundedWindow
+    pane: PaneInfo
+
+
 class ProjectFn(PlainFn):
     """A DoFn that needs the project: opened from its folder, once per worker process and job.
 
@@ -210,31 +220,44 @@ class ProjectFn(PlainFn):
         workers = self.project.params.beam.workers
         self._at_once = max(workers, self.project.store.files.at_once) if self.waits else workers
         self._threads = ThreadPoolExecutor(self._at_once)
-        self._under_way: deque[Future[list[Any]]] = deque()
+        self._under_way: deque[_UnderWay] = deque()
         self._counts: Counter[tuple[str, str]] = Counter()
         self._counting = threading.Lock()
 
-    def process(self, element: Any) -> Iterator[Any]:
-        """Hand the element to a thread; yield what came of earlier ones, in their order."""
-        self._under_way.append(self._threads.submit(self._results, element))
+    def process(
+        self,
+        element: Any,
+        timestamp: Timestamp = beam.DoFn.TimestampParam,
+        window: BoundedWindow = beam.DoFn.WindowParam,
+        pane: PaneInfo = beam.DoFn.PaneInfoParam,
+    ) -> Iterator[WindowedValue]:
+        """Hand the element to a thread; yield what came of earlier ones, in their order.
+
+        Each result keeps the time and the window of the element that it came of: Beam would give it those of the
+        element that happens to be processed when it is yielded.
+        """
+        future = self._threads.submit(self._results, element)
+        self._under_way.append(_UnderWay(future, timestamp, window, pane))
         if len(self._under_way) > self._at_once:
             yield from self._finished()
 
     def finish_bundle(self) -> Iterator[WindowedValue]:
         """Yield what came of the last elements, and add to the job's counters."""
         while self._under_way:
-            yield from map(GlobalWindows.windowed_value, self._finished())
+            yield from self._finished()
         self._threads.shutdown()
         for (namespace, name), number in self._counts.items():
             Metrics.counter(namespace, name).inc(number)
 
-    def _finished(self) -> list[Any]:
+    def _finished(self) -> Iterator[WindowedValue]:
         """Wait for the results of the oldest element; if it failed, nothing of this bundle goes on."""
+        oldest = self._under_way.popleft()
         try:
-            return self._under_way.popleft().result()
+            results = oldest.results.result()
         except BaseException:
             self._threads.shutdown(cancel_futures=True)
             raise
+        return (WindowedValue(result, oldest.timestamp, (oldest.window,), oldest.pane) for result in results)
 
     def _results(self, element: Any) -> list[Any]:
         """Do the work; leave a report of an error for the driver."""

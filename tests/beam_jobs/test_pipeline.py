@@ -16,7 +16,7 @@ import pytest
 import yaml
 from apache_beam.options.pipeline_options import DebugOptions, DirectOptions, StandardOptions
 from apache_beam.runners.worker.statesampler import StateSampler
-from apache_beam.transforms import core
+from apache_beam.transforms import core, window
 from apache_beam.transforms.userstate import get_dofn_specs
 from projects import REPOSITORY, write_params
 
@@ -92,7 +92,8 @@ def test_none_of_ours_has_state_that_beam_would_not_find() -> None:
     assert len(ours) > 8
     for fn in ours:
         for name in ("setup", "start_bundle", "process", "finish_bundle", "teardown"):
-            assert core.get_function_args_defaults(getattr(fn, name))[1] == [], (fn, name)
+            defaults = core.get_function_args_defaults(getattr(fn, name))[1]
+            assert not [d for d in defaults if isinstance(d, core._StateDoFnParam | core._TimerDoFnParam)], (fn, name)
 
 
 FOUR = range(4)
@@ -117,6 +118,56 @@ def results(project: Project, fn: type[pipeline.ProjectFn]) -> dict[str, dict[st
 
 def keep(element: int) -> None:
     DONE.append(element)
+
+
+class Twice(pipeline.ProjectFn):
+    def work(self, element: int) -> Iterator[int]:
+        time.sleep(0.01 * (element % 3))  # others are done before
+        yield from (element, -element)
+
+
+class Belonging(beam.DoFn):
+    """Say where an element belongs."""
+
+    def process(self, element, time=beam.DoFn.TimestampParam, window=beam.DoFn.WindowParam):
+        BELONGS.append((element, float(time), str(window)))
+
+
+BELONGS: list[tuple[int, float, str]] = []
+
+
+@pytest.mark.parametrize("workers", [1, 2, 7])
+@pytest.mark.parametrize(
+    "windows",
+    [
+        window.GlobalWindows(),
+        window.FixedWindows(10),
+        window.SlidingWindows(20, 10),  # each element is in two
+        window.Sessions(5),
+    ],
+    ids=lambda fn: type(fn).__name__,
+)
+@pytest.mark.parametrize("times", [[10, 20, 30, 40, 50], [40, 10, 10, 90, 30], [5]], ids=["ordered", "mixed", "one"])
+def test_results_belong_where_their_element_does(project: Project, windows, workers: int, times: list[int]) -> None:
+    write_params(project.path, {**project.params.model_dump(mode="json"), "beam": {"workers": workers}})
+    BELONGS.clear()
+
+    def belonging(*steps: beam.PTransform) -> list[tuple[int, float, str]]:
+        BELONGS.clear()
+        with beam.Pipeline(runner="FnApiRunner") as p:
+            elements = p | beam.Create([*enumerate(times, 1)]) | beam.Map(at_its_time) | beam.WindowInto(windows)
+            for step in steps:
+                elements |= step
+            elements | beam.ParDo(Belonging())
+        return sorted(BELONGS)
+
+    plain = belonging(beam.FlatMap(lambda element: (element, -element)))
+    assert belonging(beam.ParDo(Twice(str(project.path), "windows"))) == plain
+    assert len(plain) == 2 * len(times) * (2 if isinstance(windows, window.SlidingWindows) else 1)
+
+
+def at_its_time(element: tuple[int, int]) -> window.TimestampedValue:
+    return window.TimestampedValue(element[0], element[1])
 
 
 class Together(pipeline.ProjectFn):
