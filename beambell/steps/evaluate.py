@@ -23,7 +23,7 @@ from beambell.labeling import patterns as packed
 from beambell.model import EndModel, Evaluation, evaluate
 from beambell.project import Project
 from beambell.steps.gold import NO_GOLD
-from beambell.steps.gold_rows import Account, Gold, Matched, gold_files, gold_warnings
+from beambell.steps.gold_rows import Account, Gold, GoldGlobs, Matched, find_gold, gold_files, gold_warnings
 from beambell.steps.stage import Outcome, Plan, Task, staleness
 from beambell.steps.train import Sources, find_sources, held_out, labelled_rows, load_model, probabilities_of
 from beambell.store import Layout, Manifest, Partition, Selection, canonical_json, digest
@@ -75,7 +75,8 @@ class Scored:
 
 def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - gold rows say what is evaluated
     """Say whether labels and end model would be measured again, and why."""
-    inputs, warnings = _inputs(project), gold_warnings(project)
+    globs = find_gold(project)
+    inputs, warnings = _inputs(project, globs), gold_warnings(project, globs)
     if inputs is None:
         return Plan(STAGE, warnings=warnings)
     reason = staleness(project.store.read(Layout.EVALUATION), inputs, {"params": "evaluation in params.yaml"})
@@ -102,8 +103,8 @@ def headline(facts: Mapping[str, Any]) -> dict[str, Any]:
     return {f"{name}_accuracy": metrics[name]["accuracy"] for name in names if "accuracy" in metrics.get(name, {})}
 
 
-def _inputs(project: Project) -> dict[str, str] | None:
-    model, gold = project.store.read(Layout.END_MODEL), gold_files(project)
+def _inputs(project: Project, globs: GoldGlobs | None = None) -> dict[str, str] | None:
+    model, gold = project.store.read(Layout.END_MODEL), gold_files(project, globs)
     if model is None or not gold:
         return None
     made_from = {

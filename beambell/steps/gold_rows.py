@@ -6,7 +6,7 @@ said, because labels that are measured on a few of many rows look as good as any
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from beambell.errors import InputError
 from beambell.project import Project
 from beambell.steps.gold import NO_GOLD, read_gold_file
-from beambell.steps.outside import FileDigests, glob_files
+from beambell.steps.outside import FileDigests, Found, glob_files
 from beambell.steps.stage import some_of
 from beambell.store import Layout
 
@@ -28,14 +28,25 @@ _CLASH: Final = -2
 Ints = npt.NDArray[np.int64]
 
 
-def gold_files(project: Project) -> dict[str, tuple[str, str]]:
-    """Find the files of gold labels: name to (url, SHA-256)."""
+GoldGlobs = Mapping[str, Sequence[Found]]
+
+
+def find_gold(project: Project) -> GoldGlobs:
+    """Find the files that each pattern of ``evaluation.gold`` fits, by pattern."""
+    return {pattern: glob_files(project.path, pattern, "evaluation.gold") for pattern in project.params.evaluation.gold}
+
+
+def gold_files(project: Project, globs: GoldGlobs | None = None) -> dict[str, tuple[str, str]]:
+    """Find the files of gold labels: name to (url, SHA-256).
+
+    Parameters
+    ----------
+    globs
+        What `find_gold` has found already.
+    """
     digests = FileDigests(project)
-    found = {
-        file.name: (file.url, digests.of(file))
-        for pattern in project.params.evaluation.gold
-        for file in glob_files(project.path, pattern, "evaluation.gold")
-    }
+    files = (file for found in (find_gold(project) if globs is None else globs).values() for file in found)
+    found = {file.name: (file.url, digests.of(file)) for file in files}
     digests.save()
     return dict(sorted(found.items()))
 
@@ -247,19 +258,25 @@ class Account:
         }
 
 
-def _unfit(project: Project, pattern: str) -> str | None:
+def _unfit(project: Project, pattern: str, globs: GoldGlobs | None) -> str | None:
     try:
-        if glob_files(project.path, pattern, "evaluation.gold"):
+        if glob_files(project.path, pattern, "evaluation.gold") if globs is None else globs[pattern]:
             return None
     except InputError as error:  # who only looks is told, and sees the rest
         return f"{error.where}: {error.message}"
     return f"evaluation.gold: {pattern!r} fits no file; correct it in params.yaml, or put the file there"
 
 
-def gold_warnings(project: Project) -> tuple[str, ...]:
-    """Say which globs of gold fit no file, and what of the gold labels of the newest evaluation fits no row, or two."""
+def gold_warnings(project: Project, globs: GoldGlobs | None = None) -> tuple[str, ...]:
+    """Say which globs of gold fit no file, and what of the gold labels of the newest evaluation fits no row, or two.
+
+    Parameters
+    ----------
+    globs
+        What `find_gold` has found already.
+    """
     patterns = project.params.evaluation.gold
-    found = [said for pattern in patterns if (said := _unfit(project, pattern)) is not None]
+    found = [said for pattern in patterns if (said := _unfit(project, pattern, globs)) is not None]
     evaluation = project.store.read(Layout.EVALUATION)
     facts = evaluation.facts.get("gold") if evaluation and patterns else None
     if not facts:
