@@ -34,7 +34,7 @@ screenshots: install  ## make the pictures of the DAGs in docs/ again (needs Chr
 	$(BIN)/python deploy/screenshots.py
 
 test: install lint types layers  ## lint, types, layers and the tests, two files at a time (under 12 minutes on 2 cores)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-all: install lint types layers  ## the same, with the heavy tests
 	$(BIN)/python -m pytest -m ''

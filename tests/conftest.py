@@ -21,6 +21,16 @@ os.environ["GX_ANALYTICS_ENABLED"] = "false"
 os.environ["DVC_NO_ANALYTICS"] = "true"
 
 
+#: Files of tests that take minutes: whoever runs two files at a time should not be left with one of them at the end.
+LONG = ("test_airflow.py", "test_dvc.py", "test_damage.py", "test_lf_ends.py", "test_apart.py", "test_output.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files."""
+    order = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.name, len(LONG)))
+
+
 @pytest.fixture(params=["numpy", "machine code"], scope="module")
 def both_ways(request: pytest.FixtureRequest) -> Iterator[None]:
     """Whatever holds of packed patterns holds however few there are: with either set of loops."""

@@ -143,10 +143,10 @@ def all_files(base: Path) -> list[str]:
     return [*data_files(base, manifests=False).values(), *data_files(base, manifests=True).values()]
 
 
-def test_every_kind_of_file(base, tmp_path, expected, capsys):
-    """Each is damaged in a way of its own; most are read, and so are named."""
+def test_a_third_of_all_kinds_of_files(base, tmp_path, expected, capsys):
+    """Each is damaged in a way of its own; most are read, and so are named. The heavy test has all, in every way."""
     named = []
-    for n, name in enumerate(all_files(base)):
+    for n, name in enumerate(all_files(base)[::3]):
         damage = DAMAGES[n % len(DAMAGES)]
         if damage is removed and name.endswith("manifest.json"):
             damage = flipped  # without its manifest, it is not there: that is no damage
@@ -156,7 +156,7 @@ def test_every_kind_of_file(base, tmp_path, expected, capsys):
         if check_that_nothing_is_made_of_it(folder, name, expected, capsys):
             named.append(name)
         shutil.rmtree(folder)
-    assert len(named) > 15, named
+    assert len(named) > 5, named
 
 
 @pytest.mark.heavy
