@@ -15,14 +15,14 @@ from beam_jobs.main import main
 from beam_jobs.pipeline import ProjectFn, Spread, new_pipeline, run_pipeline
 from beam_jobs.shards import Shard, row_items, stage_shard
 from beambell.errors import CatalogueError
+from beambell.history.aggregates import aggregate_rows, merge_sorted
+from beambell.history.past import AggregateTables, open_aggregates
 from beambell.project import Project
 from beambell.records import as_seen, stored_names
-from beambell.state.aggregates import aggregate_rows, merge_sorted
-from beambell.state.past import AggregateTables, open_aggregates
-from beambell.steps import answers
-from beambell.steps.aggregate import STAGE, PartitionWork, build_ladder, find_work
-from beambell.steps.collect import set_aside
-from beambell.steps.stage import Outcome
+from beambell.stages import answers
+from beambell.stages.aggregate import STAGE, PartitionWork, build_ladder, find_work
+from beambell.stages.collect import set_aside
+from beambell.stages.stage import Outcome
 from beambell.store import Layout, Partition, Selection
 from beambell.store.tables import iter_tables, read_rows, read_staged, write_tables
 

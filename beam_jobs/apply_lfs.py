@@ -24,7 +24,6 @@ from beam_jobs.pipeline import ProjectFn, Spread, counters, new_pipeline, run_pi
 from beam_jobs.shards import Shard, ahead, read_shards, row_items, stage_shard
 from beambell.errors import CatalogueError
 from beambell.labeling import LabelingFunction, StatefulFunction
-from beambell.labeling import patterns as packed
 from beambell.labeling.apart import Voters
 from beambell.labeling.compiler import CompiledLFs, compile_lfs
 from beambell.labeling.compiler.plan import Plan
@@ -32,8 +31,7 @@ from beambell.labeling.dead_letters import DEAD_LETTERS_SCHEMA
 from beambell.labeling.python import Scripted
 from beambell.project import Project
 from beambell.records import as_seen, stored_names
-from beambell.state import PatternCounts
-from beambell.steps.apply import (
+from beambell.stages.apply import (
     REUSE_NONE,
     STAGE,
     VotesWork,
@@ -44,8 +42,10 @@ from beambell.steps.apply import (
     record_sources,
     votes_schema,
 )
-from beambell.steps.damage import sound_work
-from beambell.steps.stage import Outcome, some_of
+from beambell.stages.damage import sound_work
+from beambell.stages.stage import Outcome, some_of
+from beambell.state import PatternCounts
+from beambell.state import patterns as packed
 from beambell.store import Layout, Partition, Selection
 from beambell.store.tables import iter_tables, read_rows, read_staged, row_groups, write_tables
 

@@ -21,12 +21,12 @@ from beambell.errors import PartError
 from beambell.project import Project
 from beambell.records import BROKEN, Code, Reject, quarantine_table, read_records
 from beambell.records.quarantine import Quarantine
-from beambell.steps.archive import take_archived
-from beambell.steps.deliveries import DeliveryReport, forget_delivery, publish_delivery
-from beambell.steps.ingest import STAGE, IngestWork, balance, check_books, find_work
-from beambell.steps.partitions import Fragment, publish_partition, withdraw_labels
-from beambell.steps.raw_files import RawFile
-from beambell.steps.stage import Outcome
+from beambell.stages.archive import take_archived
+from beambell.stages.deliveries import DeliveryReport, forget_delivery, publish_delivery
+from beambell.stages.ingest import STAGE, IngestWork, balance, check_books, find_work
+from beambell.stages.partitions import Fragment, publish_partition, withdraw_labels
+from beambell.stages.raw_files import RawFile
+from beambell.stages.stage import Outcome
 from beambell.store import Layout, Partition, Selection
 from beambell.store.reaching import open_file
 from beambell.store.tables import stage_table, write_table

@@ -14,10 +14,9 @@ import apache_beam as beam
 from beam_jobs.main import main
 from beam_jobs.pipeline import ProjectFn, Spread, new_pipeline, run_pipeline
 from beam_jobs.shards import Shard, join_shards, row_items, stage_shard
-from beambell.labeling import patterns as packed
 from beambell.project import Project
-from beambell.steps.damage import sound_work
-from beambell.steps.label import (
+from beambell.stages.damage import sound_work
+from beambell.stages.label import (
     STAGE,
     LabelWork,
     Posteriors,
@@ -28,7 +27,8 @@ from beambell.steps.label import (
     publish_candidate,
     read_answers,
 )
-from beambell.steps.stage import Outcome
+from beambell.stages.stage import Outcome
+from beambell.state import patterns as packed
 from beambell.store import Layout, Selection
 from beambell.store.tables import read_rows
 

@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from beambell.config import Params, load_params
 from beambell.errors import ConfigError, UsageError
-from beambell.labeling import patterns as packed
 from beambell.labeling.apart import Voters
 from beambell.labeling.catalogue import Catalogue
 from beambell.labeling.collection import no_votes_for, voteless
@@ -21,6 +20,7 @@ from beambell.labeling.core import check_labels, check_streams
 from beambell.labeling.dead_letters import DEAD_LETTERS_SCHEMA
 from beambell.labeling.voter import Source
 from beambell.records import as_seen
+from beambell.state import patterns as packed
 from beambell.store import Layout, Manifest, Partition, Selection, Store, write_lock
 from beambell.store.arrays import unpack_arrays
 from beambell.store.former import move_labels
@@ -214,7 +214,7 @@ class Project:
         at
             Id of a state of the past, or its number in `beambell state log`.
         """
-        from beambell.state.stored import find_state, read_counts
+        from beambell.artefacts.stored import find_state, read_counts
 
         return read_counts(self.store, find_state(self.store, at), stream).counts()
 

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from beambell.labeling import patterns as packed
 from beambell.project import Project
 from beambell.state import PatternCounts
+from beambell.state import patterns as packed
 from beambell.store import Layout
 from beambell.store.tables import iter_tables, write_tables
 from benchmarks.folder import PARTITION, forget_votes, rows_file
@@ -39,7 +39,7 @@ def beam_job(folder: Path, *, afresh: bool = True) -> float:
 def plain_loop(folder: Path) -> float:
     """All that the job does, to the same bytes, in a loop over the row groups instead of in Beam."""
     from beambell.labeling import compile_lfs
-    from beambell.steps import apply
+    from beambell.stages import apply
 
     def run() -> None:
         project = Project(folder)

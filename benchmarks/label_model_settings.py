@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from beambell.label_model import DawidSkene, MajorityVote, correction
-from beambell.labeling import patterns as packing
 from beambell.state import FeedbackCounts, PatternCounts
+from beambell.state import patterns as packing
 from benchmarks.label_models import DATA
 from benchmarks.timing import table
 

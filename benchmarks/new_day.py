@@ -21,7 +21,7 @@ import yaml
 from benchmarks.timing import table
 
 if TYPE_CHECKING:
-    from beambell.cli.stages import Stage
+    from beambell.stages.order import Stage
 
 HISTORIES = {"a disk": (7, 28, 90), "an object store": (7, 28)}
 STAGES = ("ingest", "aggregate", "apply", "merge", "fit", "label", "validate", "train")
@@ -64,8 +64,8 @@ def measure() -> str:
 
 
 def _new_day(folder: Path, days: int, data: str, store: Slow) -> tuple[dict[str, float], int]:
-    from beambell.cli.stages import STAGES as ALL
-    from beambell.embedded import generate
+    from beambell.demo import generate
+    from beambell.stages.order import STAGES as ALL
 
     repository = Path(__file__).parents[1]
     params = yaml.safe_load((repository / "params.yaml").read_text())

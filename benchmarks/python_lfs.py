@@ -105,8 +105,8 @@ def in_memory(name: str) -> dict[str, float]:
     from snorkel.labeling import PandasLFApplier
 
     from beambell.labeling import compile_lfs, labeling_function
-    from beambell.labeling.patterns import pack
     from beambell.labeling.row import Columns
+    from beambell.state.patterns import pack
 
     functions, fields = SETS[name]
     data = Workload(ROWS).table()

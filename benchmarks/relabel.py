@@ -45,8 +45,8 @@ def _million(folder: Path) -> str:
     import pyarrow.csv
 
     from beambell import Project
-    from beambell.steps.feedback import run
-    from beambell.steps.import_answers import import_file
+    from beambell.stages.feedback import run
+    from beambell.stages.import_answers import import_file
 
     random, project = np.random.default_rng(1), Project(folder)
     rows = random.integers(0, 400_000, EVENTS)
@@ -73,8 +73,8 @@ def _million(folder: Path) -> str:
 
 def _compare(folder: Path, grain: str, scale: float) -> list[object]:
     from beambell import Project
-    from beambell.cli.stages import STAGES
-    from beambell.embedded import generate
+    from beambell.demo import generate
+    from beambell.stages.order import STAGES
     from beambell.store import Layout
 
     repository = Path(__file__).parents[1]
@@ -128,7 +128,7 @@ def _review(project: Project, number: int) -> None:
 
     from beambell.feedback.batches import publish_batch
     from beambell.feedback.events import check_events
-    from beambell.report.sample import draw
+    from beambell.workshop.sample import draw
 
     size = 400 * (number + 1)
     said = []

@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 from beambell.feedback import queue
 from beambell.feedback.queue import Reason
 from beambell.label_model import DawidSkene
-from beambell.labeling import patterns as packing
+from beambell.label_model.expected_gain import expected_gain
 from beambell.model import EndModel, train
-from beambell.report.expected_gain import expected_gain
+from beambell.stages.label import entropy
 from beambell.state import FeedbackCounts, PatternCounts
-from beambell.steps.label import entropy
+from beambell.state import patterns as packing
 from benchmarks.label_models import DATA, DRAWS, SETS, SHARES, judged, read
 from benchmarks.timing import table
 

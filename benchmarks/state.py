@@ -92,7 +92,7 @@ class _History:
 
     def _merge(self) -> None:
         from beambell import Project
-        from beambell.cli.stages import STAGES
+        from beambell.stages.order import STAGES
 
         merge = next(stage for stage in STAGES if stage.name == "merge")
         project = Project(self._folder)
@@ -109,8 +109,8 @@ def _make_project(folder: Path, policy: dict[str, object]) -> None:
 
 
 def _vote(project: object, day: int) -> None:
-    from beambell.labeling import patterns as packing
-    from beambell.steps.apply import DEAD_LETTERS_SCHEMA, VotesWork, active_lfs, publish_votes
+    from beambell.stages.apply import DEAD_LETTERS_SCHEMA, VotesWork, active_lfs, publish_votes
+    from beambell.state import patterns as packing
     from beambell.store import FileRef, Partition
 
     lfs = active_lfs(project)

@@ -75,7 +75,7 @@ def _seconds(folder: Path, lfs: str) -> dict[str, float]:
 
 def _run(folder: Path) -> dict[str, float]:
     from beambell import Project
-    from beambell.cli.stages import STAGES
+    from beambell.stages.order import STAGES
 
     seconds = {}
     for stage in STAGES:

@@ -107,7 +107,7 @@ def corpus(rows: int) -> pa.Table:
 def comments() -> pa.Table:
     """A week of the embedded example's comments."""
     from beambell.config import load_params
-    from beambell.embedded import generate
+    from beambell.demo import generate
     from beambell.records import read_records, row_schema
 
     stream = load_params(REPOSITORY).streams[STREAM]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 from object_store import object_store
 
-from beambell.labeling import patterns
+from beambell.state import patterns
 
 # CI has two busy cores: how long an example takes says nothing about the code.
 settings.register_profile("beambell", deadline=None)

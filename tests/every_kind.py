@@ -7,9 +7,9 @@ from pathlib import Path
 from projects import change_params, run_stages
 
 from beambell import Project
-from beambell.steps.feedback import add_event
-from beambell.steps.review_queue import build_queue, record_queue
-from beambell.steps.starter import start
+from beambell.stages.feedback import add_event
+from beambell.workshop.review_queue import build_queue, record_queue
+from beambell.workshop.starter import start
 
 STATEFUL = """
 from beambell.labeling import aggregates, stateful_labeling_function

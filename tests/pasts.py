@@ -9,13 +9,13 @@ from typing import Any
 import pyarrow as pa
 
 from beambell import Project
+from beambell.history.aggregates import aggregate_rows, merge_sorted
+from beambell.history.past import open_aggregates
 from beambell.labeling import StatefulFunction
 from beambell.records import row_schema
-from beambell.state.aggregates import aggregate_rows, merge_sorted
-from beambell.state.past import open_aggregates
-from beambell.steps import answers
-from beambell.steps.aggregate import build_ladder, find_work
-from beambell.steps.aggregate import plan as plan_aggregate
+from beambell.stages import answers
+from beambell.stages.aggregate import build_ladder, find_work
+from beambell.stages.aggregate import plan as plan_aggregate
 from beambell.store import Layout, Manifest, Partition
 from beambell.store.tables import write_table
 

@@ -24,7 +24,7 @@ def small_project(folder: Path, *, days: int = 3, scale: float = 0.06, **changes
     **changes
         Sections of ``params.yaml`` to merge into, such as ``beam={"workers": 1}``; one with a ``kind`` is replaced.
     """
-    from beambell.embedded import generate
+    from beambell.demo import generate
 
     folder.mkdir(parents=True, exist_ok=True)
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
@@ -73,7 +73,7 @@ def _merged(tree: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 def run_stages(folder: Path, *names: str, **selection: Any) -> dict[str, Any]:
     """Run stages in this process, all by default; returns their outcomes by name."""
     from beambell import Project
-    from beambell.cli.stages import STAGES
+    from beambell.stages.order import STAGES
 
     project = Project(folder)
     selected = project.select(**selection)

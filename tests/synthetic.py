@@ -13,10 +13,10 @@ import pyarrow as pa
 import yaml
 
 from beambell import Project
-from beambell.labeling import patterns as packing
 from beambell.labeling.dead_letters import DEAD_LETTERS_SCHEMA
+from beambell.stages.apply import VotesWork, active_lfs, publish_votes
 from beambell.state import PatternCounts
-from beambell.steps.apply import VotesWork, active_lfs, publish_votes
+from beambell.state import patterns as packing
 from beambell.store import FileRef, Layout, Manifest, Partition
 from beambell.store.tables import write_table
 

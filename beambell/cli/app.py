@@ -23,13 +23,13 @@ from beambell.cli.lm import lm_app
 from beambell.cli.models import models_app
 from beambell.cli.options import DryRun, End, Folder, Json, Restore, Start, Streams, Until, Withdraw, open_project
 from beambell.cli.running import run_in_order, worst
-from beambell.cli.stages import COLLECT, INGEST, STAGES, Stage
 from beambell.cli.start import add_start
 from beambell.cli.state import state_app
 from beambell.cli.upkeep import add_upkeep
 from beambell.credentials import masked
 from beambell.document import alone_on_stdout, write_document
 from beambell.errors import BeamBellError, ExitCode, UsageError, storage_errors
+from beambell.stages.order import COLLECT, INGEST, STAGES, Stage
 from beambell.visible import plain, visible
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def ingest(
 ) -> None:
     """Read new raw files into partitions by event time; take the rows of files out that are gone or withdrawn."""
     if withdraw or restore:
-        from beambell.steps.withdrawal import Wishes
+        from beambell.stages.withdrawal import Wishes
 
         console, opened = Console(as_json=json), open_project(project)
         with opened.writing():
@@ -171,7 +171,7 @@ def status(
 @app.command()
 def inputs(project: Folder = Path(), json: Json = False) -> None:
     """Write down what each stage reads from outside, for DVC: `data/inputs/STAGE.json`, anew where it changed."""
-    from beambell.steps.reads import refresh_inputs
+    from beambell.stages.reads import refresh_inputs
 
     console, opened = Console(as_json=json), open_project(project)
     with opened.writing(sweep=False):
@@ -251,9 +251,9 @@ def generate(project: Folder = Path(), until: Until = None, json: Json = False) 
 @app.command()
 def demo(project: Folder = Path()) -> None:
     """Generate the embedded data set, run every stage over it, have some rows reviewed, run again, and sum up."""
-    from beambell.report.feedback_effect import effect_text, show_effect
-    from beambell.steps.gold_rows import gold_of
-    from beambell.steps.simulate import simulate_reviews
+    from beambell.demo.feedback_effect import effect_text, show_effect
+    from beambell.demo.simulate import simulate_reviews
+    from beambell.stages.gold_rows import gold_of
 
     console = Console(as_json=False)
     opened = open_project(project)
@@ -277,8 +277,8 @@ def summary(project: Folder = Path(), json: Json = False) -> None:
 
 
 def _generate(console: Console, project: Project, until: str | None = None) -> dict[str, int]:
-    from beambell.embedded import STREAMS as GENERATED
-    from beambell.embedded import generate
+    from beambell.demo import STREAMS as GENERATED
+    from beambell.demo import generate
 
     if missing := sorted(set(GENERATED) - set(project.params.streams)):
         raise UsageError(
@@ -296,7 +296,7 @@ def _days_until(last: str) -> int:
     """Number of days from the first that is generated to the last, both included."""
     from datetime import UTC, date, datetime, timedelta
 
-    from beambell.embedded import FIRST_DAY
+    from beambell.demo import FIRST_DAY
 
     try:
         day = (datetime.now(UTC) - timedelta(days=1)).date() if last == "yesterday" else date.fromisoformat(last)
@@ -314,9 +314,9 @@ def _raw(data: str) -> str:
 
 
 def _print_summary(console: Console, project: Project) -> None:
-    from beambell.report.text import summary_text
-    from beambell.report.views import summarise
-    from beambell.steps.gold_rows import gold_warnings
+    from beambell.cli.text import summary_text
+    from beambell.stages.gold_rows import gold_warnings
+    from beambell.views.views import summarise
 
     view = replace(summarise(project), warnings=gold_warnings(project))
     if console.as_json:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from beambell.cli.running import Ended
-    from beambell.steps.stage import Outcome, Plan
+    from beambell.stages.stage import Outcome, Plan
 
 REASONS_SHOWN = 5
 WARNINGS_SHOWN = 4
@@ -146,7 +146,7 @@ class Console:
 
     def plan(self, plan: Plan) -> None:
         """Report what a stage would do, and why."""
-        from beambell.steps.stage import some_of
+        from beambell.stages.stage import some_of
 
         self.warn(plan.warnings)
         head = f"[bold]{plan.stage:<9}[/] {len(plan.tasks)} to do, {plan.current} up to date"

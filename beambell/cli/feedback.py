@@ -70,7 +70,7 @@ def feedback_add(
     json: Json = False,
 ) -> None:
     """Say one thing of one row: its class, that it has none, that an LF is wrong there."""
-    from beambell.steps.feedback import add_event
+    from beambell.stages.feedback import add_event
 
     said = {
         "label": label,
@@ -125,9 +125,9 @@ def feedback_import(
 ) -> None:
     """Take in files of answers; every record is taken in, skipped, or not understood, and that is told."""
     from beambell.feedback.answers import read_map
-    from beambell.report.imported import import_text
-    from beambell.steps.collect import How
-    from beambell.steps.import_answers import import_files
+    from beambell.feedback.imported import import_text
+    from beambell.stages.collect import How
+    from beambell.stages.import_answers import import_files
 
     console, opened = Console(as_json=json), open_project(project)
     if stream:
@@ -154,9 +154,9 @@ def _character(delimiter: str | None) -> str | None:
 @feedback_app.command("status")
 def feedback_status(project: Folder = Path(), json: Json = False) -> None:
     """Show what was said, by whom, how far they agree, and what it tells of LFs and labels."""
-    from beambell.report.feedback_text import status_text
-    from beambell.report.feedback_views import show_feedback
-    from beambell.steps.feedback import find_work
+    from beambell.cli.feedback_text import status_text
+    from beambell.stages.feedback import find_work
+    from beambell.views.feedback_views import show_feedback
 
     opened = open_project(project)
     view = show_feedback(opened, find_work(opened).reason)
@@ -175,8 +175,8 @@ def feedback_queue(
     json: Json = False,
 ) -> None:
     """Show which rows to review next, why, and what the answers are expected to buy. Nothing is written."""
-    from beambell.report.queue_text import queue_text
-    from beambell.steps.review_queue import build_queue, estimate_gain, show_queue
+    from beambell.cli.queue_text import queue_text
+    from beambell.workshop.review_queue import build_queue, estimate_gain, show_queue
 
     opened = open_project(project)
     made = build_queue(opened, opened.select(stream, start, end), size=size, again=again)
@@ -198,9 +198,9 @@ def feedback_export(
     json: Json = False,
 ) -> None:
     """Write the rows to review next to a file for reviewers, and note that they were given out."""
+    from beambell.cli.queue_text import queue_text
     from beambell.feedback.interchange import check_format
-    from beambell.report.queue_text import queue_text
-    from beambell.steps.review_queue import export_queue
+    from beambell.workshop.review_queue import export_queue
 
     opened = open_project(project)
     form = check_format(out.name, file_format)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typer import Context
 from typer.core import TyperGroup
 
-from beambell.cli.stages import STAGES
+from beambell.stages.order import STAGES
 
 _FIRST = ("init", "run", "status", "summary", "lf", "feedback", "models")
 _THEN = ("lm", "state", "lineage", "verify", "gc")

@@ -20,8 +20,8 @@ AnyName = Annotated[str | None, typer.Argument(help="Name of a labeling function
 @lf_app.command("list")
 def lf_list(project: Folder = Path(), json: Json = False) -> None:
     """List the labeling functions, their fingerprints, and what they did so far."""
-    from beambell.report.text import lfs_text
-    from beambell.report.views import list_lfs
+    from beambell.cli.text import lfs_text
+    from beambell.views.views import list_lfs
 
     console, opened = Console(as_json=json), open_project(project)
     views = list_lfs(opened)
@@ -32,8 +32,8 @@ def lf_list(project: Folder = Path(), json: Json = False) -> None:
 @lf_app.command("show")
 def lf_show(name: Name, project: Folder = Path(), json: Json = False) -> None:
     """Show one labeling function: what it is, where it is defined, what it did."""
-    from beambell.report.lf_text import detail_text
-    from beambell.report.lf_views import show_lf
+    from beambell.cli.lf_text import detail_text
+    from beambell.views.lf_views import show_lf
 
     view = show_lf(open_project(project), name)
     Console(as_json=json).show(view, detail_text(view))
@@ -50,8 +50,8 @@ def lf_stats(
     over_time: Annotated[bool, typer.Option("--over-time", help="Partition by partition, too.")] = False,
 ) -> None:
     """Coverage, overlaps, conflicts and polarity over all stored votes."""
-    from beambell.report import lf_views
-    from beambell.report.lf_text import stats_text
+    from beambell.cli.lf_text import stats_text
+    from beambell.views import lf_views
 
     opened = open_project(project)
     view = lf_views.lf_stats(opened, opened.select(stream, start, end), name, over_time=over_time)
@@ -69,9 +69,9 @@ def lf_test(
     json: Json = False,
 ) -> None:
     """Try one on stored rows, before it is applied: votes, conflicts, precision, examples, speed."""
-    from beambell.report.lf_text import trial_text
-    from beambell.report.lf_trial import failure_of, try_lf
-    from beambell.steps.gold_rows import gold_of
+    from beambell.cli.lf_text import trial_text
+    from beambell.stages.gold_rows import gold_of
+    from beambell.workshop.lf_trial import failure_of, try_lf
 
     opened = open_project(project)
     view = try_lf(opened, name, opened.select(stream, start, end), sample, gold=gold_of(opened))
@@ -93,8 +93,8 @@ def lf_diff(
     json: Json = False,
 ) -> None:
     """Compare with the votes that are stored: which rows would get another vote."""
-    from beambell.report.lf_text import changes_text
-    from beambell.report.lf_trial import diff_lfs
+    from beambell.cli.lf_text import changes_text
+    from beambell.workshop.lf_trial import diff_lfs
 
     opened = open_project(project)
     views = diff_lfs(opened, name, opened.select(stream, start, end), sample)
@@ -114,8 +114,8 @@ def lf_new(
     json: Json = False,
 ) -> None:
     """Append a new one to your module, to be filled in; the module is made if it is not there yet."""
-    from beambell.report.lf_text import new_text
-    from beambell.steps.scaffold import new_lf
+    from beambell.cli.lf_text import new_text
+    from beambell.workshop.scaffold import new_lf
 
     made = new_lf(open_project(project), name, kind, module)
     text = new_text(made.place, made.name, made.code)

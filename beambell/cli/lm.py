@@ -38,11 +38,11 @@ def lm_compare(
     json: Json = False,
 ) -> None:
     """Fit every kind of label model to the state, with feedback: quality, agreement, calibration, time."""
-    from beambell.report.lm_text import comparison_text
-    from beambell.report.lm_views import compare_label_models
-    from beambell.steps.fit import read_feedback
-    from beambell.steps.gold_rows import gold_files, gold_of
-    from beambell.steps.train import find_sources
+    from beambell.cli.lm_text import comparison_text
+    from beambell.stages.fit import read_feedback
+    from beambell.stages.gold_rows import gold_files, gold_of
+    from beambell.stages.train import find_sources
+    from beambell.views.lm_views import compare_label_models
 
     if against not in (None, "gold", "feedback"):
         raise UsageError(f"unknown judge {against!r}", where="--against", fix="use gold or feedback")

@@ -11,7 +11,7 @@ from beambell.cli.console import Console
 from beambell.cli.options import DryRun, Folder, Json, open_project
 
 if TYPE_CHECKING:
-    from beambell.steps.stage import Outcome
+    from beambell.stages.stage import Outcome
 
 models_app = typer.Typer(help="Look at registered models; promote one, or roll back.", no_args_is_help=True)
 
@@ -26,8 +26,8 @@ To = Annotated[str | None, typer.Option("--to", help="Which version; the champio
 @models_app.command("list")
 def models_list(project: Folder = Path(), json: Json = False) -> None:
     """List the registered model versions, and which one is served."""
-    from beambell.report.text import models_text
-    from beambell.report.views import list_models
+    from beambell.cli.text import models_text
+    from beambell.views.views import list_models
 
     views = list_models(open_project(project))
     Console(as_json=json).show(views, models_text(views))
@@ -36,8 +36,8 @@ def models_list(project: Folder = Path(), json: Json = False) -> None:
 @models_app.command("show")
 def models_show(version: Version = None, project: Folder = Path(), json: Json = False) -> None:
     """Show one version: figures, comparison with the champion, what the policy says, decisions."""
-    from beambell.report.model_views import detail_text, show_model
-    from beambell.steps.promote import judge_version
+    from beambell.stages.promote import judge_version
+    from beambell.views.model_views import detail_text, show_model
 
     view = show_model(open_project(project), version, judge_version)
     Console(as_json=json).show(view, detail_text(view))
@@ -55,7 +55,7 @@ def models_promote(
     dry_run: DryRun = False,
 ) -> None:
     """Make a version the champion."""
-    from beambell.steps.promote import promote
+    from beambell.stages.promote import promote
 
     opened = open_project(project)
     outcome = promote(opened, version, by=by, reason=reason, at=at, override=override, dry_run=dry_run)
@@ -67,7 +67,7 @@ def models_decline(
     by: By, reason: Reason, version: Version = None, at: When = None, project: Folder = Path(), json: Json = False
 ) -> None:
     """Leave the champion as it is; the policy does not promote that version any more."""
-    from beambell.steps.promote import decline
+    from beambell.stages.promote import decline
 
     _show(decline(open_project(project), version, by=by, reason=reason, at=at), as_json=json)
 
@@ -83,7 +83,7 @@ def models_rollback(
     dry_run: DryRun = False,
 ) -> None:
     """Make an earlier version the champion again."""
-    from beambell.steps.promote import rollback
+    from beambell.stages.promote import rollback
 
     _show(rollback(open_project(project), to, by=by, reason=reason, at=at, dry_run=dry_run), as_json=json)
 

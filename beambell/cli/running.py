@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from beambell.cli.stages import Stage
 from beambell.errors import BeamBellError, GateError, storage_errors
+from beambell.stages.order import Stage
 
 if TYPE_CHECKING:
     from beambell.project import Project
-    from beambell.steps.stage import Outcome
+    from beambell.stages.stage import Outcome
     from beambell.store import Selection
 
 End = Literal["done", "refused", "failed", "not run"]
@@ -65,7 +65,7 @@ def run_in_order(
     working
         Shows that a stage is at work, of how many units if it asks.
     """
-    from beambell.steps.stage import Outcome
+    from beambell.stages.stage import Outcome
 
     stopped = False
     for stage in stages:
@@ -92,7 +92,7 @@ def worst(ended: Sequence[Ended]) -> BeamBellError | None:
 
 
 def _part_done(stage: str, error: BeamBellError) -> Outcome:
-    from beambell.steps.stage import Outcome
+    from beambell.stages.stage import Outcome
 
     details = dict(error.details or {})
     done, current, figures, warnings = (

@@ -21,7 +21,7 @@ def add_start(app: typer.Typer) -> None:
 
 def init(folder: NewFolder = Path(), json: Json = False) -> None:
     """Start a project: params.yaml, two labeling functions, and a few rows to try them on."""
-    from beambell.steps.starter import start
+    from beambell.workshop.starter import start
 
     console, made = Console(as_json=json), start(folder)
     if json:

@@ -22,7 +22,7 @@ Last = Annotated[int, typer.Option("--last", min=1, help="How many to list.")]
 @state_app.command("show")
 def state_show(project: Folder = Path(), stream: OneStream = None, at: At = None, json: Json = False) -> None:
     """Show rows, patterns and what the labeling functions did, as the state weighs them."""
-    from beambell.report.state_views import show_state, state_text
+    from beambell.views.state_views import show_state, state_text
 
     opened = open_project(project)
     opened.select([stream] if stream else None)
@@ -33,7 +33,7 @@ def state_show(project: Folder = Path(), stream: OneStream = None, at: At = None
 @state_app.command("log")
 def state_log(project: Folder = Path(), last: Last = 20, json: Json = False) -> None:
     """List the states there were, newest first."""
-    from beambell.report.state_views import log_states, log_text
+    from beambell.views.state_views import log_states, log_text
 
     entries = log_states(open_project(project), last)
     Console(as_json=json).show(entries, log_text(entries))
@@ -42,7 +42,7 @@ def state_log(project: Folder = Path(), last: Last = 20, json: Json = False) -> 
 @state_app.command("diff")
 def state_diff(before: Before, after: After = None, project: Folder = Path(), json: Json = False) -> None:
     """Compare two states: partitions, rows, labeling functions, patterns."""
-    from beambell.report.state_views import diff_states, diff_text
+    from beambell.views.state_views import diff_states, diff_text
 
     diff = diff_states(open_project(project), before, after)
     Console(as_json=json).show(diff, diff_text(diff))
@@ -51,7 +51,7 @@ def state_diff(before: Before, after: After = None, project: Folder = Path(), js
 @state_app.command("verify")
 def state_verify(project: Folder = Path(), json: Json = False) -> None:
     """Make the state again from all votes and compare bytes; exit with 1 if it differs, and say where."""
-    from beambell.steps.verify_state import verify_state
+    from beambell.stages.verify_state import verify_state
 
     found = verify_state(open_project(project))
     said = [f"{finding.what}: {finding.problem}" for finding in found.findings]

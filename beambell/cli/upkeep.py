@@ -36,7 +36,7 @@ def add_upkeep(app: typer.Typer) -> None:
 
 def verify(project: Folder = Path(), deep: Deep = False, json: Json = False) -> None:
     """Check every manifest, file and reference below the data root; exit with 1 if anything is damaged."""
-    from beambell.steps.verification import verify_project
+    from beambell.stages.verification import verify_project
 
     console, opened = Console(as_json=json), open_project(project)
     found = verify_project(opened, deep=deep)
@@ -62,7 +62,7 @@ def gc(
     json: Json = False,
 ) -> None:
     """Remove data files that no manifest names, and what dead jobs left; waits for a running job to end."""
-    from beambell.store.gc import find_garbage, remove_garbage
+    from beambell.artefacts.gc import find_garbage, remove_garbage
 
     console, opened = Console(as_json=json), open_project(project)
     keep = None if keep_history == "all" else _number(keep_history)
@@ -90,7 +90,7 @@ def _number(text: str) -> int:
 
 def lineage(subject: Subject, project: Folder = Path(), json: Json = False) -> None:
     """Trace something both ways: to the raw files, LFs and parameters behind it, and to what was made with it."""
-    from beambell.report.lineage import lineage_text, trace
+    from beambell.views.lineage import lineage_text, trace
 
     console = Console(as_json=json)
     found = trace(open_project(project), subject)

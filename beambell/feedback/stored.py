@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beambell.feedback.events import Verdict
-from beambell.labeling import patterns as packing
 from beambell.state import FeedbackCounts
+from beambell.state import patterns as packing
 from beambell.store import Layout, Manifest, Partition, Store
 from beambell.store.tables import hash_columns, read_rows, read_table, spans
 

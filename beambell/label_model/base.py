@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from beambell.errors import BeamBellError, LabelModelError
 from beambell.label_model import correction
-from beambell.labeling import patterns as packing
-from beambell.labeling.patterns import Votes
 from beambell.state import FeedbackCounts, PatternCounts
+from beambell.state import patterns as packing
+from beambell.state.patterns import Votes
 from beambell.store import canonical_json
 from beambell.store.arrays import pack_arrays
 

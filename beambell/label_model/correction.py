@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from beambell.labeling.patterns import Votes
+from beambell.state.patterns import Votes
 
 Floats = npt.NDArray[np.float64]
 

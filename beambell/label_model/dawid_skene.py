@@ -13,8 +13,8 @@ from beambell.label_model.balance import balance_option, check_balance
 from beambell.label_model.base import Fitted, LabelModel, Params, Proba, add_up, softmax
 from beambell.label_model.correction import Floats, indicators
 from beambell.label_model.dependencies import voices
-from beambell.labeling.patterns import Votes
 from beambell.state import FeedbackCounts, PatternCounts
+from beambell.state.patterns import Votes
 
 _SMOOTH = 0.01  # rows: so that a vote that never was is not impossible
 _FULL = 0.999  # of all rows, at most, a labeling function votes given a class

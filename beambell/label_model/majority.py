@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from beambell.label_model.base import Fitted, LabelModel, Params, Proba
-from beambell.labeling.patterns import Votes, default_names
 from beambell.state import FeedbackCounts, PatternCounts
+from beambell.state.patterns import Votes, default_names
 
 
 @dataclass(eq=False)

@@ -17,8 +17,8 @@ import numpy as np
 from beambell.errors import LabelModelError
 from beambell.label_model.balance import check_balance
 from beambell.label_model.base import Fitted, LabelModel, Params, Proba
-from beambell.labeling.patterns import Votes
 from beambell.state import FeedbackCounts, PatternCounts
+from beambell.state.patterns import Votes
 
 MIN_LFS = 3
 """With fewer, the accuracies cannot be told from agreements alone."""

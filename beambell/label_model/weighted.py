@@ -12,9 +12,9 @@ from beambell.label_model.balance import balance_option, check_balance
 from beambell.label_model.base import Fitted, LabelModel, Params, Proba, add_up, softmax
 from beambell.label_model.correction import Floats, fair_share
 from beambell.label_model.dependencies import voices
-from beambell.labeling import patterns as packing
-from beambell.labeling.patterns import Votes
 from beambell.state import FeedbackCounts, PatternCounts
+from beambell.state import patterns as packing
+from beambell.state.patterns import Votes
 
 _NEARLY = 1e-6
 

@@ -16,10 +16,10 @@ import pyarrow as pa
 
 from beambell.labeling.core import ABSTAIN, MAX_CLASSES, LabelingFunction, Votes, check_fields, check_labels
 from beambell.labeling.fingerprint import fingerprint
-from beambell.labeling.patterns import Packed
 from beambell.labeling.python import adopt
 from beambell.labeling.row import Columns
 from beambell.labeling.time_limit import Stopped, time_limit, too_slow
+from beambell.state.patterns import Packed
 
 VoteMatrix = np.ndarray[tuple[int, int], np.dtype[np.int8]]
 
@@ -78,7 +78,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class PackedEvaluation:
-    """The same, with the votes as `beambell.labeling.patterns` packs them: ``patterns``, uint8 [n, width]."""
+    """The same, with the votes as `beambell.state.patterns` packs them: ``patterns``, uint8 [n, width]."""
 
     patterns: Packed
     dead_letters: tuple[DeadLetter, ...]

@@ -40,7 +40,7 @@ def judge(evidence: Mapping[str, Any], refused: Collection[str], params: Promoti
     Parameters
     ----------
     evidence
-        As `beambell.steps.promote.gather` makes it: ``rows``, the figures of ``challenger`` and ``champion`` on them.
+        As `beambell.stages.promote.gather` makes it: ``rows``, the figures of ``challenger`` and ``champion`` on them.
     refused
         Partitions it was trained on that the gate refuses now.
     params

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from beambell.artefacts.contributors import sum_up
 from beambell.config import NAME_PATTERN
 from beambell.config.formats import has_other_format, with_format
 from beambell.errors import RegistryError, UsageError
 from beambell.project import Project
-from beambell.state.contributors import sum_up
 from beambell.store import Layout, Manifest, Partition
 from beambell.store.numbered import read_numbered
 

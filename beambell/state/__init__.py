@@ -1,12 +1,17 @@
-"""The state: pattern counts, which add and subtract."""
+"""The state: vote patterns and their counts, which add and subtract. Pure: nothing here reads or writes a file."""
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from beambell.state.budget import BudgetedCounts, IncompleteSampleError, Marginals, SampledCounts
 from beambell.state.feedback_counts import FeedbackCounts
-from beambell.state.members import Member, read_members
 from beambell.state.pattern_counts import PatternCounts
 from beambell.state.policy import Policy
+
+if TYPE_CHECKING:
+    from beambell.artefacts.members import Member, read_members
 
 __all__ = [
     "BudgetedCounts",
@@ -19,3 +24,10 @@ __all__ = [
     "SampledCounts",
     "read_members",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # They read files, so they live above; notebooks import them from here, where they were at first.
+    if name in ("Member", "read_members"):
+        return getattr(importlib.import_module("beambell.artefacts.members"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

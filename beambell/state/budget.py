@@ -22,8 +22,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from beambell.errors import StateError
-from beambell.labeling.analysis import LFAnalysis, LFStatistics
-from beambell.labeling.patterns import Packed
+from beambell.state.analysis import LFAnalysis, LFStatistics
 from beambell.state.pattern_counts import (
     METADATA_KEY,
     Counts,
@@ -33,6 +32,7 @@ from beambell.state.pattern_counts import (
     read_facts,
     scaled,
 )
+from beambell.state.patterns import Packed
 
 HASH_BITS = 64
 

@@ -13,8 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from beambell.errors import StateError
-from beambell.labeling import patterns as packing
-from beambell.labeling.patterns import Packed, Votes
+from beambell.state import patterns as packing
 from beambell.state.pattern_counts import (
     MAX_ROWS,
     METADATA_KEY,
@@ -26,6 +25,7 @@ from beambell.state.pattern_counts import (
     scaled,
     table_facts,
 )
+from beambell.state.patterns import Packed, Votes
 
 UNKNOWN = -1
 

@@ -28,10 +28,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from beambell.errors import StateError
-from beambell.labeling import patterns as packing
-from beambell.labeling.analysis import EXACT_IN_FLOAT, LFAnalysis, analyse_packed, blocks, weighed
-from beambell.labeling.pairs import count_pairs
-from beambell.labeling.patterns import Packed, Votes
+from beambell.state import patterns as packing
+from beambell.state.analysis import EXACT_IN_FLOAT, LFAnalysis, analyse_packed, blocks, weighed
+from beambell.state.pairs import count_pairs
+from beambell.state.patterns import Packed, Votes
 
 Counts = npt.NDArray[np.int64]
 
@@ -52,7 +52,7 @@ class PatternCounts:
     cardinality
         Number of classes K.
     packed
-        The p distinct patterns, ascending, packed (see `beambell.labeling.patterns`), uint8 [p, width].
+        The p distinct patterns, ascending, packed (see `beambell.state.patterns`), uint8 [p, width].
     counts
         Rows per pattern, int64 [p], in parts of a row if rows are weighted. Never zero; negative in a difference.
     unit

@@ -11,7 +11,7 @@ import pytest
 from projects import change_params, run_stages, small_project
 
 from beambell import Project
-from beambell.cli.stages import STAGES
+from beambell.stages.order import STAGES
 from beambell.store import Layout
 
 

@@ -11,7 +11,7 @@ from projects import REPOSITORY, change_params, run_stages, small_project
 
 from beambell import Project
 from beambell.cli import main
-from beambell.steps.scaffold import KINDS
+from beambell.workshop.scaffold import KINDS
 
 MODULE = "labeling_functions/embedded.py"
 

@@ -10,7 +10,7 @@ from synthetic import LFS, draw, make_project, partition, vote_on_texts
 
 from beambell import Project
 from beambell.cli import main
-from beambell.steps import feedback, fit, merge
+from beambell.stages import feedback, fit, merge
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from projects import change_params, tree_bytes
 from beambell import Project, __version__
 from beambell.cli import app as commands
 from beambell.cli import console, main
-from beambell.cli.stages import STAGES
 from beambell.errors import GateError, PartError, StorageError, TrainingError
-from beambell.steps.stage import Outcome, Plan, Refusal, Task
-from beambell.steps.starter import start
+from beambell.stages.order import STAGES
+from beambell.stages.stage import Outcome, Plan, Refusal, Task
 from beambell.store import Layout
 from beambell.store.files import Files
+from beambell.workshop.starter import start
 
 REFUSED = "mails/2026-01-02"
 """The one of the starter's three partitions in which fewer than 75 % of the rows have a vote."""

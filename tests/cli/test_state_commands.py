@@ -10,10 +10,10 @@ from synthetic import LFS, make_project, partition, remove, vote, write_lfs
 
 from beambell import Project
 from beambell.cli import main
-from beambell.cli.stages import STAGES
 from beambell.errors import ConfigError
+from beambell.stages import merge
+from beambell.stages.order import STAGES
 from beambell.state import PatternCounts
-from beambell.steps import merge
 from beambell.store import Layout, Manifest
 
 

@@ -9,13 +9,13 @@ import pytest
 from projects import change_params, run_stages, small_project, tree_bytes
 
 from beambell import Project
+from beambell.artefacts.gc import find_garbage, remove_garbage
+from beambell.artefacts.verify import verify
 from beambell.cli import main
 from beambell.errors import UsageError
-from beambell.report.lineage import trace
-from beambell.steps.verification import verify_project
+from beambell.stages.verification import verify_project
 from beambell.store import Layout
-from beambell.store.gc import find_garbage, remove_garbage
-from beambell.store.verify import verify
+from beambell.views.lineage import trace
 
 LFS = """
 - {kind: regex, name: link, pattern: 'https?://|www', label: spam}

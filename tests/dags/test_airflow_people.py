@@ -14,8 +14,8 @@ from fortnight import OF_THE_MODEL, PROMOTE, RETRAIN, RUN_S, airflow_of, project
 from projects import change_params, run_stages
 
 from beambell import Project
-from beambell.cli.stages import STAGES
 from beambell.registry import champion, decisions
+from beambell.stages.order import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -29,7 +29,7 @@ from fortnight import (
 )
 
 from beambell import Project
-from beambell.cli.stages import STAGES
+from beambell.stages.order import STAGES
 from beambell.store import Layout
 
 if TYPE_CHECKING:

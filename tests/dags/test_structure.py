@@ -186,7 +186,7 @@ def test_label_partition_is_one_way_over_one_key(facts: dict[str, Any]) -> None:
 
 
 def test_the_dags_run_every_stage_there_is_in_its_order(facts: dict[str, Any]) -> None:
-    from beambell.cli.stages import STAGES
+    from beambell.stages.order import STAGES
 
     runs = []
     for dag_id in ("label_partition", "retrain_model"):

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from beambell.errors import LabelingFunctionError, StateError
-from beambell.labeling import patterns as packing
 from beambell.state import PatternCounts
+from beambell.state import patterns as packing
 
 steady = settings(deadline=None)  # a busy machine is no failure
 pytestmark = pytest.mark.usefixtures("both_ways")

@@ -17,7 +17,7 @@ from projects import SHARED_DATA, change_params, run_stages
 
 from beambell import Project
 from beambell.model import Evaluation, evaluate
-from beambell.steps.ingest import balance
+from beambell.stages.ingest import balance
 from beambell.store import Layout
 from beambell.store.tables import read_table
 

@@ -12,7 +12,6 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from beambell.labeling import patterns
 from beambell.labeling.compiler.alphabet import Array
 from beambell.labeling.compiler.plan import Build, Plan, Planner
 from beambell.labeling.compiler.program import Found, Program, as_patterns, as_votes
@@ -21,6 +20,7 @@ from beambell.labeling.core import ABSTAIN, MAX_CLASSES, LabelingFunction, check
 from beambell.labeling.evaluate import Evaluate, PackedEvaluation, VoteMatrix, evaluate, prepare
 from beambell.labeling.python import adopt
 from beambell.labeling.row import Columns
+from beambell.state import patterns
 
 BLOCK: Final = 16_384
 """Rows voted on at a time: what is found in them stays in the cache."""

@@ -11,7 +11,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from beambell.labeling.bits import lowest
+from beambell.state.bits import lowest
 
 _compiled: Any = numba.njit(nogil=True, cache=True, boundscheck=False)
 _part: Any = numba.njit(nogil=True, boundscheck=False, inline="always")  # a call would count references to each array

@@ -15,7 +15,6 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import pyarrow as pa
 
-from beambell.labeling import patterns
 from beambell.labeling.compiler import kernels
 from beambell.labeling.compiler.alphabet import Array, Script
 from beambell.labeling.compiler.counting import Counter, Range, Within
@@ -26,6 +25,7 @@ from beambell.labeling.conditions import Condition, Truths, truths
 from beambell.labeling.core import ABSTAIN, MAX_CLASSES, LabelingFunction, raise_error
 from beambell.labeling.kinds import Lookup, Numeric
 from beambell.labeling.row import Columns
+from beambell.state import patterns
 
 
 class ColumnProgram(Protocol):
@@ -118,7 +118,7 @@ def as_votes(labels: tuple[int, ...]) -> Found:
 
 @lru_cache(maxsize=64)
 def as_patterns(labels: tuple[int, ...], cardinality: int) -> Found:
-    """Return what writes votes as `beambell.labeling.patterns` packs them."""
+    """Return what writes votes as `beambell.state.patterns` packs them."""
     return Found.of(patterns.pack(_ballots(labels), cardinality), patterns.bits_per_vote(cardinality))
 
 

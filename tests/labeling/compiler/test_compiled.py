@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from labeling.compiler.strategies import columns, functions
 
 import labeling_functions.embedded as example
-from beambell.embedded import generate
+from beambell.demo import generate
 from beambell.errors import LabelingFunctionError
 from beambell.labeling import (
     LabelingFunction,
@@ -34,11 +34,11 @@ from beambell.labeling import (
     lexicon,
     lookup,
     numeric,
-    patterns,
     regex,
 )
 from beambell.labeling.compiler.store import Folder
 from beambell.labeling.compiler.syntax import parse
+from beambell.state import patterns
 
 many = settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 

@@ -1,0 +1,186 @@
+"""Check that everything is there, is what its manifest says, and was made from what is there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from beambell.artefacts import books
+from beambell.artefacts.lf_records import record_path
+from beambell.artefacts.snapshot import Artefact, Snapshot, take_snapshot
+from beambell.store.families import FAMILIES, how_to_mend
+from beambell.store.layout import Layout
+from beambell.store.manifest import FILE_NAME, Store
+from beambell.store.partition import Partition
+from beambell.store.places import CHUNK
+
+Severity = Literal["error", "note"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is not as it should be.
+
+    Attributes
+    ----------
+    severity
+        ``error``: damaged or dangling. ``note``: nothing is wrong, but something waits to be done.
+    where
+        The file, below the data root.
+    what, fix
+        What is wrong, and what to do.
+    """
+
+    severity: Severity
+    where: str
+    what: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a check of a data root found.
+
+    Attributes
+    ----------
+    artefacts, files, bytes
+        How much was checked.
+    deep
+        Whether every byte was read, or names and sizes only.
+    findings
+        Errors first.
+    """
+
+    artefacts: int
+    files: int
+    bytes: int
+    deep: bool
+    findings: tuple[Finding, ...]
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """What is damaged."""
+        return tuple(finding for finding in self.findings if finding.severity == "error")
+
+
+# Which inputs name other artefacts, and where those lie; of the kinds with history, every one is on record.
+_REFERENCES = {
+    (Layout.VOTES, "rows"): Layout.PARTITIONS,
+    (Layout.LABEL_MODEL, "state"): Layout.STATE,
+    (Layout.LABEL_MODEL, "feedback"): Layout.FEEDBACK,
+    (Layout.CANDIDATES, "votes"): Layout.VOTES,
+    (Layout.CANDIDATES, "label_model"): Layout.LABEL_MODEL,
+    (Layout.LABELS, "votes"): Layout.VOTES,
+    (Layout.LABELS, "label_model"): Layout.LABEL_MODEL,
+    (Layout.VERDICTS, "labels"): Layout.CANDIDATES,
+    (Layout.EVALUATION, "end model"): Layout.END_MODEL,
+    (Layout.REGISTRY, "end_model"): Layout.END_MODEL,
+    (Layout.DECISIONS, "version"): Layout.REGISTRY,
+    (Layout.DECISIONS, "champion"): Layout.REGISTRY,
+}
+_ON_RECORD = {folder for folder, family in FAMILIES.items() if family.keeps_history}
+
+
+def verify(store: Store, *, deep: bool = False) -> Verification:
+    """Check every manifest, file and reference below a data root.
+
+    Parameters
+    ----------
+    store
+        Whose.
+    deep
+        Read every byte and compare digests; otherwise names and sizes only, which finds no flipped bit.
+    """
+    snapshot = take_snapshot(store)
+    findings = [
+        *(Finding("error", place, error.message, how_to_mend(place)) for place, error in snapshot.unreadable.items()),
+        *_files(store, snapshot, deep=deep),
+        *_references(snapshot),
+        *_sources(snapshot),
+        *_books(snapshot),
+    ]
+    refs = {f"{a.folder}/{ref.name}": ref.bytes for a in snapshot.current for ref in a.manifest.files.values()}
+    findings.sort(key=lambda finding: (finding.severity, finding.where, finding.what))
+    return Verification(len(snapshot.artefacts), len(refs), sum(refs.values()), deep, tuple(findings))
+
+
+def _files(store: Store, snapshot: Snapshot, *, deep: bool) -> Iterator[Finding]:
+    for artefact in snapshot.current:
+        for ref in artefact.manifest.files.values():
+            where = f"{artefact.folder}/{ref.name}"
+            entry = snapshot.entries.get(where)
+            if entry is None:
+                yield Finding("error", where, "missing, though its manifest names it", how_to_mend(where))
+            elif entry.bytes != ref.bytes:
+                what = f"{entry.bytes} bytes, where its manifest says {ref.bytes}"
+                yield Finding("error", where, what, how_to_mend(where))
+            elif deep and (found := _sha256(store, where)) != ref.sha256:
+                what = f"changed: SHA-256 {found[:16]}..., where its manifest says {ref.sha256[:16]}..."
+                yield Finding("error", where, what, how_to_mend(where))
+
+
+def _sha256(store: Store, name: str) -> str:
+    seen = hashlib.sha256()
+    with store.files.open(name) as file:
+        while chunk := file.read(CHUNK):
+            seen.update(chunk)
+    return seen.hexdigest()
+
+
+def _references(snapshot: Snapshot) -> Iterator[Finding]:
+    now, ever = _digests(snapshot.current), _digests(snapshot.artefacts)
+    for artefact in snapshot.current:
+        for (family, name), target in _REFERENCES.items():
+            digest = artefact.manifest.inputs.get(name)
+            if family != artefact.family or digest is None or (target, digest) in now:
+                continue
+            if target not in _ON_RECORD:
+                what = f"made from {target} that were replaced or removed since"
+                yield Finding("note", artefact.place, what, "`beambell run` brings it up to date")
+            elif (target, digest) not in ever:
+                what = f"made from {target} {digest[:16]}..., which is on no record"
+                fix = f"restore {target}/history from a backup; what it labelled can still be made again"
+                yield Finding("error", artefact.place, what, fix)
+            elif family != Layout.REGISTRY:
+                what = f"made from {target} {digest[:16]}..., which is not the newest"
+                yield Finding("note", artefact.place, what, "`beambell status` says whether it is to be made again")
+
+
+def _digests(artefacts: Iterator[Artefact] | tuple[Artefact, ...]) -> set[tuple[str, str]]:
+    found = set()
+    for artefact in artefacts:
+        found.add((artefact.family, artefact.manifest.id))
+        found |= {(artefact.family, ref.sha256) for ref in artefact.manifest.files.values()}
+    return found
+
+
+def _sources(snapshot: Snapshot) -> Iterator[Finding]:
+    """Each version of a labeling function that voted must be on record with its source."""
+    missing: dict[str, str] = {}
+    for artefact in snapshot.current:
+        if artefact.family == Layout.VOTES:
+            for lf in artefact.manifest.facts["lfs"]:
+                record = record_path(lf["name"], lf["fingerprint"])
+                if record not in snapshot.entries:
+                    missing.setdefault(record, artefact.place)
+    for record, place in missing.items():
+        what = f"missing: the source of a labeling function that voted in {place}"
+        yield Finding("error", record, what, "`beambell apply` writes it again if the function is unchanged")
+
+
+def _books(snapshot: Snapshot) -> Iterator[Finding]:
+    """Partitions and the deliveries on record must say the same, and every record must be accounted for."""
+    deliveries = [a.manifest for a in snapshot.current if a.family == Layout.DELIVERIES]
+    partitions = {
+        Partition.from_folder(a.folder): a.manifest for a in snapshot.current if a.family == Layout.PARTITIONS
+    }
+    again = "`beambell ingest` makes it again from the files that are there; see docs/operating.md if it does not"
+    for difference in books.differences(deliveries, partitions):
+        where = f"{Layout.of(Layout.PARTITIONS, difference.partition)}/{FILE_NAME}"
+        yield Finding("error", where, difference.what, again)
+    for name, what in books.out_of_balance(deliveries, partitions).items():
+        stream, _, dt = name.partition("/")
+        folder = Layout.of(Layout.PARTITIONS, Partition(stream, dt)) if dt else f"{Layout.PARTITIONS}/stream={stream}"
+        yield Finding("error", folder, what, again)

@@ -1,7 +1,0 @@
-"""The embedded data set: two invented streams, the same bytes on every machine, with a hidden gold label."""
-
-from __future__ import annotations
-
-from beambell.embedded.generate import FIRST_DAY, HAM, SPAM, STREAMS, Summary, generate
-
-__all__ = ["FIRST_DAY", "HAM", "SPAM", "STREAMS", "Summary", "generate"]

@@ -1,0 +1,135 @@
+"""Aggregate, the driver's side: which tables by key are missing or stale.
+
+Stateful labeling functions vote by the past of a row's key. It is kept as one table for each partition, and one for
+each node of the ladder above them (`beambell.history.rollup`). Without such functions there is nothing to do.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+
+from beambell.history.aggregates import counted, merge_sorted
+from beambell.history.past import AggregateTables, open_aggregates
+from beambell.history.rollup import Node, Part, first_day
+from beambell.project import Project
+from beambell.stages import answers
+from beambell.stages.stage import Plan, Task, staleness
+from beambell.store import FileRef, Partition, Selection
+
+STAGE = "aggregate"
+
+
+@dataclass(frozen=True)
+class PartitionWork:
+    """Tables that one partition lacks.
+
+    Attributes
+    ----------
+    partition, rows
+        Whose, and the file of its records.
+    specs
+        Ids of the aggregates.
+    reason
+        Why there is work, for people.
+    """
+
+    partition: Partition
+    rows: FileRef
+    specs: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class AggregateWork:
+    """What is to be done.
+
+    Attributes
+    ----------
+    partitions
+        Tables of partitions.
+    nodes
+        Nodes of the ladder, with the id of their aggregate; children before their parents.
+    current
+        Tables that are up to date.
+    superfluous
+        Folders of nodes whose days were withdrawn.
+    """
+
+    partitions: tuple[PartitionWork, ...]
+    nodes: tuple[tuple[str, Node], ...]
+    current: int
+    superfluous: tuple[str, ...] = ()
+
+
+def plan(project: Project, selection: Selection) -> Plan:
+    """Say which tables would be made, and why."""
+    work, said = find_work(project, selection), answers.find_work(project)
+    tasks = [Task(file.name, "new file of feedback") for file, _ in said.files]
+    if said.reason:
+        tasks.append(Task("answers", said.reason))
+    tasks += [Task(str(item.partition), item.reason) for item in work.partitions]
+    names = {id_: "+".join(spec.key_fields) for id_, spec in project.catalogue.aggregates.items()}
+    tasks += [Task(f"{id_}/{node.folder}", f"days by {names[id_]} are summed") for id_, node in work.nodes]
+    tasks += [Task(folder, "its days were withdrawn") for folder in work.superfluous]
+    return Plan(STAGE, tuple(tasks), work.current)
+
+
+def find_work(project: Project, selection: Selection) -> AggregateWork:
+    """Compare the tables there are with the records, answers and labeling functions there are.
+
+    The past of a partition reaches back to the first one, over all streams: of a selection only the end counts.
+    """
+    until = Selection(end=selection.end)
+    lacking: dict[Partition, list[tuple[AggregateTables, str]]] = {}
+    nodes: list[tuple[str, Node]] = []
+    superfluous: list[str] = []
+    current = 0
+    for id_, tables in open_aggregates(project.store, project.params, project.catalogue).items():
+        superfluous += tables.superfluous()
+        partitions = [partition for partition in tables.rows if until.has_dt(partition.dt)]
+        stale: set[Part] = set()
+        for partition in partitions:
+            if tables.ref(partition) is None:
+                stale.add(partition)
+                lacking.setdefault(partition, []).append((tables, _reason(tables, partition)))
+        end = max((first_day(partition.dt) for partition in partitions), default=0)
+        for node in tables.ladder.nodes(end):
+            if tables.ref(node) is None:
+                stale.add(node)
+                nodes.append((id_, node))
+            else:
+                current += 1
+        current += len(partitions) - len(stale & set(partitions))
+    work = [_partition_work(partition, several) for partition, several in sorted(lacking.items())]
+    return AggregateWork(tuple(work), tuple(nodes), current, tuple(superfluous))
+
+
+def _reason(tables: AggregateTables, partition: Partition) -> str:
+    reason = staleness(tables.manifest(partition), tables.inputs(partition) or {})
+    return reason or "new"
+
+
+def _partition_work(partition: Partition, lacking: list[tuple[AggregateTables, str]]) -> PartitionWork:
+    spoken = dict.fromkeys(f"{reason} by {'+'.join(tables.spec.key_fields)}" for tables, reason in lacking)
+    ids = tuple(tables.spec.id for tables, _ in lacking)
+    return PartitionWork(partition, lacking[0][0].rows[partition], ids, ", ".join(spoken))
+
+
+def build_ladder(project: Project, work: AggregateWork) -> None:
+    """Make the stale nodes from the bottom to the top, those of a level side by side; take superfluous ones back."""
+    opened = open_aggregates(project.store, project.params, project.catalogue) if work.nodes else {}
+
+    def build(item: tuple[str, Node]) -> None:
+        id_, node = item
+        tables = opened[id_]
+        parts = [map(counted, tables.pieces(child)) for child in tables.ladder.children(node)]
+        tables.publish(node, merge_sorted(tables.spec.aggregate, parts, days=node.level > 0))
+
+    by_level = sorted(work.nodes, key=lambda item: (item[1].level, item))
+    with ThreadPoolExecutor(max(project.params.beam.workers, project.store.files.at_once)) as pool:
+        for _, level in groupby(by_level, key=lambda item: item[1].level):
+            list(pool.map(build, level))
+    for folder in work.superfluous:
+        project.store.withdraw(folder)

@@ -1,0 +1,137 @@
+"""Fit: the label model, from the state's pattern counts, and from the part of the feedback that is for fitting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from beambell.artefacts.stored import roles
+from beambell.config.formats import with_format
+from beambell.errors import LabelModelError
+from beambell.feedback.stored import Role, read_counts
+from beambell.project import Project
+from beambell.stages.stage import Outcome, Plan, Task, staleness
+from beambell.state import FeedbackCounts, PatternCounts
+from beambell.state import patterns as packed
+from beambell.store import Layout, Manifest, Selection, canonical_json, digest
+from beambell.store.arrays import pack_arrays
+from beambell.store.tables import write_table
+
+STAGE = "fit"
+NAMES = {"params": "label_model in params.yaml", "weighing": "lfs.shadow"}
+
+
+def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - there is one label model, for all streams
+    """Say whether the label model would be fitted again, and why."""
+    inputs = _inputs(project)
+    if inputs is None:
+        return Plan(STAGE)
+    reason = staleness(project.store.read(Layout.LABEL_MODEL), inputs, NAMES)
+    return Plan(STAGE, (Task("label model", reason),)) if reason else Plan(STAGE, current=1)
+
+
+def run(project: Project, selection: Selection) -> Outcome:
+    """Fit the label model, unless state and parameters are those it was fitted with."""
+    with project.writing():
+        todo = plan(project, selection)
+        if todo.tasks:
+            _publish(project)
+    manifest = project.store.read(Layout.LABEL_MODEL)
+    names = ("kind", "rows", "patterns", "feedback")
+    figures = {name: manifest.facts[name] for name in names if name in manifest.facts} if manifest else {}
+    return Outcome(STAGE, len(todo.tasks), todo.current, figures)
+
+
+def _inputs(project: Project) -> dict[str, str] | None:
+    state = project.store.read(Layout.STATE)
+    if state is None or not state.facts["rows"]:
+        return None
+    patterns, marginals = roles()
+    further = {"marginals": state.files[marginals].sha256} if marginals in state.files else {}
+    feedback = project.store.read(Layout.FEEDBACK)
+    if feedback and feedback.files["fit"].rows:
+        further["feedback"] = feedback.files["fit"].sha256
+    made_from = {
+        "state": state.files[patterns].sha256,
+        "lfs": state.inputs["lfs"],
+        "weighing": digest([name for name in state.facts["lfs"] if name not in project.params.lfs.shadow]),
+        "params": digest(project.params.label_model.model_dump(mode="json")),
+    }
+    return with_format(STAGE, further | made_from)
+
+
+def _publish(project: Project) -> Manifest:
+    from beambell import label_model
+
+    params, folder = project.params.label_model, Layout.LABEL_MODEL
+    everyone = project.state()
+    shadow = project.params.lfs.shadow
+    counts = everyone.restrict([name for name in everyone.lfs if name not in shadow])
+    feedback = read_feedback(project, counts.lfs)
+    project.register_label_models(params.kind)
+    model = label_model.create(params.kind, **params.options).fit(counts, feedback)
+    files = {
+        "config": project.store.put(folder, "config", ".json", canonical_json(model.config())),
+        "params": project.store.put(folder, "params", ".npz", pack_arrays(model.params())),
+        "posterior": write_table(project.store, folder, "posterior", posterior_table(model, counts)),
+    }
+    facts = {
+        "kind": params.kind,
+        "lfs": list(counts.lfs),
+        "voting": list(everyone.lfs),
+        "classes": list(project.params.classes),
+        "cardinality": counts.cardinality,
+        "rows": counts.n_rows,
+        "patterns": counts.n_patterns,
+    }
+    if feedback:
+        facts["feedback"] = feedback.n_rows
+    inputs = _inputs(project) or {}
+    return project.store.publish(folder, Manifest("label_model", files, inputs, facts), keep_history=True)
+
+
+def read_feedback(project: Project, lfs: Sequence[str], role: Role = "fit") -> FeedbackCounts | None:
+    """Read the labels that people gave, by the votes of some of the state's labeling functions.
+
+    Parameters
+    ----------
+    lfs
+        Those whose votes count.
+    role
+        The part of the rows that label models are fitted to, or the one that only measures.
+
+    Raises
+    ------
+    LabelModelError
+        If they were counted by votes of other labeling functions than the state's.
+    """
+    feedback, state = project.store.read(Layout.FEEDBACK), project.store.read(Layout.STATE)
+    counts = read_counts(project.store, feedback, role)
+    if counts is None or feedback is None or state is None:
+        return None
+    if feedback.inputs["lfs"] != state.inputs["lfs"]:
+        raise LabelModelError(
+            "feedback is counted by the votes of other labeling functions than the state's",
+            where=project.store.files.path(Layout.FEEDBACK),
+            fix="run `beambell feedback sync` first: it looks up the votes that reviewed rows have now",
+        )
+    return counts.restrict(lfs)
+
+
+def posterior_table(model: Any, counts: PatternCounts) -> pa.Table:
+    """Posterior of every pattern of the state: what every label is looked up in.
+
+    Returns
+    -------
+    pyarrow.Table
+        ``pattern`` (packed), ``rows``, and ``p_0 .. p_{K-1}`` (float64), in order of pattern.
+    """
+    proba = model.posterior(counts.patterns)
+    codes = packed.pack(counts.patterns, counts.cardinality)
+    columns = {"pattern": packed.to_arrow(codes), "rows": pa.array(counts.counts)}
+    return pa.table(
+        columns | {f"p_{k}": pa.array(np.ascontiguousarray(proba[:, k])) for k in range(counts.cardinality)}
+    )

@@ -1,0 +1,311 @@
+"""Validate: the gate judges candidate labels; what passes is published, what fails leaves the last good labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from beambell.config.formats import with_format
+from beambell.errors import GateError
+from beambell.project import Project
+from beambell.quality import (
+    FIND_FILES,
+    Judgement,
+    LFSummary,
+    PartitionSummary,
+    Thresholds,
+    Verdict,
+    gate_fingerprint,
+    judge,
+)
+from beambell.stages.losses import Delivered, doubtful_streams, find_losses, refused_streams
+from beambell.stages.public_labels import PublicLabels
+from beambell.stages.stage import Outcome, Plan, Refusal, Task, staleness
+from beambell.store import Layout, Manifest, Partition, Selection, canonical_json
+from beambell.store.manifest import FILE_NAME
+
+STAGE = "validate"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One partition before the gate.
+
+    Attributes
+    ----------
+    partition
+        Which.
+    candidate
+        Its candidate labels; ``None`` for a delivery of which nothing could be read.
+    summary, lfs
+        The figures to judge.
+    inputs
+        Digests of all the verdict depends on.
+    """
+
+    partition: Partition
+    candidate: Manifest | None
+    summary: PartitionSummary
+    lfs: tuple[LFSummary, ...]
+    inputs: dict[str, str]
+
+
+def plan(project: Project, selection: Selection) -> Plan:
+    """Say which partitions would be judged, and why."""
+    deliveries = project.store.under(Layout.DELIVERIES)
+    cases, labels = find_cases(project, selection, deliveries), project.store.partitions(Layout.LABELS)
+    stale = _stale(project, cases, labels)
+    tasks = tuple(Task(str(case.partition), reason) for case, reason in stale)
+    wrong = PublicLabels(project).wrong(labels)
+    tasks += tuple(Task(Layout.public(partition), why) for partition, why in wrong.items())
+    known = {case.partition for case in cases} - {case.partition for case, _ in stale}
+    streams, doubts = _look_at_streams(project, selection, deliveries)
+    warnings = (*(f"stream {name} is refused: {why}" for name, why in streams.items()), *doubts)
+    return Plan(STAGE, tasks, len(known), refused=_refusals(project, known), warnings=warnings)
+
+
+def run(project: Project, selection: Selection) -> Outcome:
+    """Judge what is new, publish what passes.
+
+    Raises
+    ------
+    GateError
+        If a selected partition fails, now or still; everything that passed is published by then.
+    """
+    with project.writing():
+        deliveries = project.store.under(Layout.DELIVERIES)
+        cases, labels = find_cases(project, selection, deliveries), project.store.partitions(Layout.LABELS)
+        stale = [case for case, _ in _stale(project, cases, labels)]
+        public = PublicLabels(project)
+        if stale:
+            _judge(project, stale, public)
+        put_right = public.put_right()
+        judged = project.store.partitions(Layout.VERDICTS)
+        verdicts = {case.partition: Verdict.from_dict(judged[case.partition].facts) for case in cases}
+        streams, doubts = _look_at_streams(project, selection, deliveries)
+    failed = {partition: verdict for partition, verdict in verdicts.items() if not verdict.passed}
+    details: dict[str, Any] = {
+        "judged": [str(case.partition) for case in stale],
+        "published": [str(c.partition) for c in stale if c.candidate and verdicts[c.partition].passed],
+        "newest": max((p.dt for p, verdict in verdicts.items() if verdict.passed), default=None),
+    }
+    if failed or streams:
+        part = {
+            "warnings": doubts,
+            "done": len(stale),
+            "current": len(cases) - len(stale),
+            "figures": {"passed": len(verdicts) - len(failed), "refused": len(failed)},
+        }
+        refusals = {str(partition): verdict.to_dict()["failures"] for partition, verdict in failed.items()}
+        details |= {**part, "refused": [*refusals, *streams], "failures": refusals, "streams": streams}
+        raise _refusal(failed, streams, details)
+    where: dict[str, list[Partition]] = {}
+    for partition, verdict in verdicts.items():
+        for failure in verdict.failures:
+            where.setdefault(failure.message, []).append(partition)
+    spoken = tuple(
+        f"{some[0]}: {message}" + (f" (and so in {len(some) - 1} more partitions)" if some[1:] else "")
+        for message, some in where.items()
+    )
+    figures = {"passed": len(verdicts), "warnings": sum(map(len, where.values()))}
+    if put_right:
+        figures["put_right"] = len(put_right)
+    return Outcome(STAGE, len(stale), len(cases) - len(stale), figures, (*spoken, *doubts), details)
+
+
+def _look_at_streams(
+    project: Project, selection: Selection, deliveries: Mapping[str, Manifest]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Judge what belongs to no partition: why a stream is refused, and what is doubtful of others."""
+    losses = find_losses(project, deliveries.values())
+    return refused_streams(project, losses, selection), doubtful_streams(project, deliveries.values(), selection)
+
+
+def _refusals(project: Project, known: set[Partition]) -> tuple[Refusal, ...]:
+    """Which of some partitions are refused, by which figures, and since when."""
+    judged = project.store.partitions(Layout.VERDICTS)
+    failed = {partition: Verdict.from_dict(judged[partition].facts) for partition in sorted(known)}
+    failed = {partition: verdict for partition, verdict in failed.items() if not verdict.passed}
+    if not failed:
+        return ()
+    entries = project.store.files.walk(Layout.VERDICTS)
+    return tuple(
+        Refusal(
+            str(partition),
+            "; ".join(failure.message for failure in verdict.failures if failure.severity == "critical"),
+            _moment(entries[f"{Layout.of(Layout.VERDICTS, partition)}/{FILE_NAME}"].modified),
+        )
+        for partition, verdict in failed.items()
+    )
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def find_cases(project: Project, selection: Selection, deliveries: Mapping[str, Manifest]) -> list[Case]:
+    """Gather the partitions that have up-to-date candidates, and those of deliveries that gave nothing.
+
+    Of streams that ``params.yaml`` names: nobody labels the others any more, as today's classes may need.
+    """
+
+    def wanted(partition: Partition) -> bool:
+        return partition in selection and partition.stream in project.params.streams
+
+    votes = project.store.partitions(Layout.VOTES)
+    rows = project.store.partitions(Layout.PARTITIONS)
+    losses = find_losses(project, deliveries.values())
+    gate = gate_fingerprint(_thresholds(project), project.params.classes, project.voteless_classes)
+    cases = []
+    for partition, candidate in project.store.partitions(Layout.CANDIDATES).items():
+        vote, row = votes.get(partition), rows.get(partition)
+        if not wanted(partition) or not vote or not row:
+            continue
+        if candidate.inputs["votes"] == vote.files["votes"].sha256:
+            delivered = losses.partitions.get(partition, Delivered())
+            cases.append(_case(project, candidate, vote, row, delivered, gate))
+    cases += [
+        _empty_case(partition, losses.partitions[partition], gate)
+        for partition in sorted(losses.unreadable - rows.keys())
+        if wanted(partition)
+    ]
+    return cases
+
+
+def _case(
+    project: Project, candidate: Manifest, votes: Manifest, rows: Manifest, delivered: Delivered, gate: str
+) -> Case:
+    facts = candidate.facts
+    partition = Partition(facts["stream"], facts["dt"])
+    summary = PartitionSummary(
+        stream=partition.stream,
+        dt=partition.dt,
+        rows=facts["rows"],
+        quarantined=delivered.quarantined,
+        duplicates=rows.facts["duplicates"],
+        covered=facts["covered"],
+        conflicts=facts["conflicts"],
+        dead_letters=votes.facts["dead_letters"],
+        class_shares=tuple(facts["class_shares"]),
+        mean_entropy=facts["mean_entropy"],
+        bytes=delivered.bytes,
+        lost=delivered.lost,
+        lost_files=tuple(delivered.lost_files),
+    )
+    lfs = tuple(
+        LFSummary(partition.stream, partition.dt, lf["name"], facts["rows"], lf["votes"], lf["errors"])
+        for lf in votes.facts["lfs"]
+        if _speaks(project, lf["name"], partition.stream)
+    )
+    records = f"{summary.duplicates} duplicates, {_spoken(delivered)}"
+    inputs = {"labels": candidate.id, "votes": votes.id, "records": records, "gate": gate}
+    return Case(partition, candidate, summary, lfs, with_format(STAGE, inputs))
+
+
+def _speaks(project: Project, lf: str, stream: str) -> bool:
+    """Whether an LF is meant for a stream: one that is not cannot be blamed for silence there."""
+    streams = project.catalogue[lf].streams if lf in project.catalogue.names else None
+    return streams is None or stream in streams
+
+
+def _empty_case(partition: Partition, delivered: Delivered, gate: str) -> Case:
+    summary = PartitionSummary(
+        partition.stream,
+        partition.dt,
+        rows=0,
+        quarantined=delivered.quarantined,
+        duplicates=0,
+        covered=0,
+        conflicts=0,
+        dead_letters=0,
+        class_shares=(),
+        mean_entropy=0.0,
+        bytes=delivered.bytes,
+        lost=delivered.lost,
+        lost_files=tuple(delivered.lost_files),
+    )
+    inputs = with_format(STAGE, {"records": _spoken(delivered), "gate": gate})
+    return Case(partition, None, summary, (), inputs)
+
+
+def _spoken(delivered: Delivered) -> str:
+    lost = f", {delivered.lost} of {delivered.bytes} bytes lost" if delivered.lost else ""
+    return f"{delivered.quarantined} quarantined{lost}"
+
+
+def _thresholds(project: Project) -> Thresholds:
+    return Thresholds(**project.params.gate.model_dump())
+
+
+def _stale(project: Project, cases: list[Case], labels: Mapping[Partition, Manifest]) -> list[tuple[Case, str]]:
+    """Pick the cases that are to be judged, and say why."""
+    verdicts = project.store.partitions(Layout.VERDICTS)
+    stale = []
+    for case in cases:
+        verdict = verdicts.get(case.partition)
+        reason = staleness(verdict, case.inputs)
+        if not reason and verdict and verdict.facts["passed"] and case.candidate and case.partition not in labels:
+            reason = "its published labels were removed"
+        if reason:
+            stale.append((case, reason))
+    return stale
+
+
+def _judge(project: Project, cases: list[Case], public: PublicLabels) -> None:
+    summaries = [case.summary for case in cases]
+    lfs = [lf for case in cases for lf in case.lfs]
+    judgement = judge(
+        summaries, lfs, _thresholds(project), classes=project.params.classes, voteless=project.voteless_classes
+    )
+    _leave_report(project, judgement)
+
+    def publish(case: Case) -> Manifest:
+        verdict = judgement.verdicts[case.partition.stream, case.partition.dt]
+        # Labels before verdict: killed in between, the verdict is missing and the case is judged again.
+        if verdict.passed and case.candidate:
+            _publish_labels(project, case.partition, case.candidate, public)
+        record = Manifest("verdict", {}, case.inputs, verdict.to_dict())
+        return project.store.publish(Layout.of(Layout.VERDICTS, case.partition), record)
+
+    list(project.store.files.each(publish, cases))
+
+
+def _publish_labels(project: Project, partition: Partition, candidate: Manifest, public: PublicLabels) -> None:
+    source, target = Layout.of(Layout.CANDIDATES, partition), Layout.of(Layout.LABELS, partition)
+    project.store.copy(source, target, candidate.files.values())
+    public.publish(partition, project.store.publish(target, candidate))
+
+
+def _leave_report(project: Project, judgement: Judgement) -> None:
+    """Leave what Great Expectations said of this run for people; it is a log, not an artefact."""
+    from beambell.quality import render_html
+
+    folder = project.volatile / "gate"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, result in judgement.results.items():
+        (folder / f"{name}.json").write_bytes(canonical_json(result))
+        (folder / f"{name}.html").write_text(render_html(result), encoding="utf-8")
+
+
+def _refusal(failed: Mapping[Partition, Verdict], streams: Mapping[str, str], details: Mapping[str, Any]) -> GateError:
+    lines = [f"  stream {stream}: {why}" for stream, why in streams.items()]
+    lines += [
+        f"  {partition}: {failure.message}"
+        for partition, verdict in failed.items()
+        for failure in verdict.failures
+        if failure.severity == "critical"
+    ]
+    more = f"\n  and {len(lines) - 10} more" if len(lines) > 10 else ""
+    fixes = dict.fromkeys(f.fix for verdict in failed.values() for f in verdict.failures if f.severity == "critical")
+    fixes |= dict.fromkeys([FIND_FILES] if streams else [])
+    said = (
+        [f"the gate refuses {len(failed)} of the partitions; their last good labels stay published"] if failed else []
+    )
+    said += [f"the gate misses what was delivered to {len(streams)} of the streams"] if streams else []
+    return GateError(
+        "; ".join(said) + "\n" + "\n".join(lines[:10]) + more,
+        fix="; or: ".join(fixes),
+        details=details,
+    )

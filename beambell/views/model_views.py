@@ -1,0 +1,97 @@
+"""One model version in detail: what it is, how it compares with the champion, and what was decided about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import RenderableType
+
+from beambell.cli.text import make_table
+from beambell.project import Project
+from beambell.registry import Decision, ModelVersion, champion, decisions, named_version
+from beambell.visible import plain
+
+Judge = Callable[[Project, ModelVersion], tuple[dict[str, Any], Any]]
+
+
+@dataclass(frozen=True)
+class ModelDetail:
+    """One registered version.
+
+    Attributes
+    ----------
+    name, folder, id
+        ``spam@v3``, where it lies below the data root, and its manifest's digest.
+    champion
+        The version that is served now, if any.
+    partitions, lfs, label_models
+        How many it was trained on, and made with.
+    metrics
+        It was registered with.
+    evidence
+        Figures against the champion on the same rows, and the policy's checks.
+    policy
+        Whether the policy would promote it.
+    decisions
+        About it, oldest first.
+    """
+
+    name: str
+    folder: str
+    id: str
+    champion: str | None
+    partitions: int
+    lfs: int
+    label_models: int
+    metrics: Mapping[str, Any]
+    evidence: Mapping[str, Any]
+    policy: bool
+    decisions: tuple[Decision, ...]
+
+
+def show_model(project: Project, name: str | None, judge: Judge) -> ModelDetail:
+    """Look at one version; the newest if it is not named.
+
+    Parameters
+    ----------
+    judge
+        What gathers evidence and judges it: a step, which a report may not import.
+    """
+    version = named_version(project, name)
+    best = champion(project, version.model)
+    evidence, checks = judge(project, version)
+    lineage = version.manifest.facts["lineage"]
+    return ModelDetail(
+        name=version.name,
+        folder=version.folder,
+        id=version.manifest.id,
+        champion=best.name if best else None,
+        partitions=len(lineage["rows"]),
+        lfs=len(lineage["lfs"]),
+        label_models=len(lineage["label_models"]),
+        metrics=version.metrics,
+        evidence=evidence,
+        policy=all(check.passed for check in checks),
+        decisions=tuple(d for d in decisions(project, version.model) if version.name in (d.version, d.before)),
+    )
+
+
+def detail_text(view: ModelDetail) -> Iterator[RenderableType]:
+    """Render one version."""
+    served = "is served" if view.champion == view.name else f"{view.champion or 'no version'} is served"
+    yield f"[bold]{view.name}[/] ({served}), from {view.partitions} partitions and {view.lfs} LFs; {view.folder}"
+    figures = view.evidence["challenger"], view.evidence["champion"] or {}
+    table = make_table(
+        f"on {view.evidence['rows']} gold rows", "figure", view.name, view.evidence.get("against") or "-"
+    )
+    for name, value in figures[0].items():
+        if isinstance(value, float):
+            table.add_row(name, f"{value:.4f}", f"{figures[1][name]:.4f}" if name in figures[1] else "-")
+    yield table
+    for check in view.evidence["checks"]:
+        yield f"  {'[green]yes[/]' if check['passed'] else '[red]no[/] '} {plain(check['message'])}"
+    for made in view.decisions:
+        who = plain(made.by or "policy") + (f", {plain(made.at)}" if made.at else "")
+        yield f"  {made.action} {made.version} ({who}): {plain(made.reason)}"

@@ -1,0 +1,298 @@
+"""What the state is, was, and how two of them differ. Reads manifests, lists of members and counts; never rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from beambell.artefacts.members import read_members
+from beambell.artefacts.stored import SHORT_ID, find_state, log_of, read_counts, sampled_share
+from beambell.cli.text import make_table
+from beambell.project import Project
+from beambell.state import PatternCounts, Policy
+from beambell.state.patterns import ABSTAIN
+from beambell.store import Manifest
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+PATTERNS_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class LFShare:
+    """One labeling function in a state.
+
+    Attributes
+    ----------
+    name, shadow
+        Which one, and whether label models do not listen to it now.
+    coverage, overlap, conflict
+        Shares of the rows, as the policy weighs them.
+    """
+
+    name: str
+    shadow: bool
+    coverage: float
+    overlap: float
+    conflict: float
+
+
+@dataclass(frozen=True)
+class StateView:
+    """A state at a glance, of all streams or of one.
+
+    Attributes
+    ----------
+    id, stream, current
+        Of its manifest; which stream (``None`` for all); whether it is the state of today.
+    policy
+        How rows are weighed, in words.
+    newest
+        The day from which ages are counted.
+    partitions, rows, patterns
+        What it sums up; rows as weighted.
+    kept
+        Share of the distinct patterns that is kept: 1, or less where they are a sample.
+    covered, overlapping, conflicting
+        Shares of the rows with a vote, with several, and with votes for different classes.
+    lfs
+        Per labeling function.
+    streams
+        Partitions, rows and patterns of every stream in it.
+    """
+
+    id: str
+    stream: str | None
+    current: bool
+    policy: str
+    newest: str | None
+    partitions: int
+    rows: int
+    patterns: int
+    kept: float
+    covered: float
+    overlapping: float
+    conflicting: float
+    lfs: tuple[LFShare, ...]
+    streams: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """One state of the past: number in the log, id, and what it summed up."""
+
+    number: int
+    id: str
+    newest: str | None
+    partitions: int
+    rows: int
+    patterns: int
+    lfs: int
+    policy: str
+
+
+@dataclass(frozen=True)
+class Shift:
+    """How a figure changed: from ``before`` to ``after``; ``None`` where there was, or is, none."""
+
+    name: str
+    before: tuple[float, float] | None
+    after: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Growth:
+    """A pattern, as the votes that are in it, and by how many rows it grew."""
+
+    pattern: dict[str, str]
+    rows: int
+
+
+@dataclass(frozen=True)
+class StateDiff:
+    """How two states differ.
+
+    Attributes
+    ----------
+    before, after
+        Their ids.
+    joined, left, replaced
+        Partitions.
+    rows
+        In both, as weighted.
+    lfs
+        Coverage and conflict of each labeling function that changed them, joined or left.
+    grew
+        The patterns whose rows changed most, by votes of the LFs that both have.
+    sampled
+        Whether these are estimates.
+    """
+
+    before: str
+    after: str
+    joined: tuple[str, ...]
+    left: tuple[str, ...]
+    replaced: tuple[str, ...]
+    rows: tuple[int, int]
+    lfs: tuple[Shift, ...]
+    grew: tuple[Growth, ...]
+    sampled: bool
+
+
+def show_state(project: Project, stream: str | None = None, at: str | None = None) -> StateView:
+    """Show a state."""
+    manifest, current = find_state(project.store, at), find_state(project.store)
+    counts = read_counts(project.store, manifest, stream).counts()
+    facts = manifest.facts["streams"][stream] if stream else manifest.facts
+    analysis = counts.analysis()
+    shadow = project.params.lfs.shadow
+    return StateView(
+        id=manifest.id,
+        stream=stream,
+        current=manifest.id == current.id,
+        policy=_policy(manifest),
+        newest=manifest.facts["newest"],
+        partitions=facts["partitions"],
+        rows=facts["rows"],
+        patterns=facts["patterns"],
+        kept=sampled_share(facts),
+        covered=analysis.coverage,
+        overlapping=analysis.overlap_rate,
+        conflicting=analysis.conflict_rate,
+        lfs=tuple(LFShare(lf.name, lf.name in shadow, lf.coverage, lf.overlaps, lf.conflicts) for lf in analysis.lfs),
+        streams={} if stream else dict(manifest.facts["streams"]),
+    )
+
+
+def log_states(project: Project, last: int | None = None) -> list[LogEntry]:
+    """List states, newest first."""
+    entries = []
+    for logged in reversed(log_of(project.store)[-last if last else 0 :]):
+        manifest = find_state(project.store, logged.id)
+        facts = manifest.facts
+        entries.append(
+            LogEntry(
+                number=logged.number,
+                id=logged.id,
+                newest=facts["newest"],
+                partitions=facts["partitions"],
+                rows=facts["rows"],
+                patterns=facts["patterns"],
+                lfs=len(facts["lfs"]),
+                policy=_policy(manifest),
+            )
+        )
+    return entries
+
+
+def diff_states(project: Project, before: str, after: str | None = None) -> StateDiff:
+    """Compare two states; the later one is the current state by default."""
+    old, new = find_state(project.store, before), find_state(project.store, after)
+    was, now = (read_members(project.store, manifest) for manifest in (old, new))
+    old_counts, new_counts = (read_counts(project.store, manifest).counts() for manifest in (old, new))
+    return StateDiff(
+        before=old.id,
+        after=new.id,
+        joined=tuple(str(partition) for partition in now if partition not in was),
+        left=tuple(str(partition) for partition in was if partition not in now),
+        replaced=tuple(str(partition) for partition in now if partition in was and was[partition] != now[partition]),
+        rows=(old.facts["rows"], new.facts["rows"]),
+        lfs=_shifts(old_counts, new_counts),
+        grew=_growth(old_counts, new_counts, project.params.classes),
+        sampled=old_counts.sampled or new_counts.sampled,
+    )
+
+
+def _policy(manifest: Manifest) -> str:
+    policy = manifest.facts["policy"]
+    return str(Policy(policy["kind"], policy["days"], policy["half_life_days"]))
+
+
+def _shifts(old: PatternCounts, new: PatternCounts) -> tuple[Shift, ...]:
+    was, now = ({lf.name: (lf.coverage, lf.conflicts) for lf in counts.analysis().lfs} for counts in (old, new))
+    return tuple(
+        Shift(name, was.get(name), now.get(name))
+        for name in dict.fromkeys([*now, *was])
+        if was.get(name) != now.get(name)
+    )
+
+
+def _growth(old: PatternCounts, new: PatternCounts, classes: tuple[str, ...]) -> tuple[Growth, ...]:
+    common = [name for name in new.lfs if name in old.lfs]
+    if not common or old.cardinality != new.cardinality:
+        return ()
+    rows: dict[tuple[int, ...], float] = {}
+    for counts, sign in ((old, -1), (new, 1)):
+        marginal = counts.restrict(common)
+        for pattern, parts in zip(marginal.patterns.tolist(), marginal.counts.tolist(), strict=True):
+            rows[tuple(pattern)] = rows.get(tuple(pattern), 0.0) + sign * parts / counts.unit
+    most = sorted(rows.items(), key=lambda item: (-abs(item[1]), item[0]))[:PATTERNS_SHOWN]
+    return tuple(Growth(_spoken(pattern, common, classes), round(grew)) for pattern, grew in most if round(grew))
+
+
+def _spoken(pattern: Iterable[int], lfs: list[str], classes: tuple[str, ...]) -> dict[str, str]:
+    named = zip(lfs, np.asarray(pattern).tolist(), strict=True)
+    return {name: classes[vote] if vote < len(classes) else str(vote) for name, vote in named if vote != ABSTAIN}
+
+
+# -- on a terminal -----------------------------------------------------------------------------------------------
+
+
+def state_text(view: StateView) -> Iterable[RenderableType]:
+    """Render a state."""
+    when = "" if view.current else " (of the past)"
+    of = f" of stream {view.stream}" if view.stream else ""
+    yield f"state {view.id[:SHORT_ID]}{when}{of}: {view.policy}; newest day {view.newest or 'none'}"
+    yield f"{view.rows:,} rows of {view.partitions:,} partitions, {view.patterns:,} vote patterns"
+    if view.kept < 1:
+        yield (
+            f"[yellow]patterns are a sample[/]: 1 of {round(1 / view.kept):,} is kept (state.max_patterns); "
+            "votes, and pairs of votes, are counted exactly on all rows"
+        )
+    shares = f"{view.covered:.1%}, with several {view.overlapping:.1%}, in conflict {view.conflicting:.1%}"
+    yield f"rows with a vote {shares}"
+    if view.streams:
+        table = make_table("streams", "stream", "partitions", "rows", "patterns")
+        for stream, facts in view.streams.items():
+            table.add_row(stream, *(f"{facts[name]:,}" for name in ("partitions", "rows", "patterns")))
+        yield table
+    table = make_table("labeling functions", "name", "coverage", "overlaps", "conflicts", "")
+    for lf in view.lfs:
+        figures = (f"{share:.1%}" for share in (lf.coverage, lf.overlap, lf.conflict))
+        table.add_row(lf.name, *figures, "shadow" if lf.shadow else "")
+    yield table
+
+
+def log_text(entries: Iterable[LogEntry]) -> Iterable[RenderableType]:
+    """Render the log of states."""
+    table = make_table("states", "number", "id", "newest day", "partitions", "rows", "patterns", "LFs", "weights")
+    for entry in entries:
+        figures = (f"{figure:,}" for figure in (entry.partitions, entry.rows, entry.patterns, entry.lfs))
+        table.add_row(str(entry.number), entry.id[:SHORT_ID], entry.newest or "none", *figures, entry.policy)
+    yield table
+
+
+def diff_text(diff: StateDiff) -> Iterable[RenderableType]:
+    """Render how two states differ."""
+    yield f"from {diff.before[:SHORT_ID]} to {diff.after[:SHORT_ID]}: {diff.rows[0]:,} rows, then {diff.rows[1]:,}"
+    for what, partitions in (("joined", diff.joined), ("left", diff.left), ("replaced", diff.replaced)):
+        if partitions:
+            yield f"{len(partitions)} {what}: {', '.join(partitions)}"
+    if diff.lfs:
+        table = make_table("labeling functions", "name", "coverage", "then", "conflicts", "then")
+        for shift in diff.lfs:
+            cells = [
+                "-" if share is None else f"{share[at]:.2%}" for at in (0, 1) for share in (shift.before, shift.after)
+            ]
+            table.add_row(shift.name, *cells)
+        yield table
+    if diff.grew:
+        table = make_table("patterns that changed most" + (" (estimates)" if diff.sampled else ""), "votes", "rows")
+        for growth in diff.grew:
+            spoken = ", ".join(f"{name} {vote}" for name, vote in growth.pattern.items()) or "no vote"
+            table.add_row(spoken, f"{growth.rows:+,}")
+        yield table

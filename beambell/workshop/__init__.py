@@ -1,0 +1,1 @@
+"""A person's tools: trying and comparing labeling functions, sampling rows, queues for review, new projects."""

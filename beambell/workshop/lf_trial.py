@@ -1,0 +1,475 @@
+"""Trying labeling functions on stored rows before they are applied: what they do, and what an edit changed."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.compute as pc
+
+from beambell.artefacts.lf_records import read_record, record_path
+from beambell.errors import LabelingFunctionError, UsageError
+from beambell.labeling import ABSTAIN, LabelingFunction
+from beambell.labeling.evaluate import Evaluation
+from beambell.model.evaluation import wilson_interval
+from beambell.project import Project
+from beambell.store import Layout, Partition, Selection
+from beambell.views.feedback_views import LFPrecision, ReviewedRows
+from beambell.workshop.lf_voting import TRIAL_S, Stop, Voter, ran_out_of_time
+from beambell.workshop.sample import Part, draw, excerpt, harmless, spread
+
+Votes = npt.NDArray[np.int8]
+Gold = Callable[[Part], npt.NDArray[np.int64]]
+"""Gives the known class of each sampled row, -1 where there is none."""
+
+EXAMPLES = 10
+SAMPLE = 10_000
+NO_VOTE = "abstain"
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How often votes were right on rows whose class is known, with a 95 % Wilson interval."""
+
+    right: int
+    rows: int
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """Another labeling function: rows of the sample on which both voted, and for different classes."""
+
+    name: str
+    overlaps: int
+    conflicts: int
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row.
+
+    Attributes
+    ----------
+    before
+        The vote that was stored, in a comparison.
+    against
+        Labeling functions that voted for another class.
+    gold
+        The known class.
+    text
+        Shortened to a line.
+    """
+
+    partition: str
+    id: str
+    vote: str
+    text: str
+    before: str | None = None
+    against: tuple[str, ...] = ()
+    gold: str | None = None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a labeling function does on a sample.
+
+    Attributes
+    ----------
+    rows, partitions
+        Of the sample.
+    votes
+        Per class.
+    coverage
+        Share of rows with a vote of it.
+    applied, overlaps, conflicts
+        Rows for which votes of the others are stored, and of these the shares with another vote, too, and with
+        another vote for another class; ``None`` where there are no such rows.
+    neighbours
+        The labeling functions it meets, most conflicts first.
+    precision
+        Against gold labels; ``None`` where it voted on no row that has one.
+    errors, messages
+        Rows it failed on, and how often with which message (none where its time was up: see ``stopped``).
+    seconds_per_row
+        Measured here and now: of what `beambell apply` runs, compiled where it can be.
+    examples
+        Rows it voted on, conflicts first.
+    feedback
+        Its precision on all rows that people reviewed, in the sample or not; ``None`` if there are none.
+    stopped, untried
+        Where it was when its time was up, if it was, and the partitions of the sample that it was not given then.
+    """
+
+    name: str
+    rows: int
+    partitions: int
+    votes: dict[str, int]
+    coverage: float
+    applied: int
+    overlaps: float | None
+    conflicts: float | None
+    neighbours: tuple[Neighbour, ...]
+    precision: Precision | None
+    errors: int
+    messages: dict[str, int]
+    seconds_per_row: float
+    examples: tuple[Example, ...]
+    feedback: LFPrecision | None = None
+    stopped: Stop | None = None
+    untried: int = 0
+
+
+@dataclass(frozen=True)
+class Move:
+    """So many rows went from one vote to another."""
+
+    before: str
+    after: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of a labeling function since it was applied.
+
+    Attributes
+    ----------
+    change
+        ``edited``, ``added``, ``removed``, ``unchanged``, ``not applied`` (nothing was, to these rows) or ``not
+        compared``.
+    before, after
+        Fingerprints; the newest of those applied, and today's.
+    rows, changed
+        Rows compared, and those whose vote is another one.
+    moves
+        Every pair of votes that occurs, equal ones included.
+    source_diff
+        What changed in its source, as a unified diff.
+    why
+        Why it was not compared.
+    """
+
+    name: str
+    change: str
+    before: str | None
+    after: str | None
+    rows: int
+    changed: int
+    moves: tuple[Move, ...]
+    examples: tuple[Example, ...]
+    source_diff: str
+    why: str = ""
+
+
+def try_lf(project: Project, name: str, selection: Selection, size: int = SAMPLE, *, gold: Gold | None = None) -> Trial:
+    """Try a labeling function on a sample of the streams that it votes on.
+
+    Parameters
+    ----------
+    size
+        Rows of the sample.
+    gold
+        Known classes, where there are any.
+
+    Raises
+    ------
+    UsageError
+        If there is no such labeling function, or no row.
+    """
+    lf = project.catalogue[name]
+    streams = frozenset(s for s in project.params.streams if lf.votes_on(s) and selection.has_stream(s))
+    if not streams:
+        raise UsageError(
+            f"{name!r} does not vote on the selected streams",
+            where="--stream",
+            fix=f"use {' or '.join(lf.streams or ())}",
+        )
+    parts = draw(project, Selection(streams, selection.start, selection.end), size)
+    found, voter = _Findings(project, name), Voter(project, most_s=TRIAL_S)
+    voter.warm_up(lf, parts[0])
+    for part in parts:
+        found.add(part, voter.vote([lf], part), gold(part) if gold else None)
+        if name in voter.stops:
+            return replace(found.trial(), stopped=voter.stops[name], untried=len(parts) - found.partitions)
+    feedback = _on_reviewed_rows(project, voter, lf, selection)
+    return replace(found.trial(), feedback=feedback, stopped=voter.stops.get(name))
+
+
+def failure_of(trial: Trial) -> LabelingFunctionError | None:
+    """Say that a trial failed as a whole: its time was up, or there was an error on every row."""
+    where, details = f"labeling function {trial.name!r}", asdict(trial)
+    if trial.stopped:
+        fix = "see that it ends on every row; if it is only slow, try fewer rows (`--sample 100`)"
+        return LabelingFunctionError(str(trial.stopped), where=where, fix=fix, details=details)
+    if trial.errors < trial.rows:
+        return None
+    first = next(iter(trial.messages)).partition("\n")[0]
+    return LabelingFunctionError(
+        f"it failed on each of the {trial.rows:,} rows it was tried on: {first}",
+        where=where,
+        fix="mend it, then try it again",
+        details=details,
+    )
+
+
+def _on_reviewed_rows(project: Project, voter: Voter, lf: LabelingFunction, selection: Selection) -> LFPrecision | None:
+    """Let it vote on the rows that people reviewed, wherever they are, and compare; unless its time is up."""
+    manifest = project.store.read(Layout.FEEDBACK)
+    if manifest is None:
+        return None
+    reviewed = ReviewedRows.read(project, manifest)
+    votes = np.full(reviewed.rows.num_rows, ABSTAIN, np.int8)
+    for key, (start, stop, _) in manifest.facts["partitions"].items():
+        partition = Partition(*key.split("/"))
+        if partition not in selection or not lf.votes_on(partition.stream):
+            continue
+        ids = reviewed.rows["row_id"].slice(start, stop - start).combine_chunks()
+        rows = project.rows(partition.stream, partition.dt, "arrow")
+        rows = rows.filter(pc.is_in(rows["id"], value_set=ids))
+        at = pc.index_in(rows["id"], value_set=ids).to_numpy()
+        votes[start + at] = voter.vote([lf], Part(partition, rows, None)).votes[:, 0]
+        if lf.name in voter.stops:
+            return None
+    return reviewed.precision(lf.name, votes)
+
+
+def diff_lfs(project: Project, name: str | None, selection: Selection, size: int = SAMPLE) -> list[Change]:
+    """Compare today's labeling functions with the votes that are stored, on a sample; what cannot be comes last.
+
+    Parameters
+    ----------
+    name
+        Of one labeling function; ``None`` for all that changed.
+    size
+        Rows of the sample.
+
+    Raises
+    ------
+    UsageError
+        If there is no such labeling function, neither now nor in the stored votes, or no row.
+    """
+    catalogue, parts = project.catalogue, [part for part in draw(project, selection, size) if part.stored]
+    names = {*catalogue.names, *(stored for part in parts if part.stored for stored in part.stored.fingerprints)}
+    if name is not None:
+        names &= {name}
+        if not names:
+            names = {catalogue[name].name}  # raises, with names that are close
+    comparisons, voter = {each: _Comparison(project, each) for each in sorted(names)}, Voter(project)
+    unknown: dict[str, str] = {}  # by name, why it cannot be compared
+    for part in parts:
+        for comparison in comparisons.values():
+            comparison.meet(part)
+        stored = part.stored.fingerprints if part.stored else {}
+        changed = [each for each in comparisons if stored.get(each) != catalogue.fingerprints.get(each)]
+        lfs = [catalogue[each] for each in changed if each in catalogue and each not in unknown]
+        unknown |= {lf.name: lack for lf in lfs if (lack := voter.lacks_past(lf, part))}
+        lfs = [lf for lf in lfs if lf.name not in unknown]
+        result = voter.vote(lfs, part)
+        unknown |= {each: str(stop) for each, stop in voter.stops.items()}
+        after = {lf.name: result.votes[:, j] for j, lf in enumerate(lfs)}
+        for each in changed:
+            if each not in unknown:
+                comparisons[each].add(part, after.get(each))
+    changes = [comparisons[each].change(unknown.get(each, "")) for each in comparisons]
+    changes = [change for change in changes if name is not None or change.change != "unchanged"]
+    return sorted(changes, key=lambda change: change.change == "not compared")
+
+
+class _Speaker:
+    """Puts votes and rows into words."""
+
+    def __init__(self, project: Project) -> None:
+        self._classes = project.params.classes
+        self._texts = {stream: params.text for stream, params in project.params.streams.items()}
+
+    def vote(self, vote: int) -> str:
+        return NO_VOTE if vote == ABSTAIN else self._classes[vote]
+
+    def row(self, part: Part, position: int) -> tuple[str, str, str]:
+        row = part.rows.slice(position, 1)
+        text = row[self._texts[part.partition.stream]][0].as_py()
+        return str(part.partition), str(row["id"][0].as_py()), "(null)" if text is None else excerpt(text)
+
+
+@dataclass
+class _Findings:
+    """Adds up what a labeling function does, part by part."""
+
+    project: Project
+    name: str
+    rows: int = 0
+    partitions: int = 0
+    seconds: float = 0.0
+    overlapping: int = 0
+    conflicting: int = 0
+    right: int = 0
+    judged: int = 0
+    applied: int = 0
+    errors: int = 0
+    votes: Counter[int] = field(default_factory=Counter)
+    overlaps: Counter[str] = field(default_factory=Counter)
+    conflicts: Counter[str] = field(default_factory=Counter)
+    messages: Counter[str] = field(default_factory=Counter)
+    clear: list[Example] = field(default_factory=list)
+    disputed: list[Example] = field(default_factory=list)
+
+    def add(self, part: Part, result: Evaluation, gold: npt.NDArray[np.int64] | None) -> None:
+        mine = result.votes[:, 0]
+        voted = mine != ABSTAIN
+        names = [other for other in (part.stored.fingerprints if part.stored else ()) if other != self.name]
+        others = np.stack([part.stored.of(other) for other in names], axis=1) if part.stored and names else None
+        theirs = np.empty((len(mine), 0), np.int8) if others is None else others
+        both = voted[:, None] & (theirs != ABSTAIN)
+        against = both & (theirs != mine[:, None])
+        self.rows += len(mine)
+        self.partitions += 1
+        self.applied += len(mine) if part.stored else 0
+        self.seconds += result.seconds[self.name]
+        self.votes.update(mine[voted].tolist())
+        self.overlaps.update(dict(zip(names, both.sum(axis=0).tolist(), strict=True)))
+        self.conflicts.update(dict(zip(names, against.sum(axis=0).tolist(), strict=True)))
+        self.overlapping += int(both.any(axis=1).sum())
+        self.conflicting += int(against.any(axis=1).sum())
+        self.errors += len(result.dead_letters)
+        told = [letter for letter in result.dead_letters if not ran_out_of_time(letter)]
+        self.messages.update(f"{letter.error}: {harmless(letter.message)}" for letter in told)
+        if gold is not None:
+            known = voted & (gold >= 0)
+            self.judged += int(known.sum())
+            self.right += int((mine[known] == gold[known]).sum())
+        self._keep_examples(part, mine, names, against, gold)
+
+    def _keep_examples(
+        self,
+        part: Part,
+        mine: Votes,
+        names: list[str],
+        against: npt.NDArray[np.bool_],
+        gold: npt.NDArray[np.int64] | None,
+    ) -> None:
+        speak, disputed = _Speaker(self.project), against.any(axis=1)
+        for kept, mask in ((self.disputed, disputed), (self.clear, (mine != ABSTAIN) & ~disputed)):
+            at = np.flatnonzero(mask)
+            for position in at[spread(len(at), EXAMPLES)].tolist():
+                partition, row_id, text = speak.row(part, position)
+                kept.append(
+                    Example(
+                        partition=partition,
+                        id=row_id,
+                        vote=speak.vote(int(mine[position])),
+                        text=text,
+                        against=tuple(names[j] for j in np.flatnonzero(against[position])),
+                        gold=None if gold is None or gold[position] < 0 else speak.vote(int(gold[position])),
+                    )
+                )
+
+    def trial(self) -> Trial:
+        voted, classes = sum(self.votes.values()), self.project.params.classes
+        disputed = [self.disputed[i] for i in spread(len(self.disputed), EXAMPLES // 2)]
+        clear = [self.clear[i] for i in spread(len(self.clear), EXAMPLES - len(disputed))]
+        low, high = wilson_interval(self.right, self.judged)
+        met = [Neighbour(name, rows, self.conflicts[name]) for name, rows in self.overlaps.items() if rows]
+        return Trial(
+            name=self.name,
+            rows=self.rows,
+            partitions=self.partitions,
+            votes={classes[y]: rows for y, rows in sorted(self.votes.items())},
+            coverage=voted / self.rows,
+            applied=self.applied,
+            overlaps=self.overlapping / self.applied if self.applied else None,
+            conflicts=self.conflicting / self.applied if self.applied else None,
+            neighbours=tuple(sorted(met, key=lambda one: (-one.conflicts, -one.overlaps, one.name))),
+            precision=Precision(self.right, self.judged, self.right / self.judged, low, high) if self.judged else None,
+            errors=self.errors,
+            messages=dict(self.messages.most_common()),
+            seconds_per_row=self.seconds / self.rows,
+            examples=(*disputed, *clear),
+        )
+
+
+class _Comparison:
+    """Adds up what changed about one labeling function, part by part."""
+
+    def __init__(self, project: Project, name: str) -> None:
+        self._project = project
+        self._name = name
+        self._rows = 0
+        self._applied = False
+        self._before: str | None = None
+        self._moves: Counter[tuple[int, int]] = Counter()
+        self._examples: list[Example] = []
+
+    def meet(self, part: Part) -> None:
+        """See which version was applied to a part."""
+        if part.stored is not None:
+            self._applied = True
+            self._before = part.stored.fingerprints.get(self._name, self._before)
+
+    def add(self, part: Part, after: Votes | None) -> None:
+        """Compare one part; ``after`` is ``None`` where the labeling function is gone."""
+        if part.stored is None:
+            return
+        old = part.stored.of(self._name)
+        new = np.full(len(old), ABSTAIN, np.int8) if after is None else after
+        self._rows += len(old)
+        self._moves.update(zip(old.tolist(), new.tolist(), strict=True))
+        speak, at = _Speaker(self._project), np.flatnonzero(old != new)
+        for position in at[spread(len(at), EXAMPLES)].tolist():
+            partition, row_id, text = speak.row(part, position)
+            before, vote = speak.vote(int(old[position])), speak.vote(int(new[position]))
+            self._examples.append(Example(partition=partition, id=row_id, text=text, before=before, vote=vote))
+
+    def change(self, unknown: str) -> Change:
+        """Sum up; ``unknown`` says why it cannot be compared, if it cannot."""
+        if unknown:
+            return Change(
+                name=self._name,
+                change="not compared",
+                before=self._before,
+                after=self._project.catalogue.fingerprints.get(self._name),
+                rows=0,
+                changed=0,
+                moves=(),
+                examples=(),
+                source_diff=self._source_diff(),
+                why=unknown,
+            )
+        speak, after = _Speaker(self._project), self._project.catalogue.fingerprints.get(self._name)
+        chosen = [self._examples[i] for i in spread(len(self._examples), EXAMPLES)]
+        return Change(
+            name=self._name,
+            change=self._kind(after),
+            before=self._before,
+            after=after,
+            rows=self._rows,
+            changed=sum(rows for (old, new), rows in self._moves.items() if old != new),
+            moves=tuple(
+                Move(speak.vote(old), speak.vote(new), rows) for (old, new), rows in sorted(self._moves.items())
+            ),
+            examples=tuple(chosen),
+            source_diff=self._source_diff(),
+        )
+
+    def _kind(self, after: str | None) -> str:
+        if not self._rows:
+            return "unchanged" if self._applied else "not applied"
+        if after is None:
+            return "removed"
+        return "edited" if self._before else "added"
+
+    def _source_diff(self) -> str:
+        if self._before is None or self._name not in self._project.catalogue:
+            return ""
+        record = read_record(self._project.store, record_path(self._name, self._before))
+        if record is None:
+            return ""
+        before, after = record.source, self._project.catalogue.source(self._name)
+        lines = difflib.unified_diff(before.splitlines(), after.splitlines(), "applied", "now", lineterm="", n=2)
+        return "\n".join(lines)

@@ -1,0 +1,56 @@
+"""The number of a stage: to raise it makes stale what the stage made, in `status` and `run`."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from projects import run_stages
+
+from beambell import Project
+from beambell.artefacts.verify import verify
+from beambell.config import formats
+from beambell.config.formats import FORMATS, has_other_format, with_format
+from beambell.stages.order import STAGES
+
+ORDER = [stage.name for stage in STAGES]
+MAY_FOLLOW = {"aggregate": ("apply",)}
+"""A plan says of these that they may have more to do."""
+
+
+def stale(folder) -> set[str]:
+    project = Project(folder)
+    return {stage.name for stage in STAGES if stage.plan(project, project.select()).tasks}
+
+
+def test_every_stage_has_a_number():
+    assert set(FORMATS) == {*ORDER, "collect"}
+
+
+def test_the_first_number_is_not_written():
+    assert with_format("apply", {"rows": "r"}) == {"rows": "r"}
+    assert not has_other_format("apply", {"rows": "r"})
+
+
+@pytest.fixture
+def folder(finished, tmp_path):
+    shutil.copytree(finished.path, tmp_path / "project")
+    row = finished.rows("comments", "2026-01-01")["id"][0]
+    reviews = tmp_path / "project" / "data" / "reviews"
+    reviews.mkdir()
+    (reviews / "one.csv").write_text(f"stream,row_id,label,reviewer,time\ncomments,{row},ham,ann,2026-01-05\n")
+    run_stages(tmp_path / "project")
+    return tmp_path / "project"
+
+
+@pytest.mark.parametrize("stage", [name for name in ORDER if name != "promote"])
+def test_to_raise_a_number_makes_the_stage_s_artefacts_stale(folder, stage, monkeypatch):
+    assert stale(folder) == set()
+    monkeypatch.setattr(formats, "FORMATS", {**FORMATS, stage: FORMATS[stage] + 1})
+    assert stale(folder) == {stage, *MAY_FOLLOW.get(stage, ())}
+    run_stages(folder)
+    assert stale(folder) == set()
+    assert not verify(Project(folder).store).errors
+    monkeypatch.undo()
+    # An older BeamBell does not take the newer one's for its own.
+    assert stale(folder) == {stage, *MAY_FOLLOW.get(stage, ())}
