@@ -157,6 +157,9 @@ _STORAGE = {
     errno.EFBIG: ("a file may not grow that large here", "raise the limit (`ulimit -f`), then run again"),
     errno.EROFS: ("the file system is read-only", "mount it for writing, or change `data` in params.yaml"),
     errno.EACCES: ("this user may not write here", "change the owner or the mode of the folder"),
+    errno.EISDIR: ("a folder lies where a file belongs", "remove that folder, or move it away, then run again"),
+    errno.ENOTDIR: ("a file lies where a folder belongs", "remove that file, or move it away, then run again"),
+    errno.EEXIST: ("a file lies where a folder belongs", "remove that file, or move it away, then run again"),
 }
 
 
@@ -167,14 +170,15 @@ def storage_errors(where: str) -> Iterator[None]:
     Raises
     ------
     StorageError
-        For a full disk, a quota, a limit or a missing right.
+        For a full disk, a quota, a limit, a missing right, or a file and a folder in each other's place.
     """
     try:
         yield
     except OSError as error:
         known = _STORAGE.get(error.errno or 0)
         if known is not None:
-            raise StorageError(known[0], where=error.filename or where, fix=known[1]) from error
+            # Of a renaming, the second name is the one that matters.
+            raise StorageError(known[0], where=error.filename2 or error.filename or where, fix=known[1]) from error
         if (remote := as_remote(error)) is not None:
             raise remote from None
         raise

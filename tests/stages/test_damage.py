@@ -172,6 +172,28 @@ def test_every_kind_of_file_in_every_way(base, tmp_path, expected, capsys, damag
         shutil.rmtree(folder)
 
 
+@pytest.mark.parametrize("name", ["evaluation/metrics.json", "labels/stream=mails/dt=2026-01-04/labels.parquet"])
+def test_a_folder_where_a_file_is_to_be_written_is_named(folder, name, capsys):
+    change(folder)
+    (folder / "data" / name).unlink(missing_ok=True)
+    (folder / "data" / name / "inner").mkdir(parents=True)
+    code, said = beambell(capsys, "run", "--project", str(folder))
+    assert code == 1
+    assert "afolderlieswhereafilebelongs" in said
+    assert name in said
+
+
+@pytest.mark.parametrize("name", ["evaluation", "verdicts/stream=mails/dt=2026-01-04", "partitions/stream=mails"])
+def test_a_file_where_a_folder_is_to_be_made_is_named(folder, name, capsys):
+    change(folder)
+    shutil.rmtree(folder / "data" / name, ignore_errors=True)
+    (folder / "data" / name).write_text("a file")
+    code, said = beambell(capsys, "run", "--project", str(folder))
+    assert code == 1
+    assert "afilelieswhereafolderbelongs" in said
+    assert name in said
+
+
 SWAPS = ("partitions", "votes", "candidates", "labels")
 
 
