@@ -20,10 +20,10 @@ from beambell.history.past import AggregateTables, open_aggregates
 from beambell.project import Project
 from beambell.records import as_seen, stored_names
 from beambell.stages import answers
-from beambell.stages.aggregate import STAGE, PartitionWork, build_ladder, find_work
+from beambell.stages.aggregate import STAGE, AggregateWork, PartitionWork, build_ladder, find_work
 from beambell.stages.collect import set_aside
-from beambell.stages.stage import Outcome
-from beambell.store import Layout, Partition, Selection
+from beambell.stages.stage import Outcome, Plan
+from beambell.store import Layout, Partition
 from beambell.store.tables import iter_tables, read_rows, read_staged, write_tables
 
 MOST_AT_ONCE = 16
@@ -33,15 +33,16 @@ Item = tuple[PartitionWork, int, int, int]
 Key = tuple[str, str]
 
 
-def run(project: Project, selection: Selection) -> Outcome:
+def run(project: Project, plan: Plan[tuple[answers.AnswersWork, AggregateWork]]) -> Outcome:
     """Make the tables that are missing or stale: first those of partitions, then the ladder's."""
-    with project.writing():
-        batches = answers.refresh(project)
-        work = find_work(project, selection)
-        if work.partitions:
-            job = uuid.uuid4().hex
-            run_pipeline(project, job, build(project, work.partitions, job))
-        build_ladder(project, work)
+    said, work = plan.work
+    batches = answers.refresh(project, said)
+    if said.reason:  # the tables are made from other answers than when it was planned
+        work = find_work(project, plan.selection)
+    if work.partitions:
+        job = uuid.uuid4().hex
+        run_pipeline(project, job, build(project, work.partitions, job))
+    build_ladder(project, work)
     done = sum(len(item.specs) for item in work.partitions) + len(work.nodes) + len(work.superfluous)
     figures = {"aggregates": len(project.catalogue.aggregates)}
     return Outcome(STAGE, done, work.current, figures, tuple(set_aside(batches)))

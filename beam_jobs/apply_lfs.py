@@ -18,7 +18,6 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
-from beam_jobs import aggregate
 from beam_jobs.main import main
 from beam_jobs.pipeline import ProjectFn, Spread, counters, new_pipeline, run_pipeline
 from beam_jobs.shards import Shard, ahead, read_shards, row_items, stage_shard
@@ -26,7 +25,7 @@ from beambell.errors import CatalogueError
 from beambell.labeling import LabelingFunction, StatefulFunction
 from beambell.labeling.apart import Voters
 from beambell.labeling.compiler import CompiledLFs, compile_lfs
-from beambell.labeling.compiler.plan import Plan
+from beambell.labeling.compiler.plan import Plan as ScanPlan
 from beambell.labeling.dead_letters import DEAD_LETTERS_SCHEMA
 from beambell.labeling.python import Scripted
 from beambell.project import Project
@@ -40,13 +39,16 @@ from beambell.stages.apply import (
     lost_records,
     publish_votes,
     record_sources,
+    stage_pasts,
     votes_schema,
 )
 from beambell.stages.damage import sound_work
-from beambell.stages.stage import Outcome, some_of
+from beambell.stages.order import stage_named
+from beambell.stages.past import Pasts
+from beambell.stages.stage import Outcome, Plan, some_of
 from beambell.state import PatternCounts
 from beambell.state import patterns as packed
-from beambell.store import Layout, Partition, Selection
+from beambell.store import Layout, Partition
 from beambell.store.tables import iter_tables, read_rows, read_staged, row_groups, write_tables
 
 Item = tuple[VotesWork, int, int, int]
@@ -64,22 +66,22 @@ SLOW_S = 10.0
 """Seconds of the workers' time from which on one labeling function that takes most of a job is worth a warning."""
 
 
-def run(project: Project, selection: Selection) -> Outcome:
+def run(project: Project, plan: Plan[list[VotesWork]]) -> Outcome:
     """Vote on what is new or changed, and publish each partition's votes."""
     metrics: dict[str, dict[str, int]] = {}
     opened: Mapping[str, Collection[str]] = {}
-    with project.writing():
-        if project.catalogue.aggregates:
-            aggregate.run(project, selection)  # is done already, unless this stage runs on its own
-        job = uuid.uuid4().hex
-        found, current = find_work(project, selection, job)
-        sound = sound_work(project, found, files_read)
-        if sound.work or lost_records(project):
-            record_sources(project)
-        if sound.work:
-            with ApplyLFs.voting(project, sound.work) as voters:
-                metrics = counters(run_pipeline(project, job, build(project, sound.work, job)))
-                opened = voters.opened
+    work, current, job = plan.work, plan.current, uuid.uuid4().hex
+    pasts = Pasts(project)
+    if not all(pasts.are_known(item.partition) for item in work):  # this stage runs on its own
+        stage_named("aggregate").refresh(project, plan.selection)
+        work, current = find_work(project, plan.selection)
+    sound = sound_work(project, stage_pasts(project, work, job), files_read)
+    if sound.work or lost_records(project):
+        record_sources(project)
+    if sound.work:
+        with ApplyLFs.voting(project, sound.work) as voters:
+            metrics = counters(run_pipeline(project, job, build(project, sound.work, job)))
+            opened = voters.opened
     return sound.told(_outcome(project, sound.work, current, metrics, opened))
 
 
@@ -216,7 +218,7 @@ class ApplyLFs(ProjectFn):
         return self._catalogue[wanted.name]
 
     def _read(
-        self, work: VotesWork, start: int, stop: int, lfs: Collection[LabelingFunction], plans: Iterable[Plan]
+        self, work: VotesWork, start: int, stop: int, lfs: Collection[LabelingFunction], plans: Iterable[ScanPlan]
     ) -> pa.Table:
         how = {plan.lf: plan.how for plan in plans}
         looked_up = {field for lf in lfs if how.get(lf.name) == "hash" for field in lf.fields or ()}

@@ -23,16 +23,16 @@ from beambell.records import BROKEN, Code, Reject, quarantine_table, read_record
 from beambell.records.quarantine import Quarantine
 from beambell.stages.archive import take_archived
 from beambell.stages.deliveries import DeliveryReport, forget_delivery, publish_delivery
-from beambell.stages.ingest import STAGE, IngestWork, balance, check_books, find_work
+from beambell.stages.ingest import STAGE, IngestWork, balance, check_books
 from beambell.stages.partitions import Fragment, publish_partition, withdraw_labels
 from beambell.stages.raw_files import RawFile
-from beambell.stages.stage import Outcome
-from beambell.store import Layout, Partition, Selection
+from beambell.stages.stage import Outcome, Plan
+from beambell.store import Layout, Partition
 from beambell.store.reaching import open_file
 from beambell.store.tables import stage_table, write_table
 
 
-def run(project: Project, selection: Selection) -> Outcome:
+def run(project: Project, plan: Plan[IngestWork]) -> Outcome:
     """Read what is new, publish the partitions it touches, then record the deliveries.
 
     Raises
@@ -42,20 +42,19 @@ def run(project: Project, selection: Selection) -> Outcome:
     PartError
         If nothing was done of some stream; all else is done by then.
     """
-    with project.writing():
-        work = find_work(project, selection)
-        streams = [stream for stream in project.params.streams if selection.has_stream(stream)]
-        before = {partition for partition in work.rebuild if _is_published(project, partition)}
-        if work.files or work.rebuild:
-            job = uuid.uuid4().hex
-            run_pipeline(project, job, build(project, work, job))
-            for report in read_reports(project, job, "deliveries"):
-                publish_delivery(project, DeliveryReport.from_dict(report))
-        withdraw_labels(project, streams, work.gone)
-        for key in work.gone:
-            forget_delivery(project, key)
-        unbalanced = check_books(project, selection)
-        emptied = sorted(partition for partition in before if not _is_published(project, partition))
+    work, selection = plan.work, plan.selection
+    streams = [stream for stream in project.params.streams if selection.has_stream(stream)]
+    before = {partition for partition in work.rebuild if _is_published(project, partition)}
+    if work.files or work.rebuild:
+        job = uuid.uuid4().hex
+        run_pipeline(project, job, build(project, work, job))
+        for report in read_reports(project, job, "deliveries"):
+            publish_delivery(project, DeliveryReport.from_dict(report))
+    withdraw_labels(project, streams, work.gone)
+    for key in work.gone:
+        forget_delivery(project, key)
+    unbalanced = check_books(project, selection)
+    emptied = sorted(partition for partition in before if not _is_published(project, partition))
     outcome = _outcome(project, work, emptied, unbalanced)
     if work.refused:
         raise _refusal(work, outcome)

@@ -21,29 +21,26 @@ from beambell.stages.label import (
     LabelWork,
     Posteriors,
     files_read,
-    find_work,
     labels_schema,
     labels_table,
     publish_candidate,
     read_answers,
 )
-from beambell.stages.stage import Outcome
+from beambell.stages.stage import Outcome, Plan
 from beambell.state import patterns as packed
-from beambell.store import Layout, Selection
+from beambell.store import Layout
 from beambell.store.tables import read_rows
 
 Item = tuple[LabelWork, int, int, int]
 
 
-def run(project: Project, selection: Selection) -> Outcome:
+def run(project: Project, plan: Plan[list[LabelWork]]) -> Outcome:
     """Label what has new votes, new feedback or a new label model, as candidates for the gate."""
-    with project.writing():
-        found, current = find_work(project, selection)
-        sound = sound_work(project, found, files_read)
-        if sound.work:
-            job = uuid.uuid4().hex
-            run_pipeline(project, job, build(project, sound.work, job))
-    return sound.told(_outcome(project, sound.work, current))
+    sound = sound_work(project, plan.work, files_read)
+    if sound.work:
+        job = uuid.uuid4().hex
+        run_pipeline(project, job, build(project, sound.work, job))
+    return sound.told(_outcome(project, sound.work, plan.current))
 
 
 def build(project: Project, work: list[LabelWork], job: str) -> beam.Pipeline:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from contextlib import nullcontext
 
@@ -14,6 +13,7 @@ from beambell.config import Params
 from beambell.document import alone_on_stdout, write_document
 from beambell.errors import BeamBellError, UsageError
 from beambell.project import Project
+from beambell.stages.order import STAGES
 from beambell.visible import visible
 
 
@@ -38,7 +38,7 @@ def _run(module: str, arguments: argparse.Namespace, beam_options: list[str]) ->
         if beam_options:
             project.params = _with_options(project.params, beam_options)
         selection = project.select(arguments.stream, arguments.start, arguments.end)
-        outcome = importlib.import_module(module).run(project, selection)
+        outcome = next(stage for stage in STAGES if stage.job == module).refresh(project, selection)
     except BeamBellError as error:
         if arguments.json:
             write_document(error.to_dict())

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from beambell.project import Project
+from beambell.stages.order import stage_named
 from beambell.state import PatternCounts
 from beambell.state import patterns as packed
 from beambell.store import Layout
@@ -25,11 +26,10 @@ LOOKED_UP = ("author", "video")
 
 def beam_job(folder: Path, *, afresh: bool = True) -> float:
     """Everything that ``beambell apply`` does; if not afresh, with the votes that are there."""
-    from beam_jobs import apply_lfs
 
     def run() -> None:
         project = Project(folder)
-        assert apply_lfs.run(project, project.select()).done == 1
+        assert stage_named("apply").refresh(project, project.select()).done == 1
 
     if afresh:
         forget_votes(folder)

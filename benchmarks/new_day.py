@@ -94,7 +94,7 @@ def _run(stage: Stage, folder: Path) -> float:
 
     start = time.perf_counter()
     project = Project(folder)
-    assert stage.run(project, project.select()).done
+    assert stage.refresh(project, project.select()).done
     return time.perf_counter() - start
 
 

@@ -91,7 +91,7 @@ def _compare(folder: Path, grain: str, scale: float) -> list[object]:
         start = time.process_time()
         for name in names:
             project = Project(folder)
-            assert stages[name].run(project, project.select()).done, name
+            assert stages[name].refresh(project, project.select()).done, name
         return time.process_time() - start
 
     def apply() -> float:

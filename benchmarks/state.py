@@ -96,7 +96,7 @@ class _History:
 
         merge = next(stage for stage in STAGES if stage.name == "merge")
         project = Project(self._folder)
-        assert merge.run(project, project.select()).done
+        assert merge.refresh(project, project.select()).done
 
 
 def _make_project(folder: Path, policy: dict[str, object]) -> None:

@@ -82,7 +82,7 @@ def _run(folder: Path) -> dict[str, float]:
         if stage.name in ("aggregate", "apply"):
             start = time.perf_counter()
             project = Project(folder)
-            stage.run(project, project.select())
+            stage.refresh(project, project.select())
             seconds[stage.name] = time.perf_counter() - start
     return seconds
 

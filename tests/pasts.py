@@ -47,7 +47,7 @@ def put_rows(project: Project, partition: Partition, rows: list[dict[str, Any]])
 
 def aggregate(project: Project) -> None:
     """What the Beam job does, without Beam."""
-    answers.refresh(project)
+    answers.refresh(project, answers.find_work(project))
     work = find_work(project, project.select())
     opened = open_aggregates(project.store, project.params, project.catalogue)
     for item in work.partitions:

@@ -77,7 +77,7 @@ def run_stages(folder: Path, *names: str, **selection: Any) -> dict[str, Any]:
 
     project = Project(folder)
     selected = project.select(**selection)
-    return {stage.name: stage.run(project, selected) for stage in STAGES if not names or stage.name in names}
+    return {stage.name: stage.refresh(project, selected) for stage in STAGES if not names or stage.name in names}
 
 
 def published(folder: Path) -> dict[str, bytes]:

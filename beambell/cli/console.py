@@ -68,20 +68,20 @@ class Console:
             out.print(part)
 
     @contextmanager
-    def working(self, stage: str, total: Callable[[], int] | None = None) -> Iterator[None]:
+    def working(self, stage: str) -> Iterator[Callable[[int], None]]:
         """Show that a stage is at work, and how far it is: on a terminal; a log line elsewhere.
 
-        Parameters
-        ----------
-        total
-            Counts the units of work there are; asked only where somebody looks.
+        Yields
+        ------
+        callable
+            To be called with the number of units of work, once it is known.
         """
         if sys.stderr.isatty():
-            with self.err.status(f"{stage} ...") as status, _counted(stage, total, status.update):
-                yield
+            with self.err.status(f"{stage} ...") as status, _counted(stage, status.update) as announce:
+                yield announce
         else:
             self.log("started", stage=stage)
-            yield
+            yield lambda _: None
             self.log("finished", stage=stage)
 
     def log(self, event: str, **facts: Any) -> None:
@@ -136,7 +136,7 @@ class Console:
         if len(warnings) > WARNINGS_SHOWN:
             self.err.print(f"[yellow]warning:[/] and {len(warnings) - WARNINGS_SHOWN} more (see --json)")
 
-    def plans(self, plans: Sequence[Plan]) -> None:
+    def plans(self, plans: Sequence[Plan[Any]]) -> None:
         """Report what stages would do, and why."""
         if self.as_json:
             self.json({"plans": [plan_to_dict(plan) for plan in plans]})
@@ -144,7 +144,7 @@ class Console:
         for plan in plans:
             self.plan(plan)
 
-    def plan(self, plan: Plan) -> None:
+    def plan(self, plan: Plan[Any]) -> None:
         """Report what a stage would do, and why."""
         from beambell.stages.stage import some_of
 
@@ -198,12 +198,11 @@ def _console(*, stderr: bool) -> RichConsole:
 
 
 @contextmanager
-def _counted(stage: str, total: Callable[[], int] | None, show: Callable[[str], None]) -> Iterator[None]:
+def _counted(stage: str, show: Callable[[str], None]) -> Iterator[Callable[[int], None]]:
     """Show how many artefacts a stage has published, of how many: each is one manifest."""
     from beambell.store.files import Files
 
-    before, done = Files.observer, count(1)
-    of = f" of {total():,}" if total else ""
+    before, done, of = Files.observer, count(1), ""
 
     def watch(verb: str, name: str) -> None:
         if before:
@@ -211,16 +210,19 @@ def _counted(stage: str, total: Callable[[], int] | None, show: Callable[[str], 
         if name.endswith("/manifest.json"):
             show(f"{stage} {next(done):,}{of} ...")
 
+    def announce(total: int) -> None:
+        nonlocal of
+        of = f" of {total:,}"
+        show(f"{stage} 0{of} ...")
+
     Files.observer = watch
     try:
-        if of:
-            show(f"{stage} 0{of} ...")
-        yield
+        yield announce
     finally:
         Files.observer = before
 
 
-def plan_to_dict(plan: Plan) -> dict[str, Any]:
+def plan_to_dict(plan: Plan[Any]) -> dict[str, Any]:
     """As plain JSON values."""
     from dataclasses import asdict
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from beambell.errors import BeamBellError, GateError, storage_errors
@@ -56,14 +55,14 @@ def run_in_order(
     stages: Sequence[Stage],
     project: Project,
     selection: Selection,
-    working: Callable[[str, Callable[[], int]], AbstractContextManager[None]],
+    working: Callable[[str], AbstractContextManager[Callable[[int], None]]],
 ) -> Iterator[Ended]:
     """Run stages, each as far as it comes.
 
     Parameters
     ----------
     working
-        Shows that a stage is at work, of how many units if it asks.
+        Shows that a stage is at work; is told how many units of work there are once that is planned.
     """
     from beambell.stages.stage import Outcome
 
@@ -73,16 +72,14 @@ def run_in_order(
             yield Ended(Outcome(stage.name), ran=False)
             continue
         try:
-            with working(stage.name, partial(_units, stage, project, selection)), storage_errors("this machine"):
-                ended = Ended(stage.run(project, selection))
+            with working(stage.name) as announce, storage_errors("this machine"):
+                plan = stage.plan(project, selection)
+                announce(len(plan.tasks))
+                ended = Ended(stage.run(project, plan))
         except BeamBellError as error:
             ended = Ended(_part_done(stage.name, error), error)
             stopped = not error.partial
         yield ended
-
-
-def _units(stage: Stage, project: Project, selection: Selection) -> int:
-    return len(stage.plan(project, selection).tasks)
 
 
 def worst(ended: Sequence[Ended]) -> BeamBellError | None:

@@ -63,7 +63,7 @@ class AggregateWork:
     superfluous: tuple[str, ...] = ()
 
 
-def plan(project: Project, selection: Selection) -> Plan:
+def plan(project: Project, selection: Selection) -> Plan[tuple[answers.AnswersWork, AggregateWork]]:
     """Say which tables would be made, and why."""
     work, said = find_work(project, selection), answers.find_work(project)
     tasks = [Task(file.name, "new file of feedback") for file, _ in said.files]
@@ -73,7 +73,7 @@ def plan(project: Project, selection: Selection) -> Plan:
     names = {id_: "+".join(spec.key_fields) for id_, spec in project.catalogue.aggregates.items()}
     tasks += [Task(f"{id_}/{node.folder}", f"days by {names[id_]} are summed") for id_, node in work.nodes]
     tasks += [Task(folder, "its days were withdrawn") for folder in work.superfluous]
-    return Plan(STAGE, tuple(tasks), work.current)
+    return Plan(STAGE, tuple(tasks), work.current, work=(said, work))
 
 
 def find_work(project: Project, selection: Selection) -> AggregateWork:

@@ -64,9 +64,8 @@ def find_work(project: Project) -> AnswersWork:
     return AnswersWork((), staleness(before, inputs, NAMES), changed)
 
 
-def refresh(project: Project) -> list[Manifest]:
+def refresh(project: Project, work: AnswersWork) -> list[Manifest]:
     """Take in new files of feedback, and bring the answers up to date; return the new batches."""
-    work = find_work(project)
     batches = take_in(project, work.files)
     if work.reason:
         _publish(project)

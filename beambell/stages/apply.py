@@ -76,7 +76,7 @@ class VotesWork:
     staged: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def plan(project: Project, selection: Selection) -> Plan:
+def plan(project: Project, selection: Selection) -> Plan[list[VotesWork]]:
     """Say which partitions would be voted on, and why."""
     work, current = find_work(project, selection)
     lost = lost_records(project) if current else ()
@@ -85,7 +85,7 @@ def plan(project: Project, selection: Selection) -> Plan:
         *(Task(path, "the record of a labeling function that voted is gone") for path in lost),
     )
     figures = {"LFs changed": sum(item.reason.startswith(LFS_CHANGED) for item in work)}
-    return Plan(STAGE, tasks, current, figures=figures, warnings=project.remarks)
+    return Plan(STAGE, tasks, current, figures=figures, warnings=project.remarks, work=work)
 
 
 def active_lfs(project: Project) -> tuple[LFRef, ...]:
@@ -99,14 +99,10 @@ def lfs_digest(lfs: Iterable[LFRef], cardinality: int) -> str:
     return digest({"lfs": [asdict(lf) for lf in lfs], "classes": cardinality})
 
 
-def find_work(project: Project, selection: Selection, job: str | None = None) -> tuple[list[VotesWork], int]:
+def find_work(project: Project, selection: Selection) -> tuple[list[VotesWork], int]:
     """Compare the votes there are with the rows and LFs there are, and with the past of stateful LFs.
 
-    Parameters
-    ----------
-    job
-        Id of the run that is to do the work: the past of each partition is staged for it. For a mere plan, where the
-        past is not aggregated yet, it may change.
+    Where the past is not aggregated yet, it may change.
 
     Raises
     ------
@@ -119,16 +115,34 @@ def find_work(project: Project, selection: Selection, job: str | None = None) ->
     for stream in {partition.stream for partition in partitions} & set(project.params.streams):
         check_fields(project.catalogue.lfs, seen_schema(project.params.streams[stream]), stream)
     meaning = lfs_digest(lfs, project.params.cardinality)
-    pasts = Pasts(project, job)
+    pasts = Pasts(project)
 
     def look(partition: Partition) -> VotesWork | None:
-        item = _compare(project, partition, partitions[partition], votes.get(partition), lfs, meaning, pasts)
-        return replace(item, staged=pasts.stage(partition, _names_to_run(item))) if item and job else item
+        return _compare(project, partition, partitions[partition], votes.get(partition), lfs, meaning, pasts)
 
     wanted = [p for p in partitions if p in selection and p.stream in project.params.streams]
     work = [item for item in project.store.files.each(look, wanted) if item]
     pasts.save()
     return work, len(wanted) - len(work)
+
+
+def stage_pasts(project: Project, work: Iterable[VotesWork], job: str) -> list[VotesWork]:
+    """Stage the past of each stateful LF that is to run, for the job of that id.
+
+    Raises
+    ------
+    ArtefactError
+        If a past is not aggregated.
+    """
+    pasts = Pasts(project, job)
+
+    def stage(item: VotesWork) -> VotesWork:
+        past = pasts.inputs(item.partition)
+        return replace(item, past=past, staged=pasts.stage(item.partition, _names_to_run(item)))
+
+    staged = list(project.store.files.each(stage, work))
+    pasts.save()
+    return staged
 
 
 def files_read(work: VotesWork) -> list[tuple[str, FileRef]]:
@@ -148,7 +162,7 @@ def _compare(
 ) -> VotesWork | None:
     ref = rows.files["rows"]
     reason = _reason_for_all(project, ref, votes)
-    past = pasts.inputs(partition) if pasts.staging or not reason else {}  # a plan need not know
+    past = {} if reason else pasts.inputs(partition)  # all are to be voted on anew: the plan need not read it
     if reason or votes is None:
         return VotesWork(partition, ref, lfs, tuple(REUSE_NONE for _ in lfs), None, 0, reason, past)
     if votes.inputs == with_format(STAGE, {"rows": ref.sha256, "lfs": meaning, **past}):

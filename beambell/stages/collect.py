@@ -25,7 +25,7 @@ from beambell.records.chunk import Chunk
 from beambell.records.schema import Code, Reject
 from beambell.stages.outside import FileDigests, Found, glob_files
 from beambell.stages.stage import Outcome, Plan, Task
-from beambell.store import Layout, Manifest, Selection, digest
+from beambell.store import Layout, Manifest, digest
 from beambell.store.manifest import FILE_NAME
 from beambell.store.partition import read_dt
 from beambell.store.reaching import open_file
@@ -61,21 +61,18 @@ class NewFiles:
     batches: Mapping[str, Manifest]
 
 
-def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - a file speaks of any partition
+def plan(project: Project) -> Plan[NewFiles]:
     """Say which files would be taken in."""
     new, (warnings, notes) = find_new(project), unfit_inputs(project)
     tasks = tuple(Task(file.name, "new file") for file, _ in new.files)
-    return Plan(STAGE, tasks, new.known, warnings=tuple(warnings), notes=tuple(notes))
+    return Plan(STAGE, tasks, new.known, warnings=tuple(warnings), notes=tuple(notes), work=new)
 
 
-def run(project: Project, selection: Selection) -> Outcome:  # noqa: ARG001
+def run(project: Project, plan: Plan[NewFiles]) -> Outcome:
     """Take in new files."""
-    with project.writing():
-        new = find_new(project)
-        batches = take_in(project, new.files)
+    batches = take_in(project, plan.work.files)
     figures = {"events": sum(batch.facts["events"] for batch in batches)}
-    warnings = (*unfit_inputs(project)[0], *set_aside(batches))
-    return Outcome(STAGE, len(batches), new.known, figures, warnings)
+    return Outcome(STAGE, len(batches), plan.current, figures, (*plan.warnings, *set_aside(batches)))
 
 
 def find_new(project: Project) -> NewFiles:

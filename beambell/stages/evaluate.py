@@ -23,10 +23,10 @@ from beambell.model import EndModel, Evaluation, evaluate
 from beambell.project import Project
 from beambell.stages.gold import NO_GOLD
 from beambell.stages.gold_rows import Account, Gold, GoldGlobs, Matched, find_gold, gold_files, gold_warnings
-from beambell.stages.stage import Outcome, Plan, Task, staleness
+from beambell.stages.stage import Outcome, Plan, plan_whole
 from beambell.stages.train import Sources, find_sources, held_out, labelled_rows, load_model, probabilities_of
 from beambell.state import patterns as packed
-from beambell.store import Layout, Manifest, Partition, Selection, canonical_json, digest
+from beambell.store import Layout, Manifest, Partition, canonical_json, digest
 from beambell.store.tables import read_table, write_table
 
 STAGE = "evaluate"
@@ -73,27 +73,19 @@ class Scored:
         return pa.table(columns | {f"p_{name}": pa.array(proba[:, k]) for k, name in enumerate(classes)})
 
 
-def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - gold rows say what is evaluated
+def plan(project: Project) -> Plan[None]:
     """Say whether labels and end model would be measured again, and why."""
-    globs = find_gold(project)
+    globs, before = find_gold(project), project.store.read(Layout.EVALUATION)
     inputs, warnings = _inputs(project, globs), gold_warnings(project, globs)
-    if inputs is None:
-        return Plan(STAGE, warnings=warnings)
-    reason = staleness(project.store.read(Layout.EVALUATION), inputs, {"params": "evaluation in params.yaml"})
-    tasks = (Task("evaluation", reason),) if reason else ()
-    return Plan(STAGE, tasks, current=int(not tasks), warnings=warnings)
+    return plan_whole(STAGE, "evaluation", before, inputs, {"params": "evaluation in params.yaml"}, warnings)
 
 
-def run(project: Project, selection: Selection) -> Outcome:
+def run(project: Project, plan: Plan[None]) -> Outcome:
     """Measure labels and end model, unless nothing changed since."""
-    with project.writing():
-        todo = plan(project, selection)
-        if todo.tasks:
-            _publish(project)
-    manifest = project.store.read(Layout.EVALUATION)
+    manifest = _publish(project) if plan.tasks else project.store.read(Layout.EVALUATION)
     none = () if project.params.evaluation.gold else ("evaluation.gold in params.yaml names no gold labels",)
-    warnings = none + gold_warnings(project)
-    return Outcome(STAGE, len(todo.tasks), todo.current, headline(manifest.facts) if manifest else {}, warnings)
+    warnings = none + (gold_warnings(project) if plan.tasks else plan.warnings)
+    return Outcome(STAGE, len(plan.tasks), plan.current, headline(manifest.facts) if manifest else {}, warnings)
 
 
 def headline(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ from beambell.stages.row_index import RowIndex
 from beambell.stages.stage import Outcome, Plan, Task, some_of, staleness
 from beambell.stages.votes_index import read_votes
 from beambell.state import patterns as packed
-from beambell.store import Layout, Manifest, Selection, digest
+from beambell.store import Layout, Manifest, digest
 from beambell.store.tables import write_table
 
 STAGE = "feedback"
@@ -65,7 +65,7 @@ class FeedbackWork:
     reason: str | None
 
 
-def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - what people say is one, over all partitions
+def plan(project: Project) -> Plan[FeedbackWork]:
     """Say which files would be taken in, and why the consensus would be found again."""
     work = find_work(project)
     tasks = [Task(file.name, "new file") for file, _ in work.files]
@@ -73,19 +73,16 @@ def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - what
         tasks.append(Task("consensus", work.reason))
     current = work.known + (not work.reason and project.store.read(Layout.FEEDBACK) is not None)
     warnings, notes = unfit_inputs(project)
-    return Plan(STAGE, tuple(tasks), current, warnings=tuple(warnings), notes=tuple(notes))
+    return Plan(STAGE, tuple(tasks), current, warnings=tuple(warnings), notes=tuple(notes), work=work)
 
 
-def run(project: Project, selection: Selection) -> Outcome:  # noqa: ARG001
+def run(project: Project, plan: Plan[FeedbackWork]) -> Outcome:
     """Take in new files, and find the consensus, unless nothing changed since."""
-    with project.writing():
-        work = find_work(project)
-        batches = take_in(project, work.files)
-        manifest = _publish(project) if work.reason else project.store.read(Layout.FEEDBACK)
-    current = work.known + (not work.reason and manifest is not None)
-    return Outcome(
-        STAGE, len(batches) + bool(work.reason), current, headline(manifest), _warnings(project, manifest, batches)
-    )
+    work = plan.work
+    batches = take_in(project, work.files)
+    manifest = _publish(project) if work.reason else project.store.read(Layout.FEEDBACK)
+    warnings = (*plan.warnings, *_warnings(manifest, batches))
+    return Outcome(STAGE, len(plan.tasks), plan.current, headline(manifest), warnings)
 
 
 def headline(manifest: Manifest | None) -> dict[str, Any]:
@@ -94,8 +91,8 @@ def headline(manifest: Manifest | None) -> dict[str, Any]:
     return {name: manifest.facts[name] for name in names} if manifest else {}
 
 
-def _warnings(project: Project, manifest: Manifest | None, batches: list[Manifest]) -> tuple[str, ...]:
-    found = [*unfit_inputs(project)[0], *set_aside(batches)]
+def _warnings(manifest: Manifest | None, batches: list[Manifest]) -> tuple[str, ...]:
+    found = list(set_aside(batches))
     facts = manifest.facts if manifest else {}
     for name, what in (
         ("different", "event ids stand for different things; the latest counts"),

@@ -13,10 +13,10 @@ from beambell.config.formats import with_format
 from beambell.errors import LabelModelError
 from beambell.feedback.stored import Role, read_counts
 from beambell.project import Project
-from beambell.stages.stage import Outcome, Plan, Task, staleness
+from beambell.stages.stage import Outcome, Plan, plan_whole
 from beambell.state import FeedbackCounts, PatternCounts
 from beambell.state import patterns as packed
-from beambell.store import Layout, Manifest, Selection, canonical_json, digest
+from beambell.store import Layout, Manifest, canonical_json, digest
 from beambell.store.arrays import pack_arrays
 from beambell.store.tables import write_table
 
@@ -24,25 +24,17 @@ STAGE = "fit"
 NAMES = {"params": "label_model in params.yaml", "weighing": "lfs.shadow"}
 
 
-def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - there is one label model, for all streams
+def plan(project: Project) -> Plan[None]:
     """Say whether the label model would be fitted again, and why."""
-    inputs = _inputs(project)
-    if inputs is None:
-        return Plan(STAGE)
-    reason = staleness(project.store.read(Layout.LABEL_MODEL), inputs, NAMES)
-    return Plan(STAGE, (Task("label model", reason),)) if reason else Plan(STAGE, current=1)
+    return plan_whole(STAGE, "label model", project.store.read(Layout.LABEL_MODEL), _inputs(project), NAMES)
 
 
-def run(project: Project, selection: Selection) -> Outcome:
+def run(project: Project, plan: Plan[None]) -> Outcome:
     """Fit the label model, unless state and parameters are those it was fitted with."""
-    with project.writing():
-        todo = plan(project, selection)
-        if todo.tasks:
-            _publish(project)
-    manifest = project.store.read(Layout.LABEL_MODEL)
+    manifest = _publish(project) if plan.tasks else project.store.read(Layout.LABEL_MODEL)
     names = ("kind", "rows", "patterns", "feedback")
     figures = {name: manifest.facts[name] for name in names if name in manifest.facts} if manifest else {}
-    return Outcome(STAGE, len(todo.tasks), todo.current, figures)
+    return Outcome(STAGE, len(plan.tasks), plan.current, figures)
 
 
 def _inputs(project: Project) -> dict[str, str] | None:

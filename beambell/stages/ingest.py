@@ -90,11 +90,11 @@ class IngestWork:
     notes: tuple[str, ...] = ()
 
 
-def plan(project: Project, selection: Selection) -> Plan:
+def plan(project: Project, selection: Selection) -> Plan[IngestWork]:
     """Say which raw files would be read, and why, and what would be taken out."""
     work = find_work(project, selection)
     tasks = (*work.tasks, *(Task(error.where or "streams", error.message) for error in work.refused))
-    return Plan(STAGE, tasks, work.current, notes=work.notes, warnings=work.warnings)
+    return Plan(STAGE, tasks, work.current, notes=work.notes, warnings=work.warnings, work=work)
 
 
 def find_work(project: Project, selection: Selection) -> IngestWork:

@@ -65,10 +65,10 @@ class LabelWork:
         return with_format(STAGE, {"votes": self.votes.sha256, "label_model": self.label_model, **feedback})
 
 
-def plan(project: Project, selection: Selection) -> Plan:
+def plan(project: Project, selection: Selection) -> Plan[list[LabelWork]]:
     """Say which partitions would be labelled, and why."""
     work, current = find_work(project, selection)
-    return Plan(STAGE, tuple(Task(str(item.partition), item.reason) for item in work), current)
+    return Plan(STAGE, tuple(Task(str(item.partition), item.reason) for item in work), current, work=work)
 
 
 def find_work(project: Project, selection: Selection) -> tuple[list[LabelWork], int]:

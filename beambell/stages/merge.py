@@ -25,7 +25,7 @@ from beambell.stages import apply
 from beambell.stages.stage import Outcome, Plan, Task
 from beambell.stages.votes_index import VotedList, read_votes
 from beambell.state import BudgetedCounts, IncompleteSampleError, PatternCounts, Policy
-from beambell.store import FileRef, Layout, Manifest, Partition, Selection, Store, digest, parse_dt
+from beambell.store import FileRef, Layout, Manifest, Partition, Store, digest, parse_dt
 from beambell.store.tables import read_table
 
 STAGE = "merge"
@@ -217,18 +217,18 @@ def _day(dt: str) -> int:
     return parse_dt(dt).toordinal()
 
 
-def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - the state is one, over all partitions
+def plan(project: Project) -> Plan[MergeWork]:
     """Say which partitions would join, leave or change in the state, and which are behind."""
     work = find_work(project)
     waiting = _why_waiting(project, work) if work.waiting else ()
     if not work.stale:
-        return Plan(STAGE, (), work.n_known, waiting)
+        return Plan(STAGE, (), work.n_known, waiting, work=work)
     if work.anew:
         task = Task("state", f"{work.anew}: summed over {work.count} partitions")
-        return Plan(STAGE, (task,), 0, waiting)
+        return Plan(STAGE, (task,), 0, waiting, work=work)
     minus, plus = work.minus, work.plus
     tasks = tuple(Task(str(p), _change(p, minus, plus)) for p in sorted({**minus, **plus}))
-    return Plan(STAGE, tasks, work.count - len(plus), waiting)
+    return Plan(STAGE, tasks, work.count - len(plus), waiting, work=work)
 
 
 def _change(partition: Partition, minus: Members, plus: Members) -> str:
@@ -244,13 +244,12 @@ def _why_waiting(project: Project, work: MergeWork) -> tuple[Task, ...]:
     return tuple(Task(str(partition), reasons.get(partition, gone)) for partition in work.waiting)
 
 
-def run(project: Project, selection: Selection) -> Outcome:  # noqa: ARG001
+def run(project: Project, plan: Plan[MergeWork]) -> Outcome:
     """Bring the state up to its partitions."""
-    with project.writing():
-        work = find_work(project)
-        manifest = _publish(project, work) if work.stale else work.before
-        if manifest:
-            record(project.store, manifest)
+    work = plan.work
+    manifest = _publish(project, work) if work.stale else work.before
+    if manifest:
+        record(project.store, manifest)
     figures = {name: manifest.facts[name] for name in ("partitions", "rows", "patterns")} if manifest else {}
     changed = len({**work.minus, **work.plus}) if work.stale else 0
     return Outcome(STAGE, changed, work.count - len(work.plus), figures, _warnings(work))

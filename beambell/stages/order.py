@@ -1,13 +1,14 @@
-"""The stages in their order: one command, one function, one DVC stage, one Airflow task each.
+"""The stages in their order, each declared once: commands, DVC's stages and Airflow's tasks are made from this.
 
-Modules are named, not imported: Beam, Great Expectations and torch load only when a stage has work to do.
+Nothing is imported but what a declaration needs: pyarrow, Beam, Great Expectations and torch load only when a stage is
+planned or has work to do.
 """
 
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from beambell.project import Project
@@ -17,82 +18,158 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage.
+    """A stage: what it is called, what it reads and writes, and where its work is.
 
     Attributes
     ----------
     name
-        The command's word.
-    planner, runner
-        Modules with ``plan(project, selection)`` and ``run(project, selection)``.
+        Name of the stage. Its module is ``beambell.stages.NAME``, with the functions ``plan(project)``
+        (``plan(project, selection)`` unless its scope is all) and ``run(project, plan)``.
     summary
-        What it does, in a line.
+        Sentence that says what the stage does.
+    reads, writes
+        Folders of the artefacts that it reads and writes, below the data root.
+    scope
+        Unit of its work that a selection may leave out: a raw file of a ``stream``, or a ``partition``. What is made of
+        ``all`` partitions is made whole or not at all.
+    job
+        Name of the module that has ``run`` in place of the stage's own, and is imported only when there is work: Beam
+        takes seconds to import.
     command
-        Its command, where that is not its name.
+        Command of the stage, where that is not its name.
+    may_be_empty
+        Whether there are projects in which the stage never writes anything.
     """
 
     name: str
-    planner: str
-    runner: str
     summary: str
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    scope: Literal["all", "stream", "partition"] = "all"
+    job: str | None = None
     command: str | None = None
+    may_be_empty: bool = False
 
-    def plan(self, project: Project, selection: Selection) -> Plan:
-        """Say what is stale, and why; imports nothing heavy."""
-        plan: Plan = importlib.import_module(self.planner).plan(project, selection)
-        return plan
+    def plan(self, project: Project, selection: Selection) -> Plan[Any]:
+        """Find what is stale, and why, without importing anything heavy."""
+        planner = importlib.import_module(f"beambell.stages.{self.name}")
+        plan: Plan[Any] = planner.plan(project) if self.scope == "all" else planner.plan(project, selection)
+        return replace(plan, selection=selection)
 
-    def run(self, project: Project, selection: Selection) -> Outcome:
-        """Do what is stale."""
-        if self.runner != self.planner:
-            # A Beam job without work is answered by its planner: importing Beam takes seconds.
-            plan = self.plan(project, selection)
-            if not plan.tasks:
-                from beambell.stages.stage import Outcome
+    def run(self, project: Project, plan: Plan[Any]) -> Outcome:
+        """Do what was planned; no other writer may have come in between."""
+        if self.job and not plan.tasks:
+            from beambell.stages.stage import Outcome
 
-                return Outcome(self.name, 0, plan.current, warnings=plan.warnings)
-        outcome: Outcome = importlib.import_module(self.runner).run(project, selection)
+            return Outcome(self.name, 0, plan.current, warnings=plan.warnings)
+        with project.writing():
+            outcome: Outcome = importlib.import_module(self.job or f"beambell.stages.{self.name}").run(project, plan)
         return outcome
 
-
-def _driver(name: str, summary: str) -> Stage:
-    return Stage(name, f"beambell.stages.{name}", f"beambell.stages.{name}", summary)
+    def refresh(self, project: Project, selection: Selection) -> Outcome:
+        """Plan, and do what was planned, as the only writer."""
+        with project.writing():
+            return self.run(project, self.plan(project, selection))
 
 
 INGEST = Stage(
-    "ingest", "beambell.stages.ingest", "beam_jobs.ingest", "Read new raw files into partitions by event time."
+    "ingest",
+    "Read new raw files into partitions by event time.",
+    writes=("partitions", "deliveries"),
+    scope="stream",
+    job="beam_jobs.ingest",
 )
 STAGES = (
     INGEST,
     Stage(
         "aggregate",
-        "beambell.stages.aggregate",
-        "beam_jobs.aggregate",
         "Aggregate rows by key, for stateful labeling functions.",
+        reads=("partitions", "feedback/batches"),
+        writes=("aggregates",),
+        scope="partition",
+        job="beam_jobs.aggregate",
+        may_be_empty=True,
     ),
-    Stage("apply", "beambell.stages.apply", "beam_jobs.apply_lfs", "Let the labeling functions vote on partitions."),
-    _driver("merge", "Bring the state up to the sum of the partitions' pattern counts."),
+    Stage(
+        "apply",
+        "Let the labeling functions vote on partitions.",
+        reads=("partitions", "aggregates"),
+        writes=("votes", "lfs"),
+        scope="partition",
+        job="beam_jobs.apply_lfs",
+    ),
+    Stage(
+        "merge",
+        "Bring the state up to the sum of the partitions' pattern counts.",
+        reads=("votes",),
+        writes=("state",),
+    ),
     Stage(
         "feedback",
-        "beambell.stages.feedback",
-        "beambell.stages.feedback",
         "Take in new files of feedback, and bring all that was said to one answer per row.",
+        reads=("feedback/batches", "votes", "state"),
+        writes=("feedback/consensus",),
         command="feedback sync",
+        may_be_empty=True,
     ),
-    _driver("fit", "Fit the label model from the state."),
-    Stage("label", "beambell.stages.label", "beam_jobs.label", "Make candidate labels from votes and label model."),
-    _driver("validate", "Judge candidate labels; publish those that pass the gate."),
-    _driver("train", "Train the end model on published labels."),
-    _driver("evaluate", "Measure labels and end model on gold rows."),
-    _driver("register", "Register the trained model as a new version."),
-    _driver("promote", "Make the newest version the champion, if the policy of promotion allows."),
+    Stage(
+        "fit",
+        "Fit the label model from the state.",
+        reads=("state", "feedback/consensus"),
+        writes=("label_models",),
+    ),
+    Stage(
+        "label",
+        "Make candidate labels from votes and label model.",
+        reads=("votes", "label_models", "feedback/consensus"),
+        writes=("candidates",),
+        scope="partition",
+        job="beam_jobs.label",
+    ),
+    Stage(
+        "validate",
+        "Judge candidate labels; publish those that pass the gate.",
+        reads=("candidates", "votes", "partitions", "deliveries"),
+        writes=("labels", "published", "verdicts"),
+        scope="partition",
+    ),
+    Stage(
+        "train",
+        "Train the end model on published labels.",
+        reads=("published", "partitions"),
+        writes=("models/candidate",),
+    ),
+    Stage(
+        "evaluate",
+        "Measure labels and end model on gold rows.",
+        reads=("models/candidate", "published", "partitions"),
+        writes=("evaluation",),
+    ),
+    Stage(
+        "register",
+        "Register the trained model as a new version.",
+        reads=("models/candidate", "evaluation"),
+        writes=("models/registry",),
+    ),
+    Stage(
+        "promote",
+        "Make the newest version the champion, if the policy of promotion allows.",
+        reads=("models/registry", "verdicts"),
+        writes=("decisions",),
+        may_be_empty=True,
+    ),
 )
 
 COLLECT = Stage(
     "collect",
-    "beambell.stages.collect",
-    "beambell.stages.collect",
     "Take in new files of feedback, and no more; `aggregate` and `feedback sync` begin with it.",
+    writes=("feedback/batches", "feedback/queues"),
     command="feedback collect",
+    may_be_empty=True,
 )
 """No stage of its own but for DVC, whose stages may not write to each other's folders."""
+
+
+def stage_named(name: str) -> Stage:
+    """Return the stage of a name."""
+    return next(stage for stage in (*STAGES, COLLECT) if stage.name == name)

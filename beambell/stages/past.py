@@ -39,7 +39,7 @@ class Pasts:
         Id of the run to stage tables for; ``None`` for a mere plan.
     """
 
-    def __init__(self, project: Project, job: str | None) -> None:
+    def __init__(self, project: Project, job: str | None = None) -> None:
         self._project = project
         self._store = project.store
         self._lfs = [lf for lf in project.catalogue if isinstance(lf, StatefulFunction)]
@@ -53,10 +53,9 @@ class Pasts:
         """Whether people said something that was not aggregated yet."""
         return answers.find_work(self._project).feedback_changed
 
-    @property
-    def staging(self) -> bool:
-        """Whether this is for a run, rather than for a plan."""
-        return self._job is not None
+    def are_known(self, partition: Partition) -> bool:
+        """Whether the past of each labeling function that votes on a partition is aggregated."""
+        return all(self._source(lf, partition) for lf in self._lfs if lf.votes_on(partition.stream))
 
     def inputs(self, partition: Partition) -> dict[str, str]:
         """Return the digest of the past of each labeling function that votes on a partition, by `input_name`.
@@ -82,10 +81,15 @@ class Pasts:
         """Remember what was learnt."""
         self._known.save()
 
-    def _digest(self, lf: StatefulFunction, partition: Partition) -> str:
-        tables, slot = self._tables[lf.spec.id], _slot(lf, partition)
+    def _source(self, lf: StatefulFunction, partition: Partition) -> str | None:
+        """Return the digest of the tables that a past is made from; ``None`` while any of them is behind."""
+        tables = self._tables[lf.spec.id]
         source = tables.source_digest(tables.past_of(partition, lf.window_days))
-        if self._job is None and (source is None or (lf.spec.asks_people and self._feedback_changed)):
+        return None if lf.spec.asks_people and self._feedback_changed else source
+
+    def _digest(self, lf: StatefulFunction, partition: Partition) -> str:
+        slot, source = _slot(lf, partition), self._source(lf, partition)
+        if source is None and self._job is None:
             return UNKNOWN
         known = self._known.get(slot, source)
         if known:

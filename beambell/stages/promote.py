@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -31,13 +31,37 @@ from beambell.registry import (
     what_holds,
 )
 from beambell.stages.stage import Outcome, Plan, Task
-from beambell.store import Layout, Selection, digest
+from beambell.store import Layout, digest
 from beambell.store.tables import read_table
 
 STAGE = "promote"
 
 
-def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - the newest version is one
+@dataclass(frozen=True)
+class Proposal:
+    """A version that the policy has something to decide about.
+
+    Attributes
+    ----------
+    version
+        Version that may become the champion.
+    evidence
+        Measures of the version and of the champion, as a decision records them.
+    checks
+        Checks of the policy, each passed or not.
+    """
+
+    version: ModelVersion
+    evidence: dict[str, Any]
+    checks: tuple[Check, ...]
+
+    @property
+    def passes(self) -> bool:
+        """Whether the policy says yes."""
+        return all(check.passed for check in self.checks)
+
+
+def plan(project: Project) -> Plan[Proposal | None]:
     """Say whether there is a version to decide about, and whether that waits for a person."""
     version = newest(project, project.params.model.name)
     if version is None:
@@ -46,29 +70,23 @@ def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - the 
     notes = (held,) if (held := what_holds(decisions(project, version.model))) else ()
     if reason is None:
         return Plan(STAGE, current=1, notes=notes)
-    if project.params.promotion.mode != "approval" or not _passes(judge_version(project, version)[1]):
-        return Plan(STAGE, (Task(version.name, reason),), notes=notes)
+    proposal = Proposal(version, *judge_version(project, version))
+    if project.params.promotion.mode != "approval" or not proposal.passes:
+        return Plan(STAGE, (Task(version.name, reason),), notes=notes, work=proposal)
     waits = Task(version.name, "meets the policy; waits for a person: `beambell models promote` or `decline`")
-    return Plan(STAGE, (), 0, (waits,), notes=notes)
+    return Plan(STAGE, (), 0, (waits,), notes=notes, work=proposal)
 
 
-def run(project: Project, selection: Selection) -> Outcome:  # noqa: ARG001
+def run(project: Project, plan: Plan[Proposal | None]) -> Outcome:
     """Decide about the newest version, unless it was decided about already."""
-    with project.writing():
+    proposal = plan.work
+    if proposal is None:
         version = newest(project, project.params.model.name)
-        if version is None:
-            return Outcome(STAGE)
-        reason = _undecided(project, version)
-        if reason is None:
-            return _outcome(project, version, 0)
-        evidence, checks = judge_version(project, version)
-        if not _passes(checks):
-            _record_policy(project, "hold", version, evidence, checks)
-        elif project.params.promotion.mode == "policy":
-            _record_policy(project, "promote", version, evidence, checks)
-        else:
-            return _outcome(project, version, 0, proposed=version.name)
-        return _outcome(project, version, 1)
+        return _outcome(project, version, 0) if version else Outcome(STAGE)
+    if plan.waiting:
+        return _outcome(project, proposal.version, 0, proposed=proposal.version.name)
+    _record_policy(project, proposal)
+    return _outcome(project, proposal.version, 1)
 
 
 def promote(
@@ -299,16 +317,11 @@ def _inputs(project: Project, version: ModelVersion, before: ModelVersion | None
     return with_format(STAGE, made_from)
 
 
-def _passes(checks: tuple[Check, ...]) -> bool:
-    return all(check.passed for check in checks)
-
-
-def _record_policy(
-    project: Project, action: Any, version: ModelVersion, evidence: dict[str, Any], checks: tuple[Check, ...]
-) -> Decision:
-    passed = action == "promote"
-    reason = "; ".join(check.message for check in checks if check.passed == passed)
-    return _record(project, action, version, champion(project, version.model), evidence, reason=reason)
+def _record_policy(project: Project, proposal: Proposal) -> Decision:
+    version, passes = proposal.version, proposal.passes
+    reason = "; ".join(check.message for check in proposal.checks if check.passed == passes)
+    before = champion(project, version.model)
+    return _record(project, "promote" if passes else "hold", version, before, proposal.evidence, reason=reason)
 
 
 def _record(

@@ -6,12 +6,12 @@ from beambell.project import Project
 from beambell.registry import assign_stage, champion, register, tag_version, versions
 from beambell.registry.versions import holds
 from beambell.stages.stage import Outcome, Plan, Task
-from beambell.store import Layout, Selection
+from beambell.store import Layout
 
 STAGE = "register"
 
 
-def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - the trained model is one
+def plan(project: Project) -> Plan[None]:
     """Say whether there is a trained model that no version holds."""
     model = project.store.read(Layout.END_MODEL)
     if model is None:
@@ -22,18 +22,16 @@ def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - the 
     return Plan(STAGE, (Task(model.facts["name"], "newly trained" if known else "first version"),))
 
 
-def run(project: Project, selection: Selection) -> Outcome:
+def run(project: Project, plan: Plan[None]) -> Outcome:
     """Register what is new, and tag it where git can say which data it is."""
-    with project.writing():
-        todo = plan(project, selection)
-        model, evaluation = project.store.read(Layout.END_MODEL), project.store.read(Layout.EVALUATION)
-        if model is None:
-            return Outcome(STAGE)
-        if evaluation and evaluation.inputs["end model"] != model.id:
-            evaluation = None  # it measured an older model
-        version = register(project, model, evaluation)
-        tagging = tag_version(project, version)
-        figures = {"version": version.name, "tag": tagging.text}
-        if tagging.holds and champion(project, version.model) == version:
-            figures["stage"] = assign_stage(project, version, project.params.promotion.stage).text
-    return Outcome(STAGE, len(todo.tasks), todo.current, figures, (tagging.text,) if tagging.wrong else ())
+    model, evaluation = project.store.read(Layout.END_MODEL), project.store.read(Layout.EVALUATION)
+    if model is None:
+        return Outcome(STAGE)
+    if evaluation and evaluation.inputs["end model"] != model.id:
+        evaluation = None  # it measured an older model
+    version = register(project, model, evaluation)
+    tagging = tag_version(project, version)
+    figures = {"version": version.name, "tag": tagging.text}
+    if tagging.holds and champion(project, version.model) == version:
+        figures["stage"] = assign_stage(project, version, project.params.promotion.stage).text
+    return Outcome(STAGE, len(plan.tasks), plan.current, figures, (tagging.text,) if tagging.wrong else ())

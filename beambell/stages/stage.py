@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from beambell.store import Manifest
+from beambell.store import Manifest, Selection
+
+Work = TypeVar("Work")
+NO_WORK: Any = None
+"""Stands for the work behind a plan that says all with its tasks."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Generic[Work]):
     """What a stage would do now.
 
     Attributes
@@ -66,6 +70,10 @@ class Plan:
         Sentences that a person should read, whether there is work or not.
     notes
         Sentences about what holds, though there is nothing to do.
+    work
+        Work behind the tasks, as the stage's ``run`` takes it; no part of what is shown.
+    selection
+        Selection that was planned for.
     """
 
     stage: str
@@ -76,6 +84,8 @@ class Plan:
     refused: tuple[Refusal, ...] = ()
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    work: Work = field(default=NO_WORK, repr=False)
+    selection: Selection = field(default_factory=Selection)
 
 
 @dataclass(frozen=True)
@@ -127,6 +137,39 @@ def some_of(words: Sequence[str], most: int = 3) -> str:
     """Spell a list for people: the first few, and how many more there are."""
     more = f" and {len(words) - most} more" if len(words) > most else ""
     return f"{', '.join(words[:most])}{more}"
+
+
+def plan_whole(
+    stage: str,
+    what: str,
+    before: Manifest | None,
+    inputs: dict[str, str] | None,
+    names: dict[str, str] | None = None,
+    warnings: tuple[str, ...] = (),
+    work: Work = NO_WORK,
+) -> Plan[Work]:
+    """Plan a stage that makes one artefact of the whole project.
+
+    Parameters
+    ----------
+    stage
+        Name of the stage.
+    what
+        Words for what it makes.
+    before
+        Manifest of the artefact as it is, if there is one.
+    inputs
+        Digests of what it would be made from now, by name; ``None`` as long as that is not there.
+    names
+        Words for inputs whose names are not what people call them.
+    warnings
+        Sentences that a person should read.
+    work
+        Work behind the task.
+    """
+    reason = None if inputs is None else staleness(before, inputs, names)
+    tasks = (Task(what, reason),) if reason else ()
+    return Plan(stage, tasks, current=int(inputs is not None and not tasks), warnings=warnings, work=work)
 
 
 def staleness(manifest: Manifest | None, inputs: dict[str, str], names: dict[str, str] | None = None) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +15,8 @@ from beambell.config.formats import with_format
 from beambell.errors import TrainingError
 from beambell.model import EndModel, holdout
 from beambell.project import Project
-from beambell.stages.stage import Outcome, Plan, Task, staleness
-from beambell.store import FileRef, Layout, Manifest, Partition, Selection, digest
+from beambell.stages.stage import Outcome, Plan, plan_whole
+from beambell.store import FileRef, Layout, Manifest, Partition, digest
 from beambell.store.partition import days_before
 from beambell.store.tables import read_table
 
@@ -47,30 +47,24 @@ class Sources:
         return {name: ref.sha256 for name, ref in named}
 
 
-def plan(project: Project, selection: Selection) -> Plan:  # noqa: ARG001 - the window is in params.yaml
+def plan(project: Project) -> Plan[Sources]:
     """Say whether the end model would be trained again, and why."""
-    sources = find_sources(project)
-    if not sources.labels:
-        return Plan(STAGE)
-    before = project.store.read(Layout.END_MODEL)
-    reason = staleness(before, _inputs(project, sources), SPOKEN)
-    if not reason:
-        return Plan(STAGE, current=1)
+    sources, before = find_sources(project), project.store.read(Layout.END_MODEL)
+    inputs = _inputs(project, sources) if sources.labels else None
+    plan = plan_whole(STAGE, "end model", before, inputs, SPOKEN, work=sources)
+    if not plan.tasks:
+        return plan
     learnt = before.facts["labels"] if before else {}
     now = {str(partition): manifest.id for partition, manifest in sources.labels.items()}
     changed = sum(learnt.get(partition) != now.get(partition) for partition in {**learnt, **now})
-    return Plan(STAGE, (Task("end model", reason),), figures={"partitions changed": changed})
+    return replace(plan, figures={"partitions changed": changed})
 
 
-def run(project: Project, selection: Selection) -> Outcome:
+def run(project: Project, plan: Plan[Sources]) -> Outcome:
     """Train the end model, unless labels, rows and parameters are those it was trained with."""
-    with project.writing():
-        todo = plan(project, selection)
-        if todo.tasks:
-            _publish(project, find_sources(project))
-    manifest = project.store.read(Layout.END_MODEL)
+    manifest = _publish(project, plan.work) if plan.tasks else project.store.read(Layout.END_MODEL)
     figures = {name: manifest.facts[name] for name in ("rows", "partitions")} if manifest else {}
-    return Outcome(STAGE, len(todo.tasks), todo.current, figures)
+    return Outcome(STAGE, len(plan.tasks), plan.current, figures)
 
 
 def find_sources(project: Project) -> Sources:

@@ -52,7 +52,27 @@ class Case:
     inputs: dict[str, str]
 
 
-def plan(project: Project, selection: Selection) -> Plan:
+@dataclass(frozen=True)
+class GateWork:
+    """What comes before the gate.
+
+    Attributes
+    ----------
+    cases, stale
+        All selected partitions, and those of them that are to be judged.
+    streams
+        Reason why a stream is refused as a whole, by the stream's name.
+    doubts
+        Sentences about what is doubtful of other streams.
+    """
+
+    cases: list[Case]
+    stale: list[Case]
+    streams: dict[str, str]
+    doubts: tuple[str, ...]
+
+
+def plan(project: Project, selection: Selection) -> Plan[GateWork]:
     """Say which partitions would be judged, and why."""
     deliveries = project.store.under(Layout.DELIVERIES)
     cases, labels = find_cases(project, selection, deliveries), project.store.partitions(Layout.LABELS)
@@ -63,10 +83,11 @@ def plan(project: Project, selection: Selection) -> Plan:
     known = {case.partition for case in cases} - {case.partition for case, _ in stale}
     streams, doubts = _look_at_streams(project, selection, deliveries)
     warnings = (*(f"stream {name} is refused: {why}" for name, why in streams.items()), *doubts)
-    return Plan(STAGE, tasks, len(known), refused=_refusals(project, known), warnings=warnings)
+    work = GateWork(cases, [case for case, _ in stale], streams, doubts)
+    return Plan(STAGE, tasks, len(known), refused=_refusals(project, known), warnings=warnings, work=work)
 
 
-def run(project: Project, selection: Selection) -> Outcome:
+def run(project: Project, plan: Plan[GateWork]) -> Outcome:
     """Judge what is new, publish what passes.
 
     Raises
@@ -74,17 +95,13 @@ def run(project: Project, selection: Selection) -> Outcome:
     GateError
         If a selected partition fails, now or still; everything that passed is published by then.
     """
-    with project.writing():
-        deliveries = project.store.under(Layout.DELIVERIES)
-        cases, labels = find_cases(project, selection, deliveries), project.store.partitions(Layout.LABELS)
-        stale = [case for case, _ in _stale(project, cases, labels)]
-        public = PublicLabels(project)
-        if stale:
-            _judge(project, stale, public)
-        put_right = public.put_right()
-        judged = project.store.partitions(Layout.VERDICTS)
-        verdicts = {case.partition: Verdict.from_dict(judged[case.partition].facts) for case in cases}
-        streams, doubts = _look_at_streams(project, selection, deliveries)
+    cases, stale, streams, doubts = plan.work.cases, plan.work.stale, plan.work.streams, plan.work.doubts
+    public = PublicLabels(project)
+    if stale:
+        _judge(project, stale, public)
+    put_right = public.put_right()
+    judged = project.store.partitions(Layout.VERDICTS)
+    verdicts = {case.partition: Verdict.from_dict(judged[case.partition].facts) for case in cases}
     failed = {partition: verdict for partition, verdict in verdicts.items() if not verdict.passed}
     details: dict[str, Any] = {
         "judged": [str(case.partition) for case in stale],

@@ -46,7 +46,7 @@ class Wishes:
         self._withdraw = _match(project, withdraw, there | self._known.keys(), "--withdraw", "there is no raw file")
         self._restore = _match(project, restore, out, "--restore", "no raw file was withdrawn that is called")
 
-    def plan(self) -> Plan:
+    def plan(self) -> Plan[None]:
         """Say what would be done."""
         tasks = [Task(name, self._spoken(self._known.get((stream, name)))) for stream, name in self._withdraw]
         tasks += [Task(name, "let in again") for _, name in self._restore]

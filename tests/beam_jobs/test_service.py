@@ -25,6 +25,7 @@ from beam_jobs.service import check_service
 from beambell import Project
 from beambell.config.beam import RUNNERS, BeamParams
 from beambell.errors import ConfigError, JobServiceError
+from beambell.stages.order import stage_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,17 +142,14 @@ def test_the_command_ends_with_1_and_names_the_endpoint(tmp_path: Path, command:
 
 @pytest.mark.parametrize("stage", ["ingest", "aggregate", "apply", "label"])
 def test_every_job_asks_first(tmp_path: Path, stage: str, monkeypatch) -> None:
-    import importlib
-
     asked = []
-    module = importlib.import_module("beam_jobs." + {"apply": "apply_lfs"}.get(stage, stage))
     project = Project(small_project(tmp_path, days=1, scale=0.01))
     if stage != "ingest":
         run_stages(project.path, "ingest")
     if stage == "label":
         run_stages(project.path, "aggregate", "apply", "merge", "fit")
     monkeypatch.setattr("beam_jobs.pipeline.check_service", asked.append)
-    module.run(project, project.select())
+    stage_named(stage).refresh(project, project.select())
     assert asked
 
 

@@ -10,7 +10,7 @@ from synthetic import LFS, draw, make_project, partition, vote_on_texts
 
 from beambell import Project
 from beambell.cli import main
-from beambell.stages import feedback, fit, merge
+from beambell.stages.order import stage_named
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def folder(tmp_path):
         texts = [f"=text {i} of day {day}" for i in range(50)]
         ids = [f"{day}-{i}" for i in range(50)]
         vote_on_texts(project, partition("comments", day), draw(len(LFS), day, rows=50, pool=12), ids, texts)
-    merge.run(project, project.select())
-    fit.run(project, project.select())
+    stage_named("merge").refresh(project, project.select())
+    stage_named("fit").refresh(project, project.select())
     return made
 
 
@@ -90,7 +90,7 @@ def test_exported_answered_imported(folder, tmp_path, command, suffix):
     assert code == 0
     assert [(one["events"], one["quarantined"]) for one in json.loads(out)] == [(15, 0)]
     project = Project(folder)
-    found = feedback.run(project, project.select()).figures
+    found = stage_named("feedback").refresh(project, project.select()).figures
     assert (found["rows"], found["labelled"], found["unknown"]) == (15, 15, 0)
     # None of these is asked about again; with --again the five without an answer are.
     given_out = {task["row_id"] for task in tasks}

@@ -28,7 +28,7 @@ def labelled(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "p"
     start(folder)
     for stage in STAGES[:7]:
-        stage.run(Project(folder), Project(folder).select())
+        stage.refresh(Project(folder), Project(folder).select())
     return folder
 
 
@@ -121,7 +121,10 @@ def stages_that_raise(errors):
         def __init__(self, name):
             self.name = name
 
-        def run(self, project, selection):
+        def plan(self, project, selection):
+            return Plan(self.name)
+
+        def run(self, project, plan):
             if self.name in errors:
                 raise errors[self.name]
             return Outcome(self.name, 1)
@@ -238,7 +241,8 @@ def test_no_name_and_no_label_is_cut(project, beambell, columns, monkeypatch):
 
 def test_work_on_a_terminal_shows_how_far_it_is():
     seen = []
-    with console._counted("apply", lambda: 3, seen.append):  # what a spinner shows
+    with console._counted("apply", seen.append) as announce:  # what a spinner shows
+        announce(3)
         for name in ("votes/a/votes-1.parquet", "votes/a/manifest.json", "votes/b/manifest.json"):
             Files.observer("publish", name)
     assert seen == ["apply 0 of 3 ...", "apply 1 of 3 ...", "apply 2 of 3 ..."]

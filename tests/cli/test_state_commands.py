@@ -12,7 +12,7 @@ from beambell import Project
 from beambell.cli import main
 from beambell.errors import ConfigError
 from beambell.stages import merge
-from beambell.stages.order import STAGES
+from beambell.stages.order import STAGES, stage_named
 from beambell.state import PatternCounts
 from beambell.store import Layout, Manifest
 
@@ -24,12 +24,12 @@ def folder(tmp_path):
     for day in range(3):
         vote(project, partition("comments", day), day)
     vote(project, partition("messages", 1), 7)
-    merge.run(project, project.select())
+    stage_named("merge").refresh(project, project.select())
     vote(project, partition("comments", 3), 3)
     vote(project, partition("comments", 0), 9)
     remove(project, partition("messages", 1))
     vote(project, partition("messages", 2), 8)
-    merge.run(project, project.select())
+    stage_named("merge").refresh(project, project.select())
     return made
 
 
@@ -112,7 +112,7 @@ def test_verify_finds_counts_that_are_not_those_of_the_votes(folder, command):
     source = folder / "data" / Layout.of(Layout.VOTES, partition("comments", 1)) / other.files["patterns"].name
     (path / source.name).write_bytes(source.read_bytes())
     (path / "manifest.json").write_bytes(tampered.to_bytes())
-    merge.run(Project(folder), project.select())
+    stage_named("merge").refresh(Project(folder), project.select())
     code, out, _ = command("state", "verify")
     assert code == 1
     assert f"{where}: its pattern counts are not those of its votes" in out
@@ -123,10 +123,10 @@ def test_status_names_every_partition_that_is_behind(folder, command):
     write_lfs(folder, {**dict.fromkeys(LFS, 0), "caps": 1})
     project = Project(folder)
     vote(project, partition("comments", 3), 3)  # one is up to date: the state waits for the others
-    outcome = merge.run(project, project.select())
+    outcome = stage_named("merge").refresh(project, project.select())
     assert "4 partitions have votes of other LFs" in outcome.warnings[0]
     assert Project(folder).store.read(Layout.STATE) == before
-    plan = merge.plan(project, project.select())
+    plan = merge.plan(project)
     behind = ["comments/2026-01-01", "comments/2026-01-02", "comments/2026-01-03", "messages/2026-01-03"]
     assert [task.key for task in plan.waiting] == behind
     assert {task.reason for task in plan.waiting} == {"LFs: caps edited; waits for apply"}
@@ -136,8 +136,8 @@ def test_status_names_every_partition_that_is_behind(folder, command):
     for day, seed in ((0, 9), (1, 1), (2, 2)):
         vote(project, partition("comments", day), seed)
     vote(project, partition("messages", 2), 8)
-    merge.run(project, project.select())
-    assert not merge.plan(project, project.select()).waiting
+    stage_named("merge").refresh(project, project.select())
+    assert not merge.plan(project).waiting
     assert Project(folder).store.read(Layout.STATE).inputs["lfs"] != before.inputs["lfs"]
     assert Project(folder).state(at="2").n_rows == 150, "the state of the LFs before stays readable"
 
@@ -148,13 +148,13 @@ def test_a_window_does_not_wait_for_what_it_does_not_count(folder):
     write_lfs(folder, {**dict.fromkeys(LFS, 0), "caps": 1})
     project = Project(folder)
     vote(project, partition("comments", 3), 3)
-    merge.run(project, project.select())
+    stage_named("merge").refresh(project, project.select())
     assert Project(folder).state().n_rows == 30
 
 
 def run_stage(folder, name):
     project = Project(folder)
-    return next(stage for stage in STAGES if stage.name == name).run(project, project.select())
+    return next(stage for stage in STAGES if stage.name == name).refresh(project, project.select())
 
 
 def test_a_shadow_lf_weighs_nothing_until_it_is_turned_on(folder):

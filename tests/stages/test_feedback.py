@@ -27,6 +27,7 @@ from beambell.stages.feedback import add_event
 from beambell.stages.gold_rows import gold_of
 from beambell.stages.import_answers import import_file
 from beambell.stages.label import UNLABELLED
+from beambell.stages.order import stage_named
 from beambell.stages.row_index import FOLDER
 from beambell.state import FeedbackCounts
 from beambell.store import Layout, Selection
@@ -257,7 +258,7 @@ def test_an_edited_lf_s_votes_are_looked_up_again(folder):
     )
     run_stages(folder, "apply", "merge")
     with pytest.raises(LabelModelError, match="feedback sync"):
-        fit_step.run(Project(folder), ALL)
+        stage_named("fit").refresh(Project(folder), ALL)
     run_stages(folder, *TO_LABELS)
     project, split = Project(folder), split_of(folder)
     votes = project.votes("comments", "2026-01-01").set_index("id").loc[[row for row in rows if not split[row]]]

@@ -369,7 +369,7 @@ def test_one_run_is_enough_and_so_are_runs_day_by_day(folder):
     other = folder.with_name("other")
     shutil.copytree(folder, other, ignore=shutil.ignore_patterns("aggregates", "votes", ".beambell", "feedback"))
     project = Project(other)
-    assert COLLECT.run(project, project.select()).done == 2  # as DVC does
+    assert COLLECT.refresh(project, project.select()).done == 2  # as DVC does
     for dt in sorted({partition.dt for partition in project.store.partitions(Layout.PARTITIONS)}):  # as Airflow does
         run_stages(other, "aggregate", "apply", end=dt)
     run_stages(other, "merge", "feedback")

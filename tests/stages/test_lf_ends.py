@@ -17,6 +17,7 @@ from beambell.workshop.starter import start
 RULES = """
 import os, time
 from beambell.labeling import keyword, labeling_function
+from beambell.stages.order import stage_named
 
 broken = keyword("broken", any_of=["broken", "refund"], label=1)
 
@@ -86,6 +87,7 @@ def test_one_that_is_edited_while_votes_are_cast_is_said_and_stays_stale(tmp_pat
     opened = Project(folder)
     before = opened.catalogue.fingerprints
     from beam_jobs import apply_lfs
+    from beambell.stages.order import stage_named
 
     counters = apply_lfs.counters
 
@@ -96,7 +98,7 @@ def test_one_that_is_edited_while_votes_are_cast_is_said_and_stays_stale(tmp_pat
         return counters(result)
 
     monkeypatch.setattr(apply_lfs, "counters", edit)
-    outcome = apply_lfs.run(opened, opened.select())
+    outcome = stage_named("apply").refresh(opened, opened.select())
     assert any("labeling_functions/mails.py was changed while this ran" in warning for warning in outcome.warnings)
     facts = next(iter(opened.store.partitions("votes").values())).facts
     assert {lf["name"]: lf["fingerprint"] for lf in facts["lfs"]} == before

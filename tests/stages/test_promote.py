@@ -60,14 +60,13 @@ def by_policy(folder):
 
 
 def test_the_first_version_that_meets_the_policy_is_promoted_once(project):
-    selection = Project(project).select()
-    assert [task.key for task in promote.plan(Project(project), selection).tasks] == ["spam@v1"]
+    assert [task.key for task in promote.plan(Project(project)).tasks] == ["spam@v1"]
     assert served(project) is None
     assert by_policy(project).figures["champion"] == "spam@v1"
     before = tree_bytes(project / "data")
     again = by_policy(project)
     assert (again.done, again.current) == (0, 1)
-    assert promote.plan(Project(project), selection).tasks == ()
+    assert promote.plan(Project(project)).tasks == ()
     assert tree_bytes(project / "data") == before
     (decision,) = decisions(Project(project), "spam")
     assert (decision.by, decision.at, decision.before) == (None, None, None)
@@ -152,7 +151,7 @@ def test_with_approval_the_policy_proposes_and_a_person_decides(project):
     outcome = by_policy(project)
     assert (outcome.done, outcome.figures["proposed"]) == (0, "spam@v1")
     assert served(project) is None
-    plan = promote.plan(Project(project), Project(project).select())
+    plan = promote.plan(Project(project))
     assert (plan.tasks, [task.key for task in plan.waiting]) == ((), ["spam@v1"])
     promote.promote(Project(project), "spam@v1", **ANN)
     assert "proposed" not in by_policy(project).figures
@@ -242,7 +241,7 @@ def test_a_persons_decision_holds_until_a_newer_version_passes(three, tmp_path, 
 
     def holds():
         outcome = by_policy(project)
-        plan = promote.plan(Project(project), Project(project).select())
+        plan = promote.plan(Project(project))
         assert (served(project), outcome.done, outcome.figures.get("proposed")) == (name, 0, None)
         assert (plan.tasks, plan.waiting) == ((), ())
         assert "bob" in outcome.figures["held"]

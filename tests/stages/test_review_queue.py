@@ -14,7 +14,7 @@ from synthetic import LFS, draw, make_project, partition, vote_on_texts
 from beambell import Project
 from beambell.errors import UsageError
 from beambell.feedback.tasks import TASKS_SCHEMA
-from beambell.stages import fit, merge
+from beambell.stages.order import stage_named
 from beambell.store import Layout, Selection
 from beambell.workshop import review_queue as steps
 from beambell.workshop.review_queue import ReviewQueue, build_queue, estimate_gain, record_queue
@@ -34,8 +34,8 @@ def project(
         texts = [f"text {(i % repeat)} of day {day}" for i in range(rows)]
         ids = [f"{day}-{i}" for i in range(rows)]
         vote_on_texts(made, partition(stream, first + day), draw(len(LFS), day, rows=rows, pool=12), ids, texts)
-    merge.run(made, EVERYTHING)
-    fit.run(made, EVERYTHING)
+    stage_named("merge").refresh(made, EVERYTHING)
+    stage_named("fit").refresh(made, EVERYTHING)
     return made
 
 
@@ -193,8 +193,8 @@ def test_big_patterns_in_doubt_come_before_small_ones_and_before_sure_ones(tmp_p
     made = Project(make_project(tmp_path / "p", lfs=("a", "b"), label_model={"kind": "majority"}))
     L = np.array([[0, 1]] * 80 + [[1, 1]] * 80 + [[1, 0]] * 8, np.int8)
     vote_on_texts(made, partition("comments", 0), L, [str(i) for i in range(168)], [f"t{i}" for i in range(168)])
-    merge.run(made, EVERYTHING)
-    fit.run(made, EVERYTHING)
+    stage_named("merge").refresh(made, EVERYTHING)
+    stage_named("fit").refresh(made, EVERYTHING)
     found = build_queue(made, EVERYTHING, size=40)
     doubt = [
         int(name)

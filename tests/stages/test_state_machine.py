@@ -28,8 +28,9 @@ from beambell import Project
 from beambell.artefacts.gc import find_garbage, remove_garbage
 from beambell.artefacts.stored import log_of, read_counts
 from beambell.artefacts.verify import verify
-from beambell.stages import feedback, merge
+from beambell.stages import merge
 from beambell.stages.feedback import add_event
+from beambell.stages.order import stage_named
 from beambell.store import Layout, Manifest, Partition
 
 days = st.integers(0, 25)
@@ -191,7 +192,7 @@ class Schedule(RuleBasedStateMachine):
         project = self.project
         before = project.store.read(Layout.STATE)
         held = merge.find_work(project).held
-        merge.run(project, project.select())
+        stage_named("merge").refresh(project, project.select())
         state = self.project.store.read(Layout.STATE)
         if held:
             assert state == before
@@ -200,7 +201,7 @@ class Schedule(RuleBasedStateMachine):
         if state is None or not state.facts["partitions"]:
             assert not set(self.seeds) - self.behind
             return
-        assert not merge.plan(self.project, project.select()).tasks
+        assert not merge.plan(self.project).tasks
         assert log_of(project.store)[-1].id == state.id
         assert self._from_scratch() == state
         self._is_the_sum(state)
@@ -208,7 +209,7 @@ class Schedule(RuleBasedStateMachine):
     @invariant()
     def what_people_said_is_from_scratch(self) -> None:
         project = self.project
-        feedback.run(project, project.select())
+        stage_named("feedback").refresh(project, project.select())
         consensus = self.project.store.read(Layout.FEEDBACK)
         if consensus == self.consensus:
             return
@@ -218,7 +219,7 @@ class Schedule(RuleBasedStateMachine):
         shutil.rmtree(self.folder / "data" / Layout.FEEDBACK)
         shutil.rmtree(self.folder / ".beambell")
         project = self.project
-        feedback.run(project, project.select())
+        stage_named("feedback").refresh(project, project.select())
         assert self.project.store.read(Layout.FEEDBACK) == consensus
 
     def _from_scratch(self) -> Manifest | None:
@@ -226,7 +227,7 @@ class Schedule(RuleBasedStateMachine):
         folder, aside = self.folder / "data" / "state", self.folder / "aside"
         folder.rename(aside)
         project = self.project
-        merge.run(project, project.select())
+        stage_named("merge").refresh(project, project.select())
         made = self.project.store.read(Layout.STATE)
         if made:
             for ref in made.files.values():

@@ -9,6 +9,7 @@ from synthetic import make_project, partition, remove, vote, write_lfs
 
 from beambell import Project
 from beambell.stages import merge
+from beambell.stages.order import stage_named
 from beambell.stages.votes_index import read_votes
 from beambell.state import read_members
 from beambell.store import Layout
@@ -24,7 +25,7 @@ def history(tmp_path_factory):
     project = Project(folder)
     for day in range(LONG):
         vote(project, partition("comments", day), day % 5)
-    merge.run(project, project.select())
+    stage_named("merge").refresh(project, project.select())
     return folder
 
 
@@ -51,7 +52,7 @@ def names(monkeypatch):
 
 def merged(folder):
     project = Project(folder)
-    return merge.run(project, project.select())
+    return stage_named("merge").refresh(project, project.select())
 
 
 def of(names, start):
@@ -73,7 +74,7 @@ def test_one_new_partition_opens_the_list_it_is_in(folder, names):
 def test_a_status_opens_none(folder, names):
     names.clear()
     project = Project(folder)
-    assert merge.plan(project, project.select()).current == LONG
+    assert merge.plan(project).current == LONG
     assert of(names, "votes/") == of(names, "state/members") == []
 
 

@@ -1,0 +1,38 @@
+"""The declarations of stages: what `run` does with them."""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from contextlib import suppress
+
+from beambell import Project
+from beambell.cli import main
+from beambell.stages.order import STAGES
+from tests.projects import small_project
+
+
+def test_no_stage_is_planned_twice(tmp_path, monkeypatch):
+    folder = small_project(tmp_path, days=2, scale=0.05)
+    planned: Counter[str] = Counter()
+    for stage in STAGES:
+        module = importlib.import_module(f"beambell.stages.{stage.name}")
+
+        def counted(*arguments, plan=module.plan, name=stage.name):
+            planned[name] += 1
+            return plan(*arguments)
+
+        monkeypatch.setattr(module, "plan", counted)
+    for _ in range(2):  # with work, and without
+        planned.clear()
+        with suppress(SystemExit):  # the gate may say no
+            main(["run", "--project", str(folder)])
+        assert planned == {stage.name: 1 for stage in STAGES}
+
+
+def test_a_stage_does_what_was_planned(tmp_path):
+    project = Project(small_project(tmp_path, days=2, scale=0.05))
+    ingest = STAGES[0]
+    plan = ingest.plan(project, project.select())
+    assert ingest.run(project, plan).done == len(plan.tasks) > 0
+    assert not ingest.plan(project, project.select()).tasks
