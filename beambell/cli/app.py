@@ -182,6 +182,18 @@ def inputs(project: Folder = Path(), json: Json = False) -> None:
         console.out.print(f"[bold]inputs   [/] {'changed for ' + ', '.join(changed) if changed else 'unchanged'}")
 
 
+@app.command()
+def dvc(project: Folder = Path(), json: Json = False) -> None:
+    """Write the project's `dvc.yaml`: the stages as DVC runs them, made from their declarations."""
+    from beambell.stages.dvc import FILE, write_dvc
+
+    console, changed = Console(as_json=json), write_dvc(open_project(project))
+    if json:
+        console.json({"changed": changed})
+    else:
+        console.out.print(f"[bold]dvc      [/] {FILE} {'written' if changed else 'unchanged'}")
+
+
 def _run_stages(
     stages: Sequence[Stage],
     folder: Path,

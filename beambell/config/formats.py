@@ -29,12 +29,17 @@ FORMAT_CHANGED: Final = "made by another version of BeamBell"
 """Why an artefact with another number is stale, for people."""
 
 
+def number_of(stage: str) -> int:
+    """Return the number of a stage: 1 until it is raised."""
+    return FORMATS.get(stage, 1)
+
+
 def with_format(stage: str, inputs: Mapping[str, str]) -> dict[str, str]:
     """Return inputs of an artefact with the number of the stage that makes it.
 
     The first number is not written: what was made before there were numbers has it.
     """
-    number = FORMATS[stage]
+    number = number_of(stage)
     return {**inputs, FORMAT: str(number)} if number > 1 else dict(inputs)
 
 

@@ -391,6 +391,14 @@ class Params(BaseSettings):
         """Number of classes, K."""
         return len(self.classes)
 
+    def in_force(self, section: str) -> dict[str, Any]:
+        """Return a section as plain JSON values, by its name."""
+        return {section: getattr(self, section).model_dump(mode="json")}
+
+    def names(self) -> dict[str, Any]:
+        """Return the names of the classes, in their order, and of the streams: hardly a stage does without."""
+        return {"classes": list(self.classes), "streams": sorted(self.streams)}
+
     def with_beam_options(self, options: Iterable[str]) -> Params:
         """Copy, with options of Beam added as on its command line; ``--runner=NAME`` names the runner.
 

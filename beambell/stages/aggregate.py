@@ -9,6 +9,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 from beambell.history.aggregates import counted, merge_sorted
 from beambell.history.past import AggregateTables, open_aggregates
@@ -74,6 +75,12 @@ def plan(project: Project, selection: Selection) -> Plan[tuple[answers.AnswersWo
     tasks += [Task(f"{id_}/{node.folder}", f"days by {names[id_]} are summed") for id_, node in work.nodes]
     tasks += [Task(folder, "its days were withdrawn") for folder in work.superfluous]
     return Plan(STAGE, tuple(tasks), work.current, work=(said, work))
+
+
+def outer_inputs(project: Project) -> dict[str, Any]:
+    """Return what the stage reads that no other stage makes."""
+    aggregates = sorted(project.catalogue.aggregates)
+    return {"aggregates": aggregates, **project.params.in_force("feedback"), **project.params.names()}
 
 
 def find_work(project: Project, selection: Selection) -> AggregateWork:

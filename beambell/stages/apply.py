@@ -99,6 +99,11 @@ def lfs_digest(lfs: Iterable[LFRef], cardinality: int) -> str:
     return digest({"lfs": [asdict(lf) for lf in lfs], "classes": cardinality})
 
 
+def outer_inputs(project: Project) -> dict[str, Any]:
+    """Return what the stage reads that no other stage makes."""
+    return {"lfs": {lf.name: lf.fingerprint for lf in active_lfs(project)}, **project.params.names()}
+
+
 def find_work(project: Project, selection: Selection) -> tuple[list[VotesWork], int]:
     """Compare the votes there are with the rows and LFs there are, and with the past of stateful LFs.
 

@@ -68,6 +68,18 @@ def plan(project: Project) -> Plan[NewFiles]:
     return Plan(STAGE, tasks, new.known, warnings=tuple(warnings), notes=tuple(notes), work=new)
 
 
+def outer_inputs(project: Project) -> dict[str, Any]:
+    """Return what the stage reads that no other stage makes."""
+    digests = FileDigests(project)
+    files = {
+        file.name: digests.of(file)
+        for pattern in project.params.feedback.inputs
+        for file in glob_files(project.path, pattern, "feedback.inputs")
+    }
+    digests.save()
+    return {"files": files, **project.params.names()}
+
+
 def run(project: Project, plan: Plan[NewFiles]) -> Outcome:
     """Take in new files."""
     batches = take_in(project, plan.work.files)

@@ -21,6 +21,7 @@ from beambell.config.formats import with_format
 from beambell.label_model import MajorityVote
 from beambell.model import EndModel, Evaluation, evaluate
 from beambell.project import Project
+from beambell.stages import train
 from beambell.stages.gold import NO_GOLD
 from beambell.stages.gold_rows import Account, Gold, GoldGlobs, Matched, find_gold, gold_files, gold_warnings
 from beambell.stages.stage import Outcome, Plan, plan_whole
@@ -78,6 +79,12 @@ def plan(project: Project) -> Plan[None]:
     globs, before = find_gold(project), project.store.read(Layout.EVALUATION)
     inputs, warnings = _inputs(project, globs), gold_warnings(project, globs)
     return plan_whole(STAGE, "evaluation", before, inputs, {"params": "evaluation in params.yaml"}, warnings)
+
+
+def outer_inputs(project: Project) -> dict[str, Any]:
+    """Return what the stage reads that no other stage makes."""
+    files = {name: sha256 for name, (_, sha256) in gold_files(project).items()}
+    return {**train.outer_inputs(project), "gold": files, **project.params.in_force("evaluation")}
 
 
 def run(project: Project, plan: Plan[None]) -> Outcome:

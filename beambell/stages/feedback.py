@@ -76,6 +76,11 @@ def plan(project: Project) -> Plan[FeedbackWork]:
     return Plan(STAGE, tuple(tasks), current, warnings=tuple(warnings), notes=tuple(notes), work=work)
 
 
+def outer_inputs(project: Project) -> dict[str, Any]:
+    """Return what the stage reads that no other stage makes."""
+    return {**project.params.in_force("feedback"), **project.params.names()}
+
+
 def run(project: Project, plan: Plan[FeedbackWork]) -> Outcome:
     """Take in new files, and find the consensus, unless nothing changed since."""
     work = plan.work

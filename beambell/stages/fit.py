@@ -29,6 +29,11 @@ def plan(project: Project) -> Plan[None]:
     return plan_whole(STAGE, "label model", project.store.read(Layout.LABEL_MODEL), _inputs(project), NAMES)
 
 
+def outer_inputs(project: Project) -> dict[str, Any]:
+    """Return what the stage reads that no other stage makes."""
+    return {**project.params.in_force("label_model"), "shadow": sorted(project.params.lfs.shadow)}
+
+
 def run(project: Project, plan: Plan[None]) -> Outcome:
     """Fit the label model, unless state and parameters are those it was fitted with."""
     manifest = _publish(project) if plan.tasks else project.store.read(Layout.LABEL_MODEL)

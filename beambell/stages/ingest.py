@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from beambell.artefacts import books
 from beambell.artefacts.books import Difference, is_withdrawn, made_from
@@ -19,7 +20,7 @@ from beambell.errors import ArtefactError, BeamBellError, InputError
 from beambell.project import Project
 from beambell.stages.deliveries import ARCHIVE, Key, delivery_inputs, read_deliveries, schema_digest
 from beambell.stages.partitions import stale_labels
-from beambell.stages.raw_files import RawFile, RawFiles
+from beambell.stages.raw_files import RawFile, RawFiles, list_raw_files
 from beambell.stages.stage import Plan, Task, some_of
 from beambell.store import Layout, Manifest, Partition, Selection
 
@@ -95,6 +96,12 @@ def plan(project: Project, selection: Selection) -> Plan[IngestWork]:
     work = find_work(project, selection)
     tasks = (*work.tasks, *(Task(error.where or "streams", error.message) for error in work.refused))
     return Plan(STAGE, tasks, work.current, notes=work.notes, warnings=work.warnings, work=work)
+
+
+def outer_inputs(project: Project) -> dict[str, Any]:
+    """Return what the stage reads that no other stage makes."""
+    streams = {name: params.model_dump(mode="json") for name, params in project.params.streams.items()}
+    return {"files": {file.name: file.sha256 for file in list_raw_files(project, project.select())}, "streams": streams}
 
 
 def find_work(project: Project, selection: Selection) -> IngestWork:

@@ -71,6 +71,11 @@ def plan(project: Project, selection: Selection) -> Plan[list[LabelWork]]:
     return Plan(STAGE, tuple(Task(str(item.partition), item.reason) for item in work), current, work=work)
 
 
+def outer_inputs(project: Project) -> dict[str, Any]:
+    """Return what the stage reads that no other stage makes."""
+    return {**project.params.in_force("labels"), **project.params.names()}
+
+
 def find_work(project: Project, selection: Selection) -> tuple[list[LabelWork], int]:
     """Compare the candidates there are with votes and label model.
 

@@ -244,6 +244,11 @@ def _why_waiting(project: Project, work: MergeWork) -> tuple[Task, ...]:
     return tuple(Task(str(partition), reasons.get(partition, gone)) for partition in work.waiting)
 
 
+def outer_inputs(project: Project) -> dict[str, Any]:
+    """Return what the stage reads that no other stage makes."""
+    return {**apply.outer_inputs(project), **project.params.in_force("state")}
+
+
 def run(project: Project, plan: Plan[MergeWork]) -> Outcome:
     """Bring the state up to its partitions."""
     work = plan.work

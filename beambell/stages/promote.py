@@ -77,6 +77,12 @@ def plan(project: Project) -> Plan[Proposal | None]:
     return Plan(STAGE, (), 0, (waits,), notes=notes, work=proposal)
 
 
+def outer_inputs(project: Project) -> dict[str, Any]:
+    """Return what the stage reads that no other stage makes."""
+    params = project.params
+    return {**params.in_force("promotion"), "model": params.model.name, **params.names()}
+
+
 def run(project: Project, plan: Plan[Proposal | None]) -> Outcome:
     """Decide about the newest version, unless it was decided about already."""
     proposal = plan.work

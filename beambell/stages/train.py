@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +59,13 @@ def plan(project: Project) -> Plan[Sources]:
     now = {str(partition): manifest.id for partition, manifest in sources.labels.items()}
     changed = sum(learnt.get(partition) != now.get(partition) for partition in {**learnt, **now})
     return replace(plan, figures={"partitions changed": changed})
+
+
+def outer_inputs(project: Project) -> dict[str, Any]:
+    """Return what the stage reads that no other stage makes."""
+    params = project.params
+    texts = {name: stream.text for name, stream in params.streams.items()}
+    return {**params.in_force("model"), "holdout": params.evaluation.holdout, "texts": texts, **params.names()}
 
 
 def run(project: Project, plan: Plan[Sources]) -> Outcome:

@@ -87,6 +87,12 @@ def plan(project: Project, selection: Selection) -> Plan[GateWork]:
     return Plan(STAGE, tasks, len(known), refused=_refusals(project, known), warnings=warnings, work=work)
 
 
+def outer_inputs(project: Project) -> dict[str, Any]:
+    """Return what the stage reads that no other stage makes."""
+    voteless = list(project.voteless_classes)
+    return {**project.params.in_force("gate"), "voteless": voteless, **project.params.names()}
+
+
 def run(project: Project, plan: Plan[GateWork]) -> Outcome:
     """Judge what is new, publish what passes.
 
