@@ -214,7 +214,8 @@ def _run_stages(
 
 
 def _show_plans(console: Console, stages: Sequence[Stage], project: Project, selection: Selection) -> None:
-    plans = [stage.plan(project, selection) for stage in stages]
+    with project.store.files.looked_at_once():
+        plans = [stage.plan(project, selection) for stage in stages]
     console.plans(plans)
     if console.as_json:
         return
@@ -226,7 +227,7 @@ def _do(console: Console, stages: Sequence[Stage], project: Project, selection: 
     """Run stages; exit with the code of the worst that happened, when all is done that could be."""
     console = Console(as_json=console.as_json, gathers=len(stages) > 1)
     ended = []
-    with project.writing():
+    with project.writing(), project.store.files.looked_at_once():
         for one in run_in_order(stages, project, selection, console.working):
             ended.append(one)
             console.ended(one)

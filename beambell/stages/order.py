@@ -62,7 +62,7 @@ class Stage:
             from beambell.stages.stage import Outcome
 
             return Outcome(self.name, 0, plan.current, warnings=plan.warnings)
-        with project.writing():
+        with project.writing(), project.store.files.looked_at_once(once=not plan.tasks):
             outcome: Outcome = importlib.import_module(self.job or f"beambell.stages.{self.name}").run(project, plan)
         return outcome
 

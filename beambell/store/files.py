@@ -113,6 +113,7 @@ class Files:
             raise ConfigError(f"the URL of the data root holds {found}", fix=WHERE_THEY_BELONG)
         self.is_local = "://" not in self.root
         self._lease: Lease | None = None
+        self._seen: dict[tuple[str, ...], Any] | None = None
         self._opened: Place | None = LocalFolder(self.root, Layout.STAGING, self._announce) if self.is_local else None
 
     def __repr__(self) -> str:
@@ -151,7 +152,35 @@ class Files:
             finally:
                 self._lease = None
 
+    @contextmanager
+    def looked_at_once(self, once: bool = True) -> Iterator[None]:
+        """Ask for each listing and each manifest once in the block, unless this process changes something.
+
+        For whoever compares what there is as of one moment: over all stages, a plan asks for some folders five times.
+
+        Parameters
+        ----------
+        once
+            Whether to do so; ``False`` for a block in which other processes of a job make changes.
+        """
+        before, self._seen = self._seen, {} if once else None
+        try:
+            yield
+        finally:
+            self._seen = None if before is None else {}
+
+    def _once(self, key: tuple[str, ...], ask: Callable[[], Result]) -> Result:
+        seen = self._seen
+        if seen is None:
+            return ask()
+        if key not in seen:
+            seen[key] = ask()
+        found: Result = seen[key]
+        return found
+
     def _announce(self, verb: str, name: str) -> None:
+        if self._seen:
+            self._seen = {}
         if self._lease:
             self._lease.check()
         if Files.observer:
@@ -223,6 +252,9 @@ class Files:
 
     def read(self, name: str) -> bytes | None:
         """Read a small file whole, or ``None`` if there is none."""
+        return self._once(("read", name), lambda: self._read(name)) if name.endswith(".json") else self._read(name)
+
+    def _read(self, name: str) -> bytes | None:
         try:
             with reading_errors(self.path(name)):
                 return self._place.read(name)
@@ -252,14 +284,14 @@ class Files:
 
     def walk(self, folder: str) -> dict[str, Entry]:
         """All files at any depth below a folder, with size and stamp; in order, relative to the root."""
-        return self._place.walk(folder)
+        return {**self._once(("walk", folder), lambda: self._place.walk(folder))}
 
     def stamps(self, folder: str, file_name: str) -> dict[str, str]:
         """Folders, at any depth below ``folder``, that hold ``file_name``, each with the stamp of that file.
 
         In order, relative to the root. None is looked for below a folder that holds one: artefacts hold no artefacts.
         """
-        return self._place.stamps(folder, file_name)
+        return {**self._once(("stamps", folder, file_name), lambda: self._place.stamps(folder, file_name))}
 
     def list(self, folder: str) -> builtins.list[str]:
         """Names of the files in a folder, sorted; none if there is no folder."""

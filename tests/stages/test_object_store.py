@@ -217,14 +217,38 @@ def count_requests(monkeypatch) -> list[str]:
 def test_a_status_without_work_takes_few_requests(remote, monkeypatch):
     requests = count_requests(monkeypatch)
     project = Project(remote)
-    assert not any(stage.plan(project, project.select()).tasks for stage in STAGES)
+
+    def status() -> list[str]:
+        before = len(requests)
+        with project.store.files.looked_at_once():
+            assert not any(stage.plan(project, project.select()).tasks for stage in STAGES)
+        return requests[before:]
+
+    cold = status()
+    listings = [name for name in cold if name.startswith("List")]
+    artefacts = [name for name in listings if name.split()[1] in ("team/data/partitions/", "team/data/published/")]
+    assert len(set(artefacts)) == len(artefacts) == 2
+    assert len(listings) <= 2 * len(STAGES)  # whatever the history
     manifests = len([name for name in project.store.files.walk("") if name.endswith("/manifest.json")])
-    listings = [name for name in requests if name.startswith("List")]
-    assert len(requests) - len(listings) <= manifests + 12  # each once, and the few that are asked for by name
-    assert len(listings) <= 4 * len(STAGES)  # whatever the history
-    warm = len(requests)
-    assert not any(stage.plan(project, project.select()).tasks for stage in STAGES)
-    assert len(requests) - warm <= 5 * len(STAGES)
+    assert len(cold) - len(listings) <= manifests + 12  # each once, and the few that are asked for by name
+    assert len(status()) <= 3 * len(STAGES)
+
+
+def test_what_this_process_changes_is_looked_at_again(remote):
+    files = Project(remote).store.files
+    with files.looked_at_once():
+        assert (files.read("scratch.json"), files.walk("scratch")) == (None, {})
+        files.write("scratch.json", b"1")
+        files.write("scratch/a", b"1")
+        assert (files.read("scratch.json"), list(files.walk("scratch"))) == (b"1", ["scratch/a"])
+        files.walk("scratch").clear()  # a caller's own copy
+        assert list(files.walk("scratch")) == ["scratch/a"]
+        with files.looked_at_once(once=False):
+            Project(remote).store.files.remove("scratch/a")  # as another process does
+            assert files.walk("scratch") == {}
+        assert files.walk("scratch") == {}
+        files.remove("scratch.json")
+        assert files.read("scratch.json") is None
 
 
 STATEFUL = """
