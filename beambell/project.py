@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
+from beambell.artefacts.kind import HOMES
 from beambell.config import Params, load_params
 from beambell.errors import ConfigError, UsageError
 from beambell.labeling.apart import Voters
@@ -65,7 +66,7 @@ class Project:
                 where="data in params.yaml",
                 fix="name the folder of what is made, or a new one",
             )
-        self.store = Store(data if "://" in data else str(self.path / data), memory=self.volatile)
+        self.store = Store(data if "://" in data else str(self.path / data), memory=self.volatile, homes=HOMES)
         self._depth = 0
 
     def __repr__(self) -> str:

@@ -7,7 +7,8 @@ import time
 from collections import defaultdict
 from dataclasses import dataclass
 
-from beambell.artefacts.snapshot import Artefact, Snapshot, take_snapshot
+from beambell.artefacts.kind import Artefact
+from beambell.artefacts.snapshot import Snapshot, take_snapshot
 from beambell.store.layout import Layout
 from beambell.store.manifest import FileRef, Store
 
@@ -59,7 +60,7 @@ def find_garbage(store: Store, *, keep_history: int | None = None, grace_s: floa
         raise error
     kept = list(snapshot.current) + _kept_history(snapshot, keep_history)
     named = {f"{artefact.folder}/{ref.name}" for artefact in kept for ref in artefact.manifest.files.values()}
-    named |= {f"{artefact.folder}/{ref.name}" for artefact in snapshot.past for ref in _members(artefact)}
+    named |= {f"{artefact.folder}/{ref.name}" for artefact in snapshot.past for ref in _never_garbage(artefact)}
     staged = store.files.walk(Layout.STAGING)
     unnamed = {name: entry for name, entry in snapshot.entries.items() if _SEALED.search(name) and name not in named}
     oldest = time.time() - grace_s
@@ -86,8 +87,9 @@ def _kept_history(snapshot: Snapshot, keep: int | None) -> list[Artefact]:
     return kept
 
 
-def _members(artefact: Artefact) -> list[FileRef]:
-    return [ref for role, ref in artefact.manifest.files.items() if role.startswith(f"{Layout.MEMBERS}/")]
+def _never_garbage(artefact: Artefact) -> list[FileRef]:
+    beginning = artefact.NEVER_GARBAGE
+    return [ref for role, ref in artefact.manifest.files.items() if beginning and role.startswith(beginning)]
 
 
 def _own(artefact: Artefact) -> set[str]:

@@ -8,16 +8,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from beambell.artefacts.contributors import FACT
+from beambell.artefacts.kind import SHORT, Artefact
+from beambell.artefacts.kinds.history import Aggregate
+from beambell.artefacts.kinds.labels import Candidates, LabelModel
+from beambell.artefacts.kinds.votes import Votes
 from beambell.artefacts.lf_records import record_path
-from beambell.artefacts.members import read_members
-from beambell.artefacts.snapshot import Artefact, Snapshot
-from beambell.store import Layout, Manifest, Store
-from beambell.store.families import FAMILIES
+from beambell.artefacts.snapshot import Snapshot
+from beambell.store import Store
 
-SHORT = 16
 FEWEST = 8  # digits that stand for a digest
 GONE = "unknown since the function was changed or removed"
 
@@ -85,6 +84,36 @@ class Graph:
             self.parents[child][parent] = None
             self.children[parent][child] = None
 
+    def raw(self, name: str, digest: str) -> str:
+        """Key of a raw file of this name, added if it is not there."""
+        key = self.add(Node(f"raw file {name}", "raw file", name, {"sha256": digest[:SHORT]}))
+        keys = self.digests.setdefault(digest, [])
+        if key not in keys:
+            keys.append(key)
+        return key
+
+    def lf(self, name: str, fingerprint: str) -> str:
+        """Key of a labeling function's version, added if it is not there."""
+        short = fingerprint[:SHORT]
+        facts = {"fingerprint": short, "source": record_path(name, fingerprint)}
+        key = self.add(Node(f"LF {name} {short}", "LF", name, facts))
+        self.digests.setdefault(fingerprint, [key])
+        return key
+
+    def made(self, kind: str, partition: str | None, digest: str) -> str:
+        """Key of the artefact of a digest; one that was replaced and not kept becomes a node that says so."""
+        for key in self.digests.get(digest, ()):
+            node = self.nodes[key]
+            if node.kind == kind and partition in (None, node.name):
+                return key
+        short, name = digest[:SHORT], f"{partition} " if partition else ""
+        return self.add(Node(f"{kind} {name}{short}", kind, partition or short, {"digest": short}, False))
+
+    def votes_of_others(self, partition: str, digest: str) -> str:
+        """Key of votes of which today's labeling functions have cast the same."""
+        short = digest[:SHORT]
+        return self.add(Node(f"votes {partition} {short} of other LFs", "votes", partition, {"digest": short}, False))
+
     def find(self, text: str) -> list[str]:
         """Keys of the nodes that a person may mean: an exact name or file, else a digest's first digits."""
         exact = [key for key, node in self.nodes.items() if text in (key, node.name, node.facts.get("file"))]
@@ -129,24 +158,21 @@ def build_graph(store: Store, snapshot: Snapshot, past_tables: PastTables = lamb
     """
     graph = Graph()
     keys = {}
-    artefacts = [*snapshot.current, *snapshot.past]
+    artefacts: list[Artefact] = [*snapshot.current, *snapshot.past]
     for artefact in artefacts:
         keys[artefact.place] = key = graph.add(_node(artefact))
-        for digest in (artefact.manifest.id, *(ref.sha256 for ref in artefact.manifest.files.values())):
+        for digest in artefact.digests:
             graph.digests.setdefault(digest, []).append(key)
-        # Labels, and aggregates of partitions, name what it says of their own rows.
-        if artefact.family in (Layout.FEEDBACK, Layout.ANSWERS):
-            for _, _, digest in artefact.manifest.facts["partitions"].values():
-                graph.digests.setdefault(digest or "", []).append(key)
-        if artefact.family == Layout.VOTES:
-            graph.meanings[key] = artefact.manifest.inputs["lfs"]
-            graph.voters[key] = {lf["name"]: lf["fingerprint"] for lf in artefact.manifest.facts["lfs"]}
+        if isinstance(artefact, Votes):
+            graph.meanings[key] = artefact.lfs_digest
+            graph.voters[key] = artefact.fingerprints
     for artefact in artefacts:
-        for parent in _parents(store, artefact, graph):
-            graph.connect(keys[artefact.place], parent)
-        if artefact.family == Layout.VOTES:
+        key = keys[artefact.place]
+        for parent in artefact.parents(store, graph):
+            graph.connect(key, parent)
+        if isinstance(artefact, Votes):
             for past, tables in _pasts(artefact, graph, past_tables):
-                graph.connect(keys[artefact.place], past)
+                graph.connect(key, past)
                 for table in tables:
                     graph.connect(past, table)
     graph.asides |= set(_asides(artefacts, keys, graph))
@@ -155,173 +181,38 @@ def build_graph(store: Store, snapshot: Snapshot, past_tables: PastTables = lamb
 
 def _asides(artefacts: Iterable[Artefact], keys: Mapping[str, str], graph: Graph) -> Iterator[tuple[str, str]]:
     """Find the labeling functions that voted, and that no label model listened to which labelled by these votes."""
-    models = {a.manifest.id: a.manifest for a in artefacts if a.family == Layout.LABEL_MODEL}
+    models = {artefact.manifest.id: artefact.lfs for artefact in artefacts if isinstance(artefact, LabelModel)}
     heard: dict[str, set[str]] = {}
     for artefact in artefacts:
-        if artefact.family in (Layout.CANDIDATES, Layout.LABELS):
-            model = models.get(artefact.manifest.inputs["label_model"])
-            names = artefact.manifest.facts.get(FACT) or (model.facts["lfs"] if model else None)
+        if isinstance(artefact, Candidates):
+            names: Iterable[str] | None = artefact.lfs or models.get(artefact.label_model)
             for parent in graph.parents[keys[artefact.place]]:
                 if parent in graph.voters:
                     heard.setdefault(parent, set()).update(graph.voters[parent] if names is None else names)
-    for votes, names in heard.items():
+    for votes, listened in heard.items():
         for name, fingerprint in graph.voters[votes].items():
-            if name not in names:
-                yield votes, _lf(graph, name, fingerprint)
+            if name not in listened:
+                yield votes, graph.lf(name, fingerprint)
 
 
 def _node(artefact: Artefact) -> Node:
     manifest = artefact.manifest
-    kind = FAMILIES[artefact.family].title
-    if artefact.family == Layout.REGISTRY:
-        name = f"{manifest.facts['name']}@v{manifest.facts['version']}"
-    elif artefact.family == Layout.DECISIONS:
-        name = f"{manifest.facts['action']} {manifest.facts['version']} ({artefact.folder.rpartition('/')[2]})"
-    elif artefact.family == Layout.DELIVERIES:
-        name = str(manifest.facts["file"])
-    elif artefact.family in (Layout.FEEDBACK_BATCHES, Layout.FEEDBACK_QUEUES):
-        name = artefact.folder.rpartition("/")[2]
-    elif artefact.family == Layout.AGGREGATES:
-        name = artefact.folder.removeprefix(f"{Layout.AGGREGATES}/")
-    else:
-        name = artefact.partition or manifest.id[:SHORT]
     facts = {"id": manifest.id[:SHORT]}
     facts |= {name: digest[:SHORT] for name, digest in manifest.inputs.items() if name in ("params", "gate", "schema")}
     facts |= {name: str(manifest.facts[name]) for name in ("rows", "kind", "events") if name in manifest.facts}
-    return Node(f"{kind} {name}", kind, name, facts, artefact.current)
+    return Node(f"{artefact.TITLE} {artefact.name}", artefact.TITLE, artefact.name, facts, artefact.current)
 
 
-def _parents(store: Store, artefact: Artefact, graph: Graph) -> Iterator[str]:  # noqa: PLR0912 - one case per kind, each a line or two
-    manifest, partition = artefact.manifest, artefact.partition
-    match artefact.family:
-        case Layout.PARTITIONS:
-            for name, digest in manifest.inputs.items():
-                yield _raw(graph, name, digest)
-        case Layout.DELIVERIES:
-            yield _raw(graph, manifest.facts["file"], manifest.inputs["file"])
-        case Layout.VOTES:
-            yield _made(graph, "partition", partition, manifest.inputs["rows"])
-            yield from (_lf(graph, lf["name"], lf["fingerprint"]) for lf in manifest.facts["lfs"])
-        case Layout.AGGREGATES:
-            for name, digest in manifest.inputs.items():
-                known = {"rows": ("partition", partition), "feedback": ("answers", None)}
-                yield _made(graph, *known.get(name, ("aggregate", f"{_spec(artefact)}/{name}")), digest)
-        case Layout.STATE:
-            yield from _members(store, graph, manifest)
-        case Layout.LABEL_MODEL:
-            yield _made(graph, "state", None, manifest.inputs["state"])
-            yield from _feedback(graph, manifest)
-        case Layout.FEEDBACK_BATCHES:
-            if "file" in manifest.inputs:
-                yield _raw(graph, manifest.facts["file"], manifest.inputs["file"])
-        case Layout.FEEDBACK | Layout.ANSWERS:
-            yield from (key for key in map("feedback batch {}".format, manifest.facts["batches"]) if key in graph.nodes)
-        case Layout.CANDIDATES | Layout.LABELS:
-            lfs = manifest.facts.get(FACT, {})
-            yield _votes(graph, partition, manifest.inputs["votes"], lfs)
-            yield from (_lf(graph, name, fingerprint) for name, fingerprint in lfs.items())
-            yield _made(graph, "label model", None, manifest.inputs["label_model"])
-            yield from _feedback(graph, manifest)
-            if artefact.family == Layout.LABELS:
-                yield from (key for key in [f"verdict {partition}"] if key in graph.nodes)
-        case Layout.VERDICTS:
-            if "labels" in manifest.inputs:
-                yield _made(graph, "candidate labels", partition, manifest.inputs["labels"])
-        case Layout.END_MODEL:
-            yield from (_made(graph, "labels", p, digest) for p, digest in manifest.facts["labels"].items())
-            yield from (_made(graph, "partition", p, digest) for p, digest in manifest.facts["sources"].items())
-            yield from _lfs(graph, manifest.facts)
-        case Layout.EVALUATION:
-            yield _made(graph, "end model", None, manifest.inputs["end model"])
-        case Layout.REGISTRY:
-            yield _made(graph, "end model", None, manifest.inputs["end_model"])
-            if "evaluation" in manifest.inputs:
-                yield _made(graph, "evaluation", None, manifest.inputs["evaluation"])
-            # What replaced labels have forgotten, the version itself has on record.
-            lineage = manifest.facts["lineage"]
-            yield from _lfs(graph, lineage)
-            yield from (_made(graph, "label model", None, digest) for digest in lineage["label_models"])
-        case Layout.FEEDBACK_QUEUES:
-            yield _made(graph, "label model", None, manifest.inputs["label_model"])
-        case Layout.DECISIONS:
-            yield _made(graph, "model version", None, manifest.inputs["version"])
-
-
-def _members(store: Store, graph: Graph, state: Manifest) -> Iterator[str]:
-    for partition, member in read_members(store, state).items():
-        key = _made(graph, "votes", str(partition), member.votes)
-        same = graph.meanings.get(key) in (None, state.inputs["lfs"])
-        yield key if same else _votes_of_others(graph, str(partition), member.votes)
-
-
-def _votes(graph: Graph, partition: str | None, digest: str, lfs: Mapping[str, str]) -> str:
-    """Find the votes that labels were made from; the same votes, cast by other functions since, are not these."""
-    key = _made(graph, "votes", partition, digest)
-    cast_by = graph.voters.get(key)
-    if cast_by is None or lfs.items() <= cast_by.items():
-        return key
-    return _votes_of_others(graph, partition or "", digest)
-
-
-def _votes_of_others(graph: Graph, partition: str, digest: str) -> str:
-    """Add votes of which today's labeling functions have cast the same."""
-    short = digest[:SHORT]
-    return graph.add(Node(f"votes {partition} {short} of other LFs", "votes", partition, {"digest": short}, False))
-
-
-def _lfs(graph: Graph, facts: Mapping[str, Any]) -> Iterator[str]:
-    """Labeling functions, of whatever versions, that the labels of a model were made from."""
-    yield from (_lf(graph, name, fingerprint) for name, fingerprint in facts.get("lfs", {}).items())
-    for name, fingerprints in facts.get("earlier_lfs", {}).items():
-        yield from (_lf(graph, name, fingerprint) for fingerprint in fingerprints)
-
-
-def _feedback(graph: Graph, manifest: Manifest) -> Iterator[str]:
-    if "feedback" in manifest.inputs:
-        yield _made(graph, "feedback", None, manifest.inputs["feedback"])
-
-
-def _pasts(votes: Artefact, graph: Graph, past_tables: PastTables) -> Iterator[tuple[str, list[str]]]:
+def _pasts(votes: Votes, graph: Graph, past_tables: PastTables) -> Iterator[tuple[str, list[str]]]:
     """Yield the past that each stateful labeling function saw, with the aggregates it is merged from."""
     partition = votes.partition or ""
-    for lf in votes.manifest.facts["lfs"]:
-        digest = votes.manifest.inputs.get(f"past of {lf['name']}")
+    for lf, fingerprint in votes.fingerprints.items():
+        digest = votes.history_seen_by(lf)
         if digest is not None:
-            name = f"{lf['name']} on {partition}"
-            folders = past_tables(partition, lf["name"], lf["fingerprint"])
+            name = f"{lf} on {partition}"
+            folders = past_tables(partition, lf, fingerprint)
             facts = {"digest": digest[:SHORT], **({"tables": GONE} if folders is None else {})}
             past = graph.add(Node(f"past of {name}", "past", name, facts))
-            tables = (f"aggregate {folder.removeprefix(f'{Layout.AGGREGATES}/')}" for folder in folders or ())
+            names = (folder.removeprefix(f"{Aggregate.FOLDER}/") for folder in folders or ())
+            tables = (f"{Aggregate.TITLE} {table}" for table in names)
             yield past, [table for table in tables if table in graph.nodes]
-
-
-def _spec(artefact: Artefact) -> str:
-    return artefact.folder.split("/")[1]
-
-
-def _raw(graph: Graph, name: str, digest: str) -> str:
-    key = graph.add(Node(f"raw file {name}", "raw file", name, {"sha256": digest[:SHORT]}))
-    keys = graph.digests.setdefault(digest, [])
-    if key not in keys:
-        keys.append(key)
-    return key
-
-
-def _lf(graph: Graph, name: str, fingerprint: str) -> str:
-    short = fingerprint[:SHORT]
-    facts = {"fingerprint": short, "source": record_path(name, fingerprint)}
-    key = graph.add(Node(f"LF {name} {short}", "LF", name, facts))
-    graph.digests.setdefault(fingerprint, [key])
-    return key
-
-
-def _made(graph: Graph, kind: str, partition: str | None, digest: str) -> str:
-    """Find the artefact of a digest; one that was replaced and not kept becomes a node that says so."""
-    for key in graph.digests.get(digest, ()):
-        node = graph.nodes[key]
-        if node.kind == kind and partition in (None, node.name):
-            return key
-    name = f"{partition} " if partition else ""
-    return graph.add(
-        Node(f"{kind} {name}{digest[:SHORT]}", kind, partition or digest[:SHORT], {"digest": digest[:SHORT]}, False)
-    )

@@ -6,43 +6,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from beambell.artefacts.kind import HOMES, Artefact, kind_of, kinds
 from beambell.errors import ArtefactError, BeamBellError
-from beambell.store.families import family_folder
 from beambell.store.layout import Layout
 from beambell.store.manifest import FILE_NAME, HISTORY, Manifest, Store
-from beambell.store.partition import Partition
 from beambell.store.places import Entry
-
-
-@dataclass(frozen=True)
-class Artefact:
-    """A published artefact, or one that was replaced and kept in history.
-
-    Attributes
-    ----------
-    folder, place
-        Its folder, and the manifest's own path.
-    manifest
-        What it says.
-    current
-        Whether it is the folder's present one.
-    """
-
-    folder: str
-    place: str
-    manifest: Manifest
-    current: bool
-
-    @property
-    def family(self) -> str:
-        """The kind of folder: ``votes`` and ``candidates`` differ, though manifests of labels lie in two."""
-        return family_folder(self.folder) or self.folder
-
-    @property
-    def partition(self) -> str | None:
-        """``comments/2026-01-03``, if it belongs to one."""
-        match = re.search(r"stream=([^/]+)/dt=([^/]+)$", self.folder)
-        return str(Partition(*match.groups())) if match else None
 
 
 @dataclass(frozen=True)
@@ -78,25 +46,26 @@ class Snapshot:
 def take_snapshot(store: Store) -> Snapshot:
     """Read every manifest there is; one that cannot be read is noted, and the others are read all the same."""
     entries: dict[str, Entry] = {}
-    for kind in (*Layout.ARTEFACTS, Layout.LFS, Layout.PUBLIC):
-        entries |= store.files.walk(kind)
+    for top in (*kinds(), Layout.LFS, Layout.PUBLIC):
+        entries |= store.files.walk(top)
     places = [name for name in entries if name.endswith(f"/{FILE_NAME}") or _in_history(name)]
     artefacts, unreadable = [], _folders_for_manifests(store)
     for place, data in _read_each(store, places, unreadable):
         try:
-            manifest = Manifest.from_bytes(data, store.files.path(place), place)
+            manifest = Manifest.from_bytes(data, store.files.path(place), place, HOMES)
         except ArtefactError as error:
             unreadable[place] = error
             continue
         folder = place.rpartition(f"/{HISTORY}/")[0] or place.removesuffix(f"/{FILE_NAME}")
-        artefacts.append(Artefact(folder, place, manifest, current=not _in_history(place)))
+        kind = kind_of(folder) or Artefact
+        artefacts.append(kind(manifest, folder, place, current=not _in_history(place)))
     return Snapshot(entries, tuple(sorted(artefacts, key=lambda artefact: artefact.place)), unreadable)
 
 
 def _folders_for_manifests(store: Store) -> dict[str, BeamBellError]:
     """Find folders that have the name of a manifest: a walk over files does not show them."""
     found: dict[str, BeamBellError] = {}
-    for kind in Layout.ARTEFACTS if store.files.is_local else ():
+    for kind in kinds() if store.files.is_local else ():
         for folder in store.stamps(kind):
             place = f"{folder}/{FILE_NAME}"
             if store.files.is_folder(place):

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from beambell.artefacts import books
+from beambell.artefacts.kind import HOMES, Artefact, kind_at
+from beambell.artefacts.kinds.models import Version
+from beambell.artefacts.kinds.records import Delivery, Rows
+from beambell.artefacts.kinds.votes import Votes
 from beambell.artefacts.lf_records import record_path
-from beambell.artefacts.snapshot import Artefact, Snapshot, take_snapshot
-from beambell.store.families import FAMILIES, how_to_mend
+from beambell.artefacts.snapshot import Snapshot, take_snapshot
 from beambell.store.layout import Layout
 from beambell.store.manifest import FILE_NAME, Store
 from beambell.store.partition import Partition
@@ -65,24 +68,6 @@ class Verification:
         return tuple(finding for finding in self.findings if finding.severity == "error")
 
 
-# Which inputs name other artefacts, and where those lie; of the kinds with history, every one is on record.
-_REFERENCES = {
-    (Layout.VOTES, "rows"): Layout.PARTITIONS,
-    (Layout.LABEL_MODEL, "state"): Layout.STATE,
-    (Layout.LABEL_MODEL, "feedback"): Layout.FEEDBACK,
-    (Layout.CANDIDATES, "votes"): Layout.VOTES,
-    (Layout.CANDIDATES, "label_model"): Layout.LABEL_MODEL,
-    (Layout.LABELS, "votes"): Layout.VOTES,
-    (Layout.LABELS, "label_model"): Layout.LABEL_MODEL,
-    (Layout.VERDICTS, "labels"): Layout.CANDIDATES,
-    (Layout.EVALUATION, "end model"): Layout.END_MODEL,
-    (Layout.REGISTRY, "end_model"): Layout.END_MODEL,
-    (Layout.DECISIONS, "version"): Layout.REGISTRY,
-    (Layout.DECISIONS, "champion"): Layout.REGISTRY,
-}
-_ON_RECORD = {folder for folder, family in FAMILIES.items() if family.keeps_history}
-
-
 def verify(store: Store, *, deep: bool = False) -> Verification:
     """Check every manifest, file and reference below a data root.
 
@@ -95,7 +80,7 @@ def verify(store: Store, *, deep: bool = False) -> Verification:
     """
     snapshot = take_snapshot(store)
     findings = [
-        *(Finding("error", place, error.message, how_to_mend(place)) for place, error in snapshot.unreadable.items()),
+        *_unreadable(snapshot),
         *_files(store, snapshot, deep=deep),
         *_references(snapshot),
         *_sources(snapshot),
@@ -106,19 +91,24 @@ def verify(store: Store, *, deep: bool = False) -> Verification:
     return Verification(len(snapshot.artefacts), len(refs), sum(refs.values()), deep, tuple(findings))
 
 
+def _unreadable(snapshot: Snapshot) -> Iterator[Finding]:
+    for name, error in snapshot.unreadable.items():
+        yield Finding("error", name, error.message, HOMES.how_to_mend(name))
+
+
 def _files(store: Store, snapshot: Snapshot, *, deep: bool) -> Iterator[Finding]:
     for artefact in snapshot.current:
         for ref in artefact.manifest.files.values():
             where = f"{artefact.folder}/{ref.name}"
             entry = snapshot.entries.get(where)
             if entry is None:
-                yield Finding("error", where, "missing, though its manifest names it", how_to_mend(where))
+                yield Finding("error", where, "missing, though its manifest names it", HOMES.how_to_mend(where))
             elif entry.bytes != ref.bytes:
                 what = f"{entry.bytes} bytes, where its manifest says {ref.bytes}"
-                yield Finding("error", where, what, how_to_mend(where))
+                yield Finding("error", where, what, HOMES.how_to_mend(where))
             elif deep and (found := _sha256(store, where)) != ref.sha256:
                 what = f"changed: SHA-256 {found[:16]}..., where its manifest says {ref.sha256[:16]}..."
-                yield Finding("error", where, what, how_to_mend(where))
+                yield Finding("error", where, what, HOMES.how_to_mend(where))
 
 
 def _sha256(store: Store, name: str) -> str:
@@ -132,18 +122,18 @@ def _sha256(store: Store, name: str) -> str:
 def _references(snapshot: Snapshot) -> Iterator[Finding]:
     now, ever = _digests(snapshot.current), _digests(snapshot.artefacts)
     for artefact in snapshot.current:
-        for (family, name), target in _REFERENCES.items():
-            digest = artefact.manifest.inputs.get(name)
-            if family != artefact.family or digest is None or (target, digest) in now:
+        for reference in artefact.REFERENCES:
+            target, digest = reference.folder, artefact.manifest.inputs.get(reference.name)
+            if not reference.is_checked or digest is None or (target, digest) in now:
                 continue
-            if target not in _ON_RECORD:
+            if not kind_at(target).KEEPS_HISTORY:
                 what = f"made from {target} that were replaced or removed since"
                 yield Finding("note", artefact.place, what, "`beambell run` brings it up to date")
             elif (target, digest) not in ever:
                 what = f"made from {target} {digest[:16]}..., which is on no record"
                 fix = f"restore {target}/history from a backup; what it labelled can still be made again"
                 yield Finding("error", artefact.place, what, fix)
-            elif family != Layout.REGISTRY:
+            elif not isinstance(artefact, Version):  # a version is of its time
                 what = f"made from {target} {digest[:16]}..., which is not the newest"
                 yield Finding("note", artefact.place, what, "`beambell status` says whether it is to be made again")
 
@@ -160,9 +150,9 @@ def _sources(snapshot: Snapshot) -> Iterator[Finding]:
     """Each version of a labeling function that voted must be on record with its source."""
     missing: dict[str, str] = {}
     for artefact in snapshot.current:
-        if artefact.family == Layout.VOTES:
-            for lf in artefact.manifest.facts["lfs"]:
-                record = record_path(lf["name"], lf["fingerprint"])
+        if isinstance(artefact, Votes):
+            for name, fingerprint in artefact.fingerprints.items():
+                record = record_path(name, fingerprint)
                 if record not in snapshot.entries:
                     missing.setdefault(record, artefact.place)
     for record, place in missing.items():
@@ -172,10 +162,8 @@ def _sources(snapshot: Snapshot) -> Iterator[Finding]:
 
 def _books(snapshot: Snapshot) -> Iterator[Finding]:
     """Partitions and the deliveries on record must say the same, and every record must be accounted for."""
-    deliveries = [a.manifest for a in snapshot.current if a.family == Layout.DELIVERIES]
-    partitions = {
-        Partition.from_folder(a.folder): a.manifest for a in snapshot.current if a.family == Layout.PARTITIONS
-    }
+    deliveries = [a.manifest for a in snapshot.current if isinstance(a, Delivery)]
+    partitions = {Partition.from_folder(a.folder): a.manifest for a in snapshot.current if isinstance(a, Rows)}
     again = "`beambell ingest` makes it again from the files that are there; see docs/operating.md if it does not"
     for difference in books.differences(deliveries, partitions):
         where = f"{Layout.of(Layout.PARTITIONS, difference.partition)}/{FILE_NAME}"

@@ -44,28 +44,6 @@ class Layout:
     #: Role of the lists of a state's members: lineage of what was made long ago needs them, so they are never garbage.
     MEMBERS = "members"
 
-    #: Folders below which every data file is named by a manifest: what `verify` checks, `gc` sweeps and lineage knows;
-    #: `beambell.store.families` says what each of them is.
-    ARTEFACTS = (
-        PARTITIONS,
-        DELIVERIES,
-        ANSWERS,  # before the folder that it lies in
-        AGGREGATES,
-        VOTES,
-        CANDIDATES,
-        LABELS,
-        VERDICTS,
-        STATE,
-        FEEDBACK_BATCHES,
-        FEEDBACK,
-        FEEDBACK_QUEUES,
-        LABEL_MODEL,
-        END_MODEL,
-        REGISTRY,
-        EVALUATION,
-        DECISIONS,
-    )
-
     @staticmethod
     def of(kind: str, partition: Partition) -> str:
         """Folder of one partition's artefact of a kind."""

@@ -16,12 +16,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 from beambell.errors import ArtefactError
 from beambell.store.canonical import canonical_json, digest
 from beambell.store.checked import digest_of
-from beambell.store.families import check_home, how_to_mend
 from beambell.store.files import Files, HashingSink
 from beambell.store.layout import Layout
 from beambell.store.partition import Partition
@@ -35,6 +34,32 @@ HISTORY = Layout.HISTORY
 
 _ID_LINE = re.compile(rb'\n  "id": "([0-9a-f]{64})",')
 """The id as `Manifest.to_bytes` spells it: of all keys named so, it alone is indented by two spaces."""
+
+
+class Homes(Protocol):
+    """What a store asks of those who know the kinds of artefact: here are bytes, manifests and paths alone."""
+
+    def check(self, folder: str, manifest: Manifest, where: str) -> None:
+        """Raise `ArtefactError` for a manifest that lies in a folder where it does not belong."""
+        ...
+
+    def how_to_mend(self, where: str) -> str:
+        """Say what makes a damaged file good again, given its name below the data root."""
+        ...
+
+
+class Anywhere:
+    """Homes of a store whose kinds nobody knows: every manifest belongs where it lies."""
+
+    def check(self, folder: str, manifest: Manifest, where: str) -> None:
+        """Take any manifest."""
+
+    def how_to_mend(self, where: str) -> str:
+        """Say what helps with any kind."""
+        return f"remove {where}, and run the stage again that makes it"
+
+
+ANYWHERE = Anywhere()
 
 
 @dataclass(frozen=True)
@@ -89,7 +114,7 @@ class Manifest:
         }
 
     @classmethod
-    def from_bytes(cls, data: bytes, where: str, name: str = "") -> Manifest:
+    def from_bytes(cls, data: bytes, where: str, name: str = "", homes: Homes = ANYWHERE) -> Manifest:
         """Read a manifest back.
 
         Parameters
@@ -100,13 +125,15 @@ class Manifest:
             Its path or URL, for messages.
         name
             Its name below the data root, if it has one: it must belong there.
+        homes
+            Who knows where manifests belong.
 
         Raises
         ------
         ArtefactError
             If the bytes are not a manifest, were changed since they were written, or belong elsewhere.
         """
-        fix = how_to_mend(name) if name else "remove it and run the stage again"
+        fix = homes.how_to_mend(name) if name else "remove it and run the stage again"
         try:
             manifest = cls.from_tree(json.loads(data))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -117,7 +144,7 @@ class Manifest:
             raise ArtefactError(what, where=where, fix=fix)
         folder, _, file = name.rpartition("/")
         if file == FILE_NAME:
-            check_home(folder, manifest.kind, manifest.facts, manifest.inputs, where)
+            homes.check(folder, manifest, where)
         elif file and file != f"{manifest.id}.json":
             raise ArtefactError(f"the manifest of {manifest.id[:16]}..., which is not its name", where=where, fix=fix)
         return manifest
@@ -172,10 +199,13 @@ class Store:
         A local folder, or an fsspec URL.
     memory
         A local folder in which to remember, for later processes, the manifests of an object store.
+    homes
+        Who knows where manifests belong, and how what is damaged is mended.
     """
 
-    def __init__(self, root: str, memory: Path | None = None) -> None:
+    def __init__(self, root: str, memory: Path | None = None, homes: Homes = ANYWHERE) -> None:
         self.files = Files(root)
+        self.homes = homes
         self._memory = memory
         self._known: dict[str, tuple[str, Manifest]] = {}
         self._remembered: dict[str, Remembered] = {}
@@ -221,7 +251,7 @@ class Store:
         data = self.files.read(name)
         if data is None:
             return None
-        manifest = Manifest.from_bytes(data, self.files.path(name), name)
+        manifest = Manifest.from_bytes(data, self.files.path(name), name, self.homes)
         if stamp:
             self._known[name] = stamp, manifest
         return manifest
@@ -292,7 +322,7 @@ class Store:
         changed = [name for name, stamp in stamps.items() if self._known.get(name, ("",))[0] != stamp]
         read = self.files.read_many(changed)
         for name, data in read.items():
-            self._known[name] = stamps[name], Manifest.from_bytes(data, self.files.path(name), name)
+            self._known[name] = stamps[name], Manifest.from_bytes(data, self.files.path(name), name, self.homes)
         gone = set(changed) - read.keys()
         return {folder: self._known[name][1] for folder, name in names.items() if name not in gone}
 
@@ -324,7 +354,7 @@ class Store:
         """Read a manifest that was published with history, by its id."""
         name = f"{folder}/{HISTORY}/{manifest_id}.json"
         data = self.files.read(name)
-        return None if data is None else Manifest.from_bytes(data, self.files.path(name), name)
+        return None if data is None else Manifest.from_bytes(data, self.files.path(name), name, self.homes)
 
     @contextmanager
     def seal(self, folder: str, role: str, suffix: str = ".parquet") -> Iterator[Sealed]:
@@ -365,7 +395,9 @@ class Store:
         data = self.files.read(name)
         if data is None:
             raise ArtefactError(
-                "a file is missing that its manifest names", where=self.files.path(name), fix=how_to_mend(name)
+                "a file is missing that its manifest names",
+                where=self.files.path(name),
+                fix=self.homes.how_to_mend(name),
             )
         if hashlib.sha256(data).hexdigest() != ref.sha256:
             raise self._changed(name, ref, len(data))
@@ -432,4 +464,4 @@ class Store:
 
     def _changed(self, name: str, ref: FileRef, size: int) -> ArtefactError:
         what = f"{size} bytes that are not the {ref.bytes} bytes its manifest names: truncated, changed or replaced"
-        return ArtefactError(what, where=self.files.path(name), fix=how_to_mend(name))
+        return ArtefactError(what, where=self.files.path(name), fix=self.homes.how_to_mend(name))

@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from beambell.errors import ArtefactError
-from beambell.store.families import how_to_mend
 from beambell.store.manifest import FileRef, Sealed, Store
 
 ROW_GROUP_ROWS = 65_536
@@ -201,4 +200,4 @@ def _opened(store: Store, folder: str, ref: FileRef, as_dictionaries: Collection
             yield parquet
     except (pa.ArrowException, OSError) as error:
         what = f"not a Parquet file of these columns ({error})"
-        raise ArtefactError(what, where=store.files.path(name), fix=how_to_mend(name)) from None
+        raise ArtefactError(what, where=store.files.path(name), fix=store.homes.how_to_mend(name)) from None

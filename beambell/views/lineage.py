@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
-from beambell.artefacts.graph import FEWEST, SHORT, Graph, Node, PastTables, build_graph
+from beambell.artefacts.graph import FEWEST, Graph, Node, PastTables, build_graph
+from beambell.artefacts.kind import SHORT, kinds
 from beambell.artefacts.lf_records import read_record
 from beambell.artefacts.snapshot import Snapshot, take_snapshot
 from beambell.errors import BeamBellError, UsageError
@@ -200,7 +201,7 @@ def _relative(project: Project, text: str) -> str:
     text = text.removeprefix(f"{project.path}/")
     for root in (project.store.files.path(""), project.params.data):
         name = text.removeprefix(f"{root}/").removeprefix(f"{root.removeprefix(f'{project.path}/')}/")
-        if name.startswith((*Layout.ARTEFACTS, Layout.PUBLIC)):
+        if name.startswith((*kinds(), Layout.PUBLIC)):
             return Layout.today(name)
     return text
 

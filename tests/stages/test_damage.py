@@ -12,13 +12,13 @@ from every_kind import STATEFUL, project_of_every_kind
 from projects import change_params, run_stages, tree_bytes
 
 from beambell import Project
+from beambell.artefacts.kind import HOMES, kind_of, kinds
 from beambell.artefacts.verify import verify
 from beambell.cli import main
 from beambell.errors import ArtefactError
 from beambell.stages.feedback import add_event
 from beambell.stages.verification import verify_project
 from beambell.store import Layout, Manifest, Store, canonical_json
-from beambell.store.families import FAMILIES, family_folder
 
 LATE = """mail_id,received_at,sender,attachments,text
 z1,2026-01-02T11:00:00Z,ann@mail.example,0,My parcel arrived broken.
@@ -99,14 +99,14 @@ def expected(base, tmp_path_factory):
 
 
 def test_that_project_has_artefacts_of_every_kind(base):
-    found = {family_folder(folder) for folder in Project(base).store.stamps("")}
-    assert found - {None} == set(FAMILIES)
+    found = {kind_of(folder) for folder in Project(base).store.stamps("")}
+    assert found - {None} == set(kinds().values())
 
 
 def data_files(folder: Path, *, manifests: bool) -> dict[str, str]:
     """One file of each kind of artefact and role."""
     store, found = Project(folder).store, {}
-    for family in FAMILIES:
+    for family in kinds():
         for place, manifest in store.under(family).items():
             if manifests:
                 found.setdefault(family, f"{place}/manifest.json")
@@ -229,7 +229,7 @@ def test_an_artefact_of_another_partition(folder, capsys, family, how):
 
 
 @pytest.mark.parametrize("edit", ["a figure", "spelled anew", "another kind", "a new key", "another id"])
-@pytest.mark.parametrize("family", sorted(FAMILIES))
+@pytest.mark.parametrize("family", sorted(kinds()))
 def test_a_manifest_that_was_edited_by_hand(base, tmp_path, family, edit):
     store = Project(base).store
     place, manifest = next(iter(store.under(family).items()))
@@ -246,7 +246,7 @@ def test_a_manifest_that_was_edited_by_hand(base, tmp_path, family, edit):
         tree["id"] = "0" * 64
     spelled = json.dumps(tree) if edit == "spelled anew" else canonical_json(tree).decode()
     path.write_text(spelled)
-    copy = Store(str(tmp_path))
+    copy = Store(str(tmp_path), homes=HOMES)
     with pytest.raises(ArtefactError) as raised:
         copy.under(family)
     assert raised.value.where == str(path)

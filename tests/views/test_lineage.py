@@ -11,10 +11,10 @@ from projects import change_params, run_stages
 
 from beambell import Project
 from beambell.artefacts.gc import find_garbage
+from beambell.artefacts.kind import kinds
 from beambell.artefacts.snapshot import take_snapshot
 from beambell.stages.verification import verify_project
 from beambell.store import Layout, Manifest, Partition
-from beambell.store.families import FAMILIES
 from beambell.views.lineage import trace
 from beambell.workshop.starter import start
 
@@ -39,14 +39,14 @@ def folder(run_once, tmp_path):
     return shutil.copytree(run_once, tmp_path / "p")
 
 
-@pytest.mark.parametrize("family", Layout.ARTEFACTS)
+@pytest.mark.parametrize("family", kinds())
 def test_every_kind_of_artefact_has_a_lineage(every_kind, family):
     project = Project(every_kind)
     mine = [a for a in take_snapshot(project.store).artefacts if a.family == family]
     assert mine, "make one of this kind in tests/every_kind.py"
     for artefact in mine:
         found = trace(project, artefact.manifest.id)
-        assert FAMILIES[family].title in {node.kind for node in found.nodes.values()}
+        assert kinds()[family].TITLE in {node.kind for node in found.nodes.values()}
         if family != Layout.DECISIONS:  # the version that it is about says what it is made from
             assert found.made_from or found.made_with
 

@@ -1,0 +1,1 @@
+"""The kinds of artefact there are, a module for each noun. `beambell.artefacts.kind` says what a kind declares."""
