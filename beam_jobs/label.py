@@ -19,13 +19,11 @@ from beambell.stages.damage import sound_work
 from beambell.stages.label import (
     STAGE,
     LabelWork,
-    Posteriors,
     files_read,
-    labels_schema,
-    labels_table,
     publish_candidate,
     read_answers,
 )
+from beambell.stages.posteriors import Posteriors, labels_schema, labels_table
 from beambell.stages.stage import Outcome, Plan
 from beambell.state import patterns as packed
 from beambell.store import Layout

@@ -17,7 +17,7 @@ from beambell.feedback.queue import Reason
 from beambell.label_model import DawidSkene
 from beambell.label_model.expected_gain import expected_gain
 from beambell.model import EndModel, train
-from beambell.stages.label import entropy
+from beambell.stages.posteriors import entropy
 from beambell.state import FeedbackCounts, PatternCounts
 from beambell.state import patterns as packing
 from benchmarks.label_models import DATA, DRAWS, SETS, SHARES, judged, read

@@ -7,21 +7,20 @@ become *candidates*; the gate publishes them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from beambell.artefacts.contributors import FACT, heard
 from beambell.config.formats import FORMAT_CHANGED, has_other_format, with_format
-from beambell.feedback.stored import LIMITING, OF_LABELS, SETTING, Reviewed, read_reviewed, reviewed_in
+from beambell.feedback.stored import OF_LABELS, Reviewed, read_reviewed, reviewed_in
 from beambell.project import Project
 from beambell.stages.apply import coverage_facts
-from beambell.stages.stage import Plan, Task
+from beambell.stages.posteriors import UNLABELLED, Posteriors, entropy, hard_labels
+from beambell.stages.stage import Plan, plan_units
 from beambell.state import PatternCounts
 from beambell.state import patterns as packed
 from beambell.store import FileRef, Layout, Manifest, Partition, Selection
@@ -29,8 +28,6 @@ from beambell.store.partition import days_before
 from beambell.store.tables import read_table
 
 STAGE = "label"
-UNLABELLED = -1
-SHORT = 16
 
 
 @dataclass(frozen=True)
@@ -45,8 +42,6 @@ class LabelWork:
         Its files of votes and of pattern counts.
     label_model
         Id of the label model's manifest.
-    reason
-        Why there is work, for people.
     reviewed
         Its reviewed rows, where that changes a label.
     """
@@ -55,7 +50,6 @@ class LabelWork:
     votes: FileRef
     patterns: FileRef
     label_model: str
-    reason: str
     reviewed: Reviewed | None = None
 
     @property
@@ -66,18 +60,7 @@ class LabelWork:
 
 
 def plan(project: Project, selection: Selection) -> Plan[list[LabelWork]]:
-    """Say which partitions would be labelled, and why."""
-    work, current = find_work(project, selection)
-    return Plan(STAGE, tuple(Task(str(item.partition), item.reason) for item in work), current, work=work)
-
-
-def outer_inputs(project: Project) -> dict[str, Any]:
-    """Return what the stage reads that no other stage makes."""
-    return {**project.params.in_force("labels"), **project.params.names()}
-
-
-def find_work(project: Project, selection: Selection) -> tuple[list[LabelWork], int]:
-    """Compare the candidates there are with votes and label model.
+    """Say which partitions would be labelled, and why.
 
     A partition whose votes are of other LFs than the label model's waits for apply and fit. When only the label model
     changed, partitions older than ``labels.relabel_days`` keep the labels they have.
@@ -85,32 +68,38 @@ def find_work(project: Project, selection: Selection) -> tuple[list[LabelWork], 
     model = project.store.read(Layout.LABEL_MODEL)
     votes = project.store.partitions(Layout.VOTES)
     if model is None or not votes:
-        return [], 0
+        return Plan(STAGE, work=[])
     feedback = project.store.read(Layout.FEEDBACK)
     candidates = project.store.partitions(Layout.CANDIDATES)
     days = project.params.labels.relabel_days
     oldest = days_before(max(partition.dt for partition in votes), days) if days else ""
-    work, current = [], 0
-    for partition, manifest in votes.items():
-        wanted = partition in selection and partition.stream in project.params.streams
-        if not wanted or manifest.inputs["lfs"] != model.inputs["lfs"]:
-            continue
-        reviewed = reviewed_in(feedback, partition)
-        if reviewed and reviewed.sha256 is None:
-            reviewed = None
-        item = LabelWork(partition, manifest.files["votes"], manifest.files["patterns"], model.id, "", reviewed)
-        reason = _reason(candidates.get(partition), item.inputs, frozen=partition.dt < oldest)
-        if reason:
-            work.append(replace(item, reason=reason))
-        else:
-            current += 1
-    return work, current
+    units = (
+        LabelWork(p, of.files["votes"], of.files["patterns"], model.id, _reviewed(feedback, p))
+        for p, of in votes.items()
+        if p in selection and p.stream in project.params.streams and of.inputs["lfs"] == model.inputs["lfs"]
+    )
+
+    def why(unit: LabelWork) -> str | None:
+        return _reason(candidates.get(unit.partition), unit.inputs, frozen=unit.partition.dt < oldest)
+
+    return plan_units(STAGE, units, why)
+
+
+def outer_inputs(project: Project) -> dict[str, Any]:
+    """Return what the stage reads that no other stage makes."""
+    return {**project.params.in_force("labels"), **project.params.names()}
 
 
 def files_read(work: LabelWork) -> list[tuple[str, FileRef]]:
     """List the files that labelling a partition reads, with their folders."""
     folder = Layout.of(Layout.VOTES, work.partition)
     return [(folder, work.votes), (folder, work.patterns)]
+
+
+def _reviewed(feedback: Manifest | None, partition: Partition) -> Reviewed | None:
+    """Return the reviewed rows of a partition, where that changes a label."""
+    found = reviewed_in(feedback, partition)
+    return found if found and found.sha256 is not None else None
 
 
 def _reason(candidate: Manifest | None, inputs: Mapping[str, str], *, frozen: bool) -> str | None:
@@ -124,243 +113,6 @@ def _reason(candidate: Manifest | None, inputs: Mapping[str, str], *, frozen: bo
     if candidate.inputs["label_model"] != inputs["label_model"] and not frozen:
         return "label model changed"
     return None
-
-
-class Posteriors:
-    """The label model as a lookup from packed patterns to probabilities.
-
-    Parameters
-    ----------
-    project
-        Whose label model.
-
-    Attributes
-    ----------
-    classes, lfs
-        Names of the classes, and of the labeling functions that the label model listens to.
-    id, taught
-        Of the label model: its manifest's id, and whether it was fitted to feedback.
-    """
-
-    def __init__(self, project: Project) -> None:
-        manifest = project.store.require(Layout.LABEL_MODEL, "run `beambell fit`")
-        table = read_table(project.store, Layout.LABEL_MODEL, manifest.files["posterior"])
-        self.classes: list[str] = manifest.facts["classes"]
-        self.lfs: list[str] = manifest.facts["lfs"]
-        self.n_lfs = len(self.lfs)
-        self.id: str = manifest.id
-        self.taught = "feedback" in manifest.inputs
-        self._voting: list[str] = manifest.facts["voting"]
-        self._project = project
-        self._patterns = table["pattern"].combine_chunks()
-        self._proba = np.column_stack([table[f"p_{k}"].to_numpy() for k in range(len(self.classes))])
-
-    @cached_property
-    def _model(self) -> Any:
-        return self._project.label_model()
-
-    def heard(self, codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Patterns without the votes of shadow LFs, to which the label model does not listen.
-
-        Parameters
-        ----------
-        codes
-            Packed patterns of all LFs, uint8 [n, width].
-        """
-        if self.lfs == self._voting:
-            return codes
-        distinct, inverse, _ = packed.unique(codes)
-        votes = packed.unpack(distinct, len(self._voting), len(self.classes))
-        kept = [self._voting.index(name) for name in self.lfs]
-        return np.asarray(packed.pack(votes[:, kept], len(self.classes))[inverse])
-
-    def of(self, codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-        """Look up packed patterns of the LFs that the label model listens to.
-
-        Parameters
-        ----------
-        codes
-            uint8 [n, width]; see `heard`.
-
-        Returns
-        -------
-        ndarray
-            float64 [n, K]. A pattern that the state had not seen at fitting asks the label model itself, one
-            pattern at a time, so that the answer does not depend on its company.
-        """
-        distinct, inverse, _ = packed.unique(codes)
-        at = pc.index_in(packed.to_arrow(distinct), value_set=self._patterns)
-        proba = self._proba[pc.fill_null(at, 0).to_numpy()]
-        for i in np.flatnonzero(~pc.is_valid(at).to_numpy(zero_copy_only=False)):
-            pattern = packed.unpack(distinct[i : i + 1], self.n_lfs, len(self.classes))
-            proba[i] = self._model.posterior(pattern)[0]
-        return np.asarray(proba[inverse])
-
-
-def hard_labels(proba: npt.NDArray[np.float64], covered: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
-    """Most probable class of each covered row; -1 for ties and for rows without a vote.
-
-    Returns
-    -------
-    ndarray
-        int8 [n].
-    """
-    best = proba.max(axis=1)
-    tied = (proba == best[:, None]).sum(axis=1) > 1
-    labels: npt.NDArray[np.int8] = proba.argmax(axis=1).astype(np.int8)
-    labels[tied | ~covered] = UNLABELLED
-    return labels
-
-
-def entropy(proba: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Entropy of each row of probabilities, in nats; [n]."""
-    logs = np.log(proba, out=np.zeros_like(proba), where=proba > 0)
-    return np.asarray(-(proba * logs).sum(axis=1) + 0.0)
-
-
-def labels_schema(classes: list[str]) -> pa.Schema:
-    """Schema of a file of labels.
-
-    ``id``, ``label`` (-1 unlabelled); ``p_<class>`` and ``entropy``, null where nothing is known of the row;
-    ``covered``: whether a labeling function voted on it; ``source`` of the label: ``votes``, ``feedback`` or ``none``;
-    ``label_model``: first digits of the label model's id; ``feedback``: what of it touched the label, the ``row``'s
-    own, that which the ``model`` was fitted to, or ``none``; ``split``: what the row's own feedback is for, to ``fit``
-    or to ``evaluate`` (such a row is not trained on), null without.
-    """
-    probabilities = [(f"p_{name}", pa.float32()) for name in classes]
-    whence = [("covered", pa.bool_()), ("source", pa.string()), ("label_model", pa.string()), ("feedback", pa.string())]
-    columns = [("id", pa.string()), ("label", pa.int8()), *probabilities, ("entropy", pa.float32()), *whence]
-    return pa.schema([*columns, ("split", pa.string())])
-
-
-def labels_table(
-    ids: pa.ChunkedArray, codes: npt.NDArray[np.uint8], posteriors: Posteriors, reviewed: pa.Table | None = None
-) -> pa.Table:
-    """Label rows from their packed patterns, and those that were reviewed by what people said of them.
-
-    Parameters
-    ----------
-    ids, codes
-        n ids, and uint8 [n, width].
-    posteriors
-        The label model as a lookup.
-    reviewed
-        Reviewed rows of the partition: `beambell.feedback.stored.OF_LABELS`.
-    """
-    distinct, inverse, _ = packed.unique(posteriors.heard(codes))
-    by_pattern, at = _label_patterns(distinct, posteriors), pa.array(inverse)
-    columns = {name: by_pattern[name].combine_chunks().take(at) for name in by_pattern.column_names}
-    if reviewed is not None:
-        answers = Answers(ids, reviewed, posteriors.classes)
-        for name, said in answers.columns.items():
-            columns[name] = pc.replace_with_mask(columns[name], answers.mask, said)
-        limits = Limits(ids, reviewed, columns, posteriors.classes)
-        for name, left in limits.columns.items():
-            columns[name] = pc.replace_with_mask(columns[name], limits.mask, left)
-    model = pa.repeat(posteriors.id[:SHORT], len(ids))
-    schema = labels_schema(posteriors.classes)
-    return pa.table({"id": ids, "label_model": model, **columns}).select(schema.names).cast(schema)
-
-
-def _label_patterns(codes: npt.NDArray[np.uint8], posteriors: Posteriors) -> pa.Table:
-    """Label distinct patterns by the label model: what each row takes from its own, all but ``id`` and its model's."""
-    proba = posteriors.of(codes)
-    covered = np.asarray(codes.any(axis=1))  # abstain is digit 0: a pattern without a vote is all zero bits
-    voted, taught = pa.array(covered), pa.array(covered & posteriors.taught)
-    columns = {
-        f"p_{name}": pa.array(p.astype(np.float32), mask=~covered)
-        for name, p in zip(posteriors.classes, proba.T, strict=True)
-    }
-    return pa.table(
-        {
-            "label": pa.array(hard_labels(proba, covered)),
-            **columns,
-            "entropy": pa.array(entropy(proba).astype(np.float32), mask=~covered),
-            "covered": voted,
-            "source": pc.if_else(voted, "votes", "none"),
-            "feedback": pc.if_else(taught, "model", "none"),
-            "split": pa.nulls(len(codes), pa.string()),
-        }
-    )
-
-
-class Answers:
-    """What people said of some of n rows, as labels.
-
-    Attributes
-    ----------
-    mask
-        Which rows, bool [n].
-    columns
-        Of a file of labels, for these rows in their order. A row of none of the classes is unlabelled.
-    """
-
-    def __init__(self, ids: pa.ChunkedArray, reviewed: pa.Table, classes: list[str]) -> None:
-        reviewed = reviewed.filter(pc.is_in(reviewed["verdict"], pa.array(SETTING)))
-        found = pc.index_in(ids, value_set=reviewed["row_id"].combine_chunks())
-        self.mask = found.is_valid().combine_chunks()
-        rows = reviewed.take(found.drop_null()).combine_chunks()
-        n = rows.num_rows
-        label = pc.index_in(rows["label"], value_set=pa.array(classes, pa.string())).combine_chunks()
-        known = label.is_valid()
-
-        def where_labelled(values: pa.Array) -> pa.Array:
-            return pc.if_else(known, values.cast(pa.float32()), pa.scalar(None, pa.float32()))
-
-        self.columns = {
-            "label": pc.fill_null(label, UNLABELLED).cast(pa.int8()),
-            **{f"p_{name}": where_labelled(pc.equal(label, k).cast(pa.int8())) for k, name in enumerate(classes)},
-            "entropy": where_labelled(pa.repeat(0.0, n)),
-            "source": pa.repeat("feedback", n),
-            "feedback": pa.repeat("row", n),
-            "split": pc.if_else(rows["evaluate"].combine_chunks(), "evaluate", "fit"),
-        }
-
-
-class Limits:
-    """What the votes say of rows of which people only said what they are not.
-
-    Attributes
-    ----------
-    mask
-        Which of n rows, bool [n].
-    columns
-        Of a file of labels, for these rows in their order: their probabilities without the classes that people ruled
-        out, shared out again among the others in proportion.
-    """
-
-    def __init__(
-        self, ids: pa.ChunkedArray, reviewed: pa.Table, columns: dict[str, pa.Array], classes: list[str]
-    ) -> None:
-        reviewed = reviewed.filter(pc.equal(reviewed["verdict"], LIMITING))
-        found = pc.index_in(ids, value_set=reviewed["row_id"].combine_chunks())
-        self.mask = found.is_valid().combine_chunks()
-        self.columns: dict[str, pa.Array] = {}
-        rows = reviewed.take(found.drop_null()).combine_chunks()
-        if not rows.num_rows:
-            return
-        mine = {name: column.filter(self.mask) for name, column in columns.items()}
-        covered = mine["covered"].to_numpy(zero_copy_only=False)
-        before = np.column_stack([pc.fill_null(mine[f"p_{name}"], 0.0).to_numpy() for name in classes])
-        out = np.array([[name in said for name in classes] for said in rows["excluded"].to_pylist()])
-        proba = _without(before.astype(np.float64), out)
-        self.columns = {
-            "label": pa.array(hard_labels(proba, covered)),
-            **{
-                f"p_{name}": pa.array(p.astype(np.float32), mask=~covered)
-                for name, p in zip(classes, proba.T, strict=True)
-            },
-            "entropy": pa.array(entropy(proba).astype(np.float32), mask=~covered),
-            "feedback": pa.repeat("row", len(covered)),
-            "split": pc.if_else(rows["evaluate"].combine_chunks(), "evaluate", "fit"),
-        }
-
-
-def _without(proba: npt.NDArray[np.float64], out: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Condition distributions [n, K] on classes that are out; those left are equally likely where none of them was."""
-    left = np.where(out, 0.0, proba)
-    left = np.where(left.sum(axis=1, keepdims=True) > 0, left, (~out).astype(np.float64))
-    return np.asarray(left / left.sum(axis=1, keepdims=True))
 
 
 def read_answers(project: Project, work: LabelWork) -> pa.Table | None:

@@ -10,27 +10,24 @@ a partition that counts has votes of other LFs, the state stays as it was.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
-from beambell.artefacts.members import ROLE, Member, Members, lists_of, read_list, write_list
-from beambell.artefacts.stored import read_counts, record, roles, write_counts
+from beambell.artefacts.members import ROLE, Members, lists_of, read_list, write_list
+from beambell.artefacts.stored import record, roles, write_counts
 from beambell.config.formats import FORMAT_CHANGED, has_other_format, with_format
-from beambell.errors import ArtefactError
 from beambell.project import Project
 from beambell.stages import apply
 from beambell.stages.stage import Outcome, Plan, Task
+from beambell.stages.sums import NO_DAY, Sums, day_number, day_of, policy_of
 from beambell.stages.votes_index import VotedList, read_votes
-from beambell.state import BudgetedCounts, IncompleteSampleError, PatternCounts, Policy
-from beambell.store import FileRef, Layout, Manifest, Partition, Store, digest, parse_dt
-from beambell.store.tables import read_table
+from beambell.state import BudgetedCounts, Policy
+from beambell.store import FileRef, Layout, Manifest, Partition, Store, digest
 
 STAGE = "merge"
-NO_DAY = 0
-TOGETHER = 64  # partitions whose counts are held at a time
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Rule:
 
     def counts(self, dt: str, newest: int) -> bool:
         """Whether a partition has any weight."""
-        return self.policy.weight(_day(dt), newest) > 0
+        return self.policy.weight(day_number(dt), newest) > 0
 
 
 @dataclass(frozen=True)
@@ -202,21 +199,6 @@ class MergeWork:
         return (listed for listed in self.lists.values() if not self.anew and not listed.same)
 
 
-def policy_of(project: Project) -> Policy:
-    """Read the project's policy of weights."""
-    params = project.params.state
-    return Policy(params.policy, params.days, params.half_life_days)
-
-
-def day_of(partition: Partition) -> int:
-    """Day on which a partition begins."""
-    return _day(partition.dt)
-
-
-def _day(dt: str) -> int:
-    return parse_dt(dt).toordinal()
-
-
 def plan(project: Project) -> Plan[MergeWork]:
     """Say which partitions would join, leave or change in the state, and which are behind."""
     work = find_work(project)
@@ -281,7 +263,7 @@ def find_work(project: Project) -> MergeWork:
     votes = read_votes(project)
     before = project.store.read(Layout.STATE)
     refs = lists_of(before)
-    latest = max((_day(voted.last) for voted in votes.values()), default=NO_DAY)
+    latest = max((day_number(voted.last) for voted in votes.values()), default=NO_DAY)
     newest = max((_newest(voted, inputs["lfs"]) for voted in votes.values()), default=NO_DAY)
     rule = Rule(inputs["lfs"], policy, newest, latest)
     lists = {name: ListWork(project.store, rule, refs.get(name), votes.get(name)) for name in sorted({*votes, *refs})}
@@ -295,7 +277,7 @@ def find_work(project: Project) -> MergeWork:
 def _newest(voted: VotedList, lfs: str) -> int:
     """Day of the newest partition with votes of these LFs."""
     if voted.lfs == lfs:
-        return _day(voted.last)
+        return day_number(voted.last)
     return max((day_of(p) for p, of in voted.votes.items() if of.lfs == lfs), default=NO_DAY)
 
 
@@ -312,95 +294,6 @@ def _why_anew(before: Manifest | None, inputs: Mapping[str, str]) -> str | None:
 def _has_rows(project: Project, partition: Partition) -> bool:
     """Whether apply can bring its votes up to date."""
     return project.store.files.exists(f"{Layout.of(Layout.PARTITIONS, partition)}/manifest.json")
-
-
-# -- arithmetic --------------------------------------------------------------------------------------------------
-
-
-class Sums:
-    """The sums that make a state, from the state before where that is possible, and with the same result.
-
-    Parameters
-    ----------
-    project
-        Whose state.
-    newest
-        Day of the newest member, from which ages are counted.
-    members
-        Gives all members, if they are to be summed from scratch.
-    before, minus, plus
-        The state before, if one is to be kept, and the members that make the difference.
-    """
-
-    def __init__(
-        self,
-        project: Project,
-        newest: int,
-        members: Callable[[], Members],
-        *,
-        before: Manifest | None = None,
-        minus: Members | None = None,
-        plus: Members | None = None,
-    ) -> None:
-        self._project, self._newest, self._members = project, newest, members
-        self._before, self._minus, self._plus = before, minus or {}, plus or {}
-        self._policy, self._budget = policy_of(project), project.params.state.max_patterns
-        self._parts: dict[tuple[str, str], BudgetedCounts] = {}
-        newest_before = before.facts.get("newest") if before else None
-        self._newest_before = date.fromisoformat(newest_before).toordinal() if newest_before else NO_DAY
-        self.unit = self._policy.unit(newest)
-
-    @property
-    def ages(self) -> bool:
-        """Whether the weights of partitions that stay have changed."""
-        policy = self._policy
-        return policy.unit(self._newest_before) != self.unit or bool(policy.halvings(self._newest_before, self._newest))
-
-    def of(self, stream: str | None) -> BudgetedCounts:
-        """Sum of one stream, or of all."""
-        if self._before and roles(stream)[0] in self._before.files:
-            try:
-                return self._incrementally(stream, self._before)
-            except (ArtefactError, IncompleteSampleError):
-                pass  # what is to be subtracted was removed by hand, or the sample lacks patterns
-        return self._sum("members", stream).in_units(self.unit)
-
-    @property
-    def zero(self) -> BudgetedCounts:
-        """The sum of nothing."""
-        zero = PatternCounts.zero(self._project.params.cardinality, tuple(self._project.catalogue.names))
-        return BudgetedCounts.of(zero, self._budget)
-
-    def _incrementally(self, stream: str | None, before: Manifest) -> BudgetedCounts:
-        left = read_counts(self._project.store, before, stream).in_units(1) - self._sum("minus", stream)
-        if self._newest == NO_DAY:  # nothing is left, and nothing has an age
-            return self.zero.in_units(self.unit)
-        aged = left.halved(self._policy.halvings(self._newest_before, self._newest))
-        return (aged + self._sum("plus", stream)).in_units(self.unit)
-
-    def _sum(self, part: Literal["members", "minus", "plus"], stream: str | None) -> BudgetedCounts:
-        """Sum what is in one part, of one stream or of all; of each stream it is read once."""
-        members = {"minus": self._minus, "plus": self._plus}[part] if part != "members" else self._members()
-        if stream is None:
-            return BudgetedCounts.sum([self.zero, *(self._sum(part, s) for s in sorted({p.stream for p in members}))])
-        if (part, stream) not in self._parts:
-            of_stream = {partition: member for partition, member in members.items() if partition.stream == stream}
-            newest = self._newest_before if part == "minus" else self._newest
-            self._parts[part, stream] = self._weighted(of_stream, newest)
-        return self._parts[part, stream]
-
-    def _weighted(self, members: Members, newest: int) -> BudgetedCounts:
-        total, todo = self.zero, list(members)
-        for first in range(0, len(todo), TOGETHER):
-            several = todo[first : first + TOGETHER]
-            counts = self._project.store.files.each(lambda p: self._counts(p, members[p]), several)
-            weighted = (c * self._policy.weight(day_of(p), newest) for p, c in zip(several, counts, strict=True))
-            total = BudgetedCounts.sum([total, *weighted])
-        return total
-
-    def _counts(self, partition: Partition, member: Member) -> BudgetedCounts:
-        table = read_table(self._project.store, Layout.of(Layout.VOTES, partition), member.patterns)
-        return BudgetedCounts.of(PatternCounts.from_table(table), self._budget)
 
 
 def _publish(project: Project, work: MergeWork) -> Manifest:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from beambell.store import Manifest, Selection
+from beambell.store import Manifest, Partition, Selection
 
 Work = TypeVar("Work")
 NO_WORK: Any = None
@@ -172,7 +172,38 @@ def plan_whole(
     return Plan(stage, tasks, current=int(inputs is not None and not tasks), warnings=warnings, work=work)
 
 
-def staleness(manifest: Manifest | None, inputs: dict[str, str], names: dict[str, str] | None = None) -> str | None:
+class Unit(Protocol):
+    """Unit of work that is about one partition."""
+
+    @property
+    def partition(self) -> Partition:
+        """Partition that it is about."""
+        ...
+
+
+AUnit = TypeVar("AUnit", bound=Unit)
+
+
+def plan_units(stage: str, units: Iterable[AUnit], why: Callable[[AUnit], str | None]) -> Plan[list[AUnit]]:
+    """Plan a stage that makes something of each partition.
+
+    Parameters
+    ----------
+    stage
+        Name of the stage.
+    units
+        Units that the stage could work on, in order.
+    why
+        Function that says why a unit is stale, for people, and nothing of one that is not; see `staleness`.
+    """
+    looked = [(unit, why(unit)) for unit in units]
+    tasks = tuple(Task(str(unit.partition), reason) for unit, reason in looked if reason)
+    return Plan(stage, tasks, len(looked) - len(tasks), work=[unit for unit, reason in looked if reason])
+
+
+def staleness(
+    manifest: Manifest | None, inputs: Mapping[str, str], names: Mapping[str, str] | None = None
+) -> str | None:
     """Say why an artefact is stale, or ``None`` if it is not.
 
     Parameters

@@ -22,7 +22,7 @@ from beambell.quality import (
 )
 from beambell.stages.losses import Delivered, doubtful_streams, find_losses, refused_streams
 from beambell.stages.public_labels import PublicLabels
-from beambell.stages.stage import Outcome, Plan, Refusal, Task, staleness
+from beambell.stages.stage import Outcome, Plan, Refusal, Task, plan_units, staleness
 from beambell.store import Layout, Manifest, Partition, Selection, canonical_json
 from beambell.store.manifest import FILE_NAME
 
@@ -76,15 +76,15 @@ def plan(project: Project, selection: Selection) -> Plan[GateWork]:
     """Say which partitions would be judged, and why."""
     deliveries = project.store.under(Layout.DELIVERIES)
     cases, labels = find_cases(project, selection, deliveries), project.store.partitions(Layout.LABELS)
-    stale = _stale(project, cases, labels)
-    tasks = tuple(Task(str(case.partition), reason) for case, reason in stale)
+    verdicts = project.store.partitions(Layout.VERDICTS)
+    judging = plan_units(STAGE, cases, lambda case: _reason(case, verdicts.get(case.partition), labels))
     wrong = PublicLabels(project).wrong(labels)
-    tasks += tuple(Task(Layout.public(partition), why) for partition, why in wrong.items())
-    known = {case.partition for case in cases} - {case.partition for case, _ in stale}
+    tasks = (*judging.tasks, *(Task(Layout.public(partition), why) for partition, why in wrong.items()))
+    known = {case.partition for case in cases} - {case.partition for case in judging.work}
     streams, doubts = _look_at_streams(project, selection, deliveries)
     warnings = (*(f"stream {name} is refused: {why}" for name, why in streams.items()), *doubts)
-    work = GateWork(cases, [case for case, _ in stale], streams, doubts)
-    return Plan(STAGE, tasks, len(known), refused=_refusals(project, known), warnings=warnings, work=work)
+    work = GateWork(cases, judging.work, streams, doubts)
+    return Plan(STAGE, tasks, judging.current, refused=_refusals(project, known), warnings=warnings, work=work)
 
 
 def outer_inputs(project: Project) -> dict[str, Any]:
@@ -262,18 +262,12 @@ def _thresholds(project: Project) -> Thresholds:
     return Thresholds(**project.params.gate.model_dump())
 
 
-def _stale(project: Project, cases: list[Case], labels: Mapping[Partition, Manifest]) -> list[tuple[Case, str]]:
-    """Pick the cases that are to be judged, and say why."""
-    verdicts = project.store.partitions(Layout.VERDICTS)
-    stale = []
-    for case in cases:
-        verdict = verdicts.get(case.partition)
-        reason = staleness(verdict, case.inputs)
-        if not reason and verdict and verdict.facts["passed"] and case.candidate and case.partition not in labels:
-            reason = "its published labels were removed"
-        if reason:
-            stale.append((case, reason))
-    return stale
+def _reason(case: Case, verdict: Manifest | None, labels: Mapping[Partition, Manifest]) -> str | None:
+    """Say why a case is to be judged, if it is."""
+    reason = staleness(verdict, case.inputs)
+    if not reason and verdict and verdict.facts["passed"] and case.candidate and case.partition not in labels:
+        return "its published labels were removed"
+    return reason
 
 
 def _judge(project: Project, cases: list[Case], public: PublicLabels) -> None:

@@ -12,7 +12,8 @@ from beambell.artefacts.members import Member, Members, read_members
 from beambell.artefacts.stored import roles
 from beambell.errors import ArtefactError, BeamBellError
 from beambell.project import Project
-from beambell.stages.merge import NO_DAY, Sums, find_work
+from beambell.stages.merge import find_work
+from beambell.stages.sums import NO_DAY, Sums
 from beambell.state import BudgetedCounts, PatternCounts
 from beambell.state import patterns as packed
 from beambell.store import FileRef, Layout, Manifest, Partition

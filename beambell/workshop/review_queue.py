@@ -28,7 +28,7 @@ from beambell.model import EndModel
 from beambell.project import Project
 from beambell.records.split import uniform
 from beambell.stages.fit import read_feedback
-from beambell.stages.label import Posteriors, entropy, hard_labels
+from beambell.stages.posteriors import Posteriors, entropy, hard_labels
 from beambell.stages.train import load_model
 from beambell.state import FeedbackCounts, PatternCounts
 from beambell.state import patterns as packed

@@ -26,8 +26,8 @@ from beambell.stages.collect import How
 from beambell.stages.feedback import add_event
 from beambell.stages.gold_rows import gold_of
 from beambell.stages.import_answers import import_file
-from beambell.stages.label import UNLABELLED
 from beambell.stages.order import stage_named
+from beambell.stages.posteriors import UNLABELLED
 from beambell.stages.row_index import FOLDER
 from beambell.state import FeedbackCounts
 from beambell.store import Layout, Selection

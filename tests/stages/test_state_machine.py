@@ -31,6 +31,7 @@ from beambell.artefacts.verify import verify
 from beambell.stages import merge
 from beambell.stages.feedback import add_event
 from beambell.stages.order import stage_named
+from beambell.stages.sums import day_of
 from beambell.store import Layout, Manifest, Partition
 
 days = st.integers(0, 25)
@@ -126,7 +127,7 @@ class Schedule(RuleBasedStateMachine):
     @rule(data=st.data())
     def one_is_brought_up_to_date(self, data: st.DataObject) -> None:
         where = data.draw(st.sampled_from(sorted(self.behind)))
-        self.arrives_or_is_replaced(where.stream, (merge.day_of(where) - merge.day_of(partition("x", 0))), 1)
+        self.arrives_or_is_replaced(where.stream, (day_of(where) - day_of(partition("x", 0))), 1)
 
     @precondition(lambda self: self.behind)
     @rule()
@@ -239,11 +240,11 @@ class Schedule(RuleBasedStateMachine):
     def _is_the_sum(self, state: Manifest) -> None:
         """Compare with votes added up row by row, and weights from the definition."""
         ready = {where: seed for where, seed in self.seeds.items() if where not in self.behind}
-        newest = max(map(merge.day_of, ready), default=0)
+        newest = max(map(day_of, ready), default=0)
         counts = read_counts(self.project.store, state)
         expected: Counter[tuple[int, ...]] = Counter()
         for where, seed in ready.items():
-            age = newest - merge.day_of(where)
+            age = newest - day_of(where)
             weight = 1.0
             if self.policy["policy"] == "window":
                 weight = float(age < self.policy["days"])
