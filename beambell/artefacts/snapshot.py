@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from beambell.artefacts.kind import HOMES, Artefact, kind_of, kinds
 from beambell.errors import ArtefactError, BeamBellError
+from beambell.store.backend import Entry
 from beambell.store.layout import Layout
 from beambell.store.manifest import FILE_NAME, HISTORY, Manifest, Store
-from beambell.store.places import Entry
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ from beambell.artefacts.kinds.records import Delivery, Rows
 from beambell.artefacts.kinds.votes import Votes
 from beambell.artefacts.lf_records import record_path
 from beambell.artefacts.snapshot import Snapshot, take_snapshot
+from beambell.store.backend import CHUNK
 from beambell.store.layout import Layout
 from beambell.store.manifest import FILE_NAME, Store
 from beambell.store.partition import Partition
-from beambell.store.places import CHUNK
 
 Severity = Literal["error", "note"]
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from beambell.project import Project
-from beambell.store.places import info_modified, info_stamp
 from beambell.store.reaching import open_file, reach, reaching
 from beambell.store.remembered import Remembered
+from beambell.store.remote import info_modified, info_stamp
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from beambell.errors import ArtefactError
 from beambell.project import Project
 from beambell.store import Layout, Manifest, Partition
-from beambell.store.places import CHUNK, Entry
+from beambell.store.backend import CHUNK, Entry
 from beambell.store.remembered import Remembered
 
 MISSING, BEHIND, WITHDRAWN = "missing", "not the labels that are published", "of labels that were withdrawn"

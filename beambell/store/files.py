@@ -19,9 +19,11 @@ from typing import Any, BinaryIO, ClassVar, TypeVar
 
 from beambell.credentials import WHERE_THEY_BELONG, credentials
 from beambell.errors import ArtefactError, ConfigError, reading_errors, storage_errors
+from beambell.store.backend import Backend, Draft, Entry, Observer
 from beambell.store.layout import Layout
 from beambell.store.lease import Lease
-from beambell.store.places import Draft, Entry, LocalFolder, ObjectStore, Observer, Place
+from beambell.store.local import LocalFolder
+from beambell.store.remote import ObjectStore
 
 SUM_BYTES = 4
 
@@ -114,14 +116,14 @@ class Files:
         self.is_local = "://" not in self.root
         self._lease: Lease | None = None
         self._seen: dict[tuple[str, ...], Any] | None = None
-        self._opened: Place | None = LocalFolder(self.root, Layout.STAGING, self._announce) if self.is_local else None
+        self._opened: Backend | None = LocalFolder(self.root, Layout.STAGING, self._announce) if self.is_local else None
 
     def __repr__(self) -> str:
         return f"Files({self.root!r})"
 
     @property
-    def _place(self) -> Place:
-        """Where the bytes lie; a remote place is reached at first use, for that takes imports."""
+    def _backend(self) -> Backend:
+        """Where the bytes lie; a remote one is reached at first use, for that takes imports."""
         if self._opened is None:
             self._opened = ObjectStore(self.root, self._announce)
         return self._opened
@@ -140,7 +142,7 @@ class Files:
         LockedError
             If another machine still writes then; and by any change in the block once the lease is lost.
         """
-        lock = None if self.is_local else self._place.lock_object(Layout.LEASE)
+        lock = None if self.is_local else self._backend.lock_object(Layout.LEASE)
         if lock is None:
             yield
             return
@@ -194,12 +196,12 @@ class Files:
     @property
     def at_once(self) -> int:
         """How many pieces of work to do side by side, so that not each waits for its own requests: 1 on a disk."""
-        return self._place.at_once
+        return self._backend.at_once
 
     @property
     def lasting_stamps(self) -> bool:
         """Whether a stamp that was seen before, by whatever process, says that the content is the same."""
-        return self._place.lasting_stamps
+        return self._backend.lasting_stamps
 
     def each(self, work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Do something for each item, side by side where requests take a while; yield the results in order.
@@ -242,7 +244,7 @@ class Files:
         """
         try:
             with reading_errors(self.path(name)):
-                return self._place.open(name, size)
+                return self._backend.open(name, size)
         except (FileNotFoundError, NotADirectoryError):
             raise ArtefactError(
                 "this file is missing",
@@ -257,26 +259,26 @@ class Files:
     def _read(self, name: str) -> bytes | None:
         try:
             with reading_errors(self.path(name)):
-                return self._place.read(name)
+                return self._backend.read(name)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def read_many(self, names: Sequence[str]) -> dict[str, bytes]:
         """Read small files whole, at once where that helps; those that are not there are left out."""
         with reading_errors(self.root):
-            return self._place.read_many(names)
+            return self._backend.read_many(names)
 
     def stamp(self, name: str) -> str | None:
         """Something that changes when a local file is replaced; ``None`` where there is no such thing."""
-        return self._place.stamp(name)
+        return self._backend.stamp(name)
 
     def exists(self, name: str) -> bool:
         """Whether a file is there."""
-        return self._place.exists(name)
+        return self._backend.exists(name)
 
     def comes_in_parts(self, size: int) -> bool:
         """Whether of a file of that size, in bytes, only those parts are transferred that are read."""
-        return self._place.comes_in_parts(size)
+        return self._backend.comes_in_parts(size)
 
     def is_folder(self, name: str) -> bool:
         """Whether a local folder has this name; an object store has none."""
@@ -284,18 +286,18 @@ class Files:
 
     def walk(self, folder: str) -> dict[str, Entry]:
         """All files at any depth below a folder, with size and stamp; in order, relative to the root."""
-        return {**self._once(("walk", folder), lambda: self._place.walk(folder))}
+        return {**self._once(("walk", folder), lambda: self._backend.walk(folder))}
 
     def stamps(self, folder: str, file_name: str) -> dict[str, str]:
         """Folders, at any depth below ``folder``, that hold ``file_name``, each with the stamp of that file.
 
         In order, relative to the root. None is looked for below a folder that holds one: artefacts hold no artefacts.
         """
-        return {**self._once(("stamps", folder, file_name), lambda: self._place.stamps(folder, file_name))}
+        return {**self._once(("stamps", folder, file_name), lambda: self._backend.stamps(folder, file_name))}
 
     def list(self, folder: str) -> builtins.list[str]:
         """Names of the files in a folder, sorted; none if there is no folder."""
-        return sorted(self._place.list(folder))
+        return sorted(self._backend.list(folder))
 
     # -- changes ---------------------------------------------------------------------------------------------
 
@@ -332,7 +334,7 @@ class Files:
     def stage(self, name: str, data: bytes) -> None:
         """Write a file below the staging folder; after a crash nobody looks for it, so no disk is waited for."""
         with storage_errors(self.root):
-            self._place.put(f"{Layout.STAGING}/{name}", b"".join((data, _sum(data))))
+            self._backend.put(f"{Layout.STAGING}/{name}", b"".join((data, _sum(data))))
 
     def staged(self, name: str) -> memoryview:
         """Read a staged file.
@@ -356,19 +358,19 @@ class Files:
     def rename(self, name: str, target: str) -> None:
         """Give a file another name; in one step on a disk, as a copy in an object store."""
         with storage_errors(self.root):
-            self._place.rename(name, target)
+            self._backend.rename(name, target)
 
     def remove(self, name: str) -> None:
         """Remove a file, if it is there."""
-        self._place.remove(name)
+        self._backend.remove(name)
 
     def remove_tree(self, folder: str) -> None:
         """Remove a folder and all below it, if it is there."""
-        self._place.remove_tree(folder)
+        self._backend.remove_tree(folder)
 
     @contextmanager
     def _draft(self) -> Iterator[Draft]:
-        with storage_errors(self.root), self._place.draft() as draft:
+        with storage_errors(self.root), self._backend.draft() as draft:
             yield draft
 
 

@@ -10,8 +10,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from beambell.errors import BeamBellError
+from beambell.store.backend import CHUNK
 from beambell.store.layout import Layout
-from beambell.store.places import CHUNK
 
 if TYPE_CHECKING:
     from beambell.store.manifest import Store

@@ -16,15 +16,16 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 from beambell.errors import ArtefactError
+from beambell.store.backend import CHUNK, Entry
 from beambell.store.canonical import canonical_json, digest
 from beambell.store.checked import digest_of
 from beambell.store.files import Files, HashingSink
+from beambell.store.homes import ANYWHERE, Homes
 from beambell.store.layout import Layout
 from beambell.store.partition import Partition
-from beambell.store.places import CHUNK, Entry
 from beambell.store.remembered import Remembered
 
 FILE_NAME = Layout.MANIFEST
@@ -34,32 +35,6 @@ HISTORY = Layout.HISTORY
 
 _ID_LINE = re.compile(rb'\n  "id": "([0-9a-f]{64})",')
 """The id as `Manifest.to_bytes` spells it: of all keys named so, it alone is indented by two spaces."""
-
-
-class Homes(Protocol):
-    """What a store asks of those who know the kinds of artefact: here are bytes, manifests and paths alone."""
-
-    def check(self, folder: str, manifest: Manifest, where: str) -> None:
-        """Raise `ArtefactError` for a manifest that lies in a folder where it does not belong."""
-        ...
-
-    def how_to_mend(self, where: str) -> str:
-        """Say what makes a damaged file good again, given its name below the data root."""
-        ...
-
-
-class Anywhere:
-    """Homes of a store whose kinds nobody knows: every manifest belongs where it lies."""
-
-    def check(self, folder: str, manifest: Manifest, where: str) -> None:
-        """Take any manifest."""
-
-    def how_to_mend(self, where: str) -> str:
-        """Say what helps with any kind."""
-        return f"remove {where}, and run the stage again that makes it"
-
-
-ANYWHERE = Anywhere()
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from beambell.artefacts.gc import find_garbage, remove_garbage
 from beambell.artefacts.verify import verify
 from beambell.stages.aggregate import plan as plan_aggregate
 from beambell.stages.order import STAGES
-from beambell.store import Files, Layout, Manifest, Partition, Store, places
+from beambell.store import Files, Layout, Manifest, Partition, Store
+from beambell.store import remote as backend
 from beambell.store.tables import ROW_GROUP_ROWS, read_rows, write_table
 
 LFS = """
@@ -187,8 +188,8 @@ def test_of_a_large_file_little_more_is_read_than_is_asked_for(s3, root, monkeyp
     noise = np.random.default_rng(0).bytes(8 * 4 * ROW_GROUP_ROWS)
     table = pa.table({name: np.frombuffer(noise, np.int64) for name in ("a", "b", "c")})
     ref = write_table(store, "rows", "rows", table)
-    monkeypatch.setattr(places, "WHOLE", 0)
-    monkeypatch.setattr(places, "READ_AHEAD", 1 << 17)
+    monkeypatch.setattr(backend, "WHOLE", 0)
+    monkeypatch.setattr(backend, "READ_AHEAD", 1 << 17)
     requests = count_requests(monkeypatch)
     read = read_rows(store, "rows", ref, ROW_GROUP_ROWS, 2 * ROW_GROUP_ROWS, ["a", "b"])
     assert read.equals(table.slice(ROW_GROUP_ROWS, ROW_GROUP_ROWS).select(["a", "b"]))

@@ -13,7 +13,7 @@ from beambell.stages.order import stage_named
 from beambell.stages.votes_index import read_votes
 from beambell.state import read_members
 from beambell.store import Layout
-from beambell.store.places import LocalFolder
+from beambell.store.local import LocalFolder
 
 LONG = 130
 

@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from beambell.store import Files
-from beambell.store.places import AT_ONCE
+from beambell.store.remote import AT_ONCE
 
 
 def remote() -> Files:
