@@ -1,4 +1,4 @@
-"""A stage that is added: a module, and its declaration in the order; all else follows."""
+"""A stage that is added: a module, its declaration in the order and its kind of artefact; all else follows."""
 
 from __future__ import annotations
 
@@ -48,6 +48,17 @@ def run(project, plan):
     return Outcome("sizes", len(plan.work), plan.current)
 '''
 
+KIND = """
+from beambell.artefacts.kind import Artefact, Reference
+from beambell.store.layout import Layout
+
+
+class Size(Artefact):
+    KIND, FOLDER, TITLE = "sizes", "sizes", "size"
+    SENTENCE = "Number of rows of a partition."
+    REFERENCES = (Reference("rows", Layout.PARTITIONS),)
+"""
+
 DECLARATION = """    Stage(
         "sizes",
         "Count the rows of each partition.",
@@ -68,6 +79,7 @@ def command(tmp_path_factory):
         shutil.copytree(REPOSITORY / package, code / package, ignore=shutil.ignore_patterns("__pycache__"))
     stages = code / "beambell" / "stages"
     (stages / "sizes.py").write_text(MODULE)
+    (code / "beambell" / "artefacts" / "kinds" / "sizes.py").write_text(KIND)
     order = (stages / "order.py").read_text()
     place = '    Stage(\n        "aggregate",\n'
     assert order.count(place) == 1
@@ -107,6 +119,16 @@ def test_it_has_a_command_with_a_sentence(command):
     document = json.loads(command("sizes", "--stream", "comments", "--json"))
     assert document["stage"] == "sizes"
     assert document["done"] == 0
+
+
+def test_its_artefacts_are_verified_and_have_a_lineage(command):
+    command("run")
+    assert json.loads(command("verify", "--deep", "--json"))["ok"]
+    assert not [name for name in json.loads(command("gc", "--dry-run", "--json"))["files"] if "sizes" in name]
+    (first, *_) = sorted((command.project / "data" / "sizes").rglob("manifest.json"))
+    found = command("lineage", json.loads(first.read_text())["id"])
+    assert "size" in found
+    assert "partition" in found
 
 
 def test_dvc_has_it(command):

@@ -7,7 +7,9 @@ from collections import Counter
 from contextlib import suppress
 
 from beambell import Project
+from beambell.artefacts.kind import kinds
 from beambell.cli import main
+from beambell.stages.dvc import in_order_of_dvc
 from beambell.stages.order import STAGES
 from tests.projects import small_project
 
@@ -28,6 +30,13 @@ def test_no_stage_is_planned_twice(tmp_path, monkeypatch):
         with suppress(SystemExit):  # the gate may say no
             main(["run", "--project", str(folder)])
         assert planned == {stage.name: 1 for stage in STAGES}
+
+
+def test_every_kind_of_artefact_is_written_by_one_stage():
+    written = Counter(folder for stage in in_order_of_dvc() for folder in stage.writes)
+    inner = {folder for folder in kinds() if folder.rpartition("/")[0] in written}  # lies in its kind's folder
+    assert set(written) == {*kinds()} - inner | {"lfs", "labels"}  # what has no manifest
+    assert set(written.values()) == {1}
 
 
 def test_a_stage_does_what_was_planned(tmp_path):
