@@ -21,6 +21,7 @@ import pyarrow as pa
 from beam_jobs.main import main
 from beam_jobs.pipeline import ProjectFn, Spread, counters, new_pipeline, run_pipeline
 from beam_jobs.shards import Shard, ahead, read_shards, row_items, stage_shard
+from beambell.artefacts.kinds.votes import Votes
 from beambell.errors import CatalogueError
 from beambell.labeling import LabelingFunction, StatefulFunction
 from beambell.labeling.apart import Voters
@@ -355,9 +356,9 @@ class PublishVotes(ProjectFn):
         letters = pa.concat_tables([DEAD_LETTERS_SCHEMA.empty_table(), *voted.letters])
         manifest = publish_votes(self.project, work, sealed.ref, counts, letters)
         ran = _names_that_ran(work)
-        for lf in manifest.facts["lfs"]:
-            if lf["name"] in ran:
-                self.count(VOTES, lf["name"], lf["votes"])
+        for lf in Votes.of(manifest).lfs:
+            if lf.name in ran:
+                self.count(VOTES, lf.name, lf.votes)
 
 
 def _side_by_side(*parts: Iterable[pa.Table]) -> Iterator[pa.Table]:

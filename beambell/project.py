@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import pyarrow as pa
 
 from beambell.artefacts.kind import HOMES
+from beambell.artefacts.kinds.labels import LabelModel as FittedLabelModel
+from beambell.artefacts.kinds.votes import Votes
 from beambell.config import Params, load_params
 from beambell.errors import ConfigError, UsageError
 from beambell.labeling.apart import Voters
@@ -176,9 +178,10 @@ class Project:
     def votes(self, stream: str, dt: str, form: Form = "pandas") -> pd.DataFrame | pa.Table:
         """Votes of a partition: ``id``, then one int8 column per LF, -1 where it abstained."""
         manifest, table = self._read(Layout.VOTES, "votes", stream, dt)
-        lfs = [entry["name"] for entry in manifest.facts["lfs"]]
+        cast = Votes.of(manifest)
+        lfs = list(cast.fingerprints)
         codes = packed.from_arrow(table["pattern"])
-        L = packed.unpack(codes, len(lfs), manifest.facts["cardinality"])
+        L = packed.unpack(codes, len(lfs), cast.cardinality)
         columns = {"id": table["id"]} | {name: pa.array(L[:, j]) for j, name in enumerate(lfs)}
         return _as(form, pa.table(columns))
 
@@ -234,8 +237,9 @@ class Project:
         manifest = self.store.require(Layout.LABEL_MODEL, "run `beambell fit`")
         config, params = (self.store.get(Layout.LABEL_MODEL, manifest.files[role]) for role in ("config", "params"))
         where = self.store.files.path(Layout.LABEL_MODEL)
-        self.register_label_models(manifest.facts["kind"])
-        return label_model.restore(manifest.facts["kind"], json.loads(config), unpack_arrays(params, where))
+        kind = FittedLabelModel.of(manifest).kind
+        self.register_label_models(kind)
+        return label_model.restore(kind, json.loads(config), unpack_arrays(params, where))
 
     def register_label_models(self, kind: str) -> None:
         """Import the modules of ``lfs.modules``, if that kind of label model is not known yet: it may be there."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
+from beambell.artefacts.kinds.records import Delivery, Rows
 from beambell.store.manifest import Manifest
 from beambell.store.partition import Partition
 
@@ -52,22 +54,16 @@ class Difference:
 
 def made_from(partition: Manifest) -> dict[str, Source]:
     """Raw files that a partition has records of, by name."""
-    sources, inputs = partition.facts.get("sources", {}), partition.inputs
+    sources, inputs = Rows.of(partition).sources, partition.inputs
     return {name: Source(inputs.get(name, ""), sources.get(name, 0)) for name in sorted({*sources, *inputs})}
-
-
-def is_withdrawn(delivery: Manifest) -> bool:
-    """Whether a person took a raw file out."""
-    return bool(delivery.facts.get("withdrawn"))
 
 
 def on_record(deliveries: Iterable[Manifest]) -> dict[Partition, dict[str, Source]]:
     """What partitions should have of the raw files on record, by partition and name of the file."""
     found: defaultdict[Partition, dict[str, Source]] = defaultdict(dict)
-    for delivery in deliveries:
-        facts = delivery.facts
-        for dt, records in facts["partitions"].items():
-            found[Partition(facts["stream"], dt)][facts["file"]] = Source(delivery.inputs["file"], records)
+    for delivery in map(Delivery.of, deliveries):
+        for dt, records in delivery.partitions.items():
+            found[Partition(delivery.stream, dt)][delivery.file] = Source(delivery.sha256, records)
     return dict(found)
 
 
@@ -75,8 +71,7 @@ def differences(deliveries: Iterable[Manifest], partitions: Mapping[Partition, M
     """Compare partitions with the deliveries on record, file by file."""
     deliveries = list(deliveries)
     expected = on_record(deliveries)
-    withdrawn = {(d.facts["stream"], d.facts["file"]) for d in deliveries if is_withdrawn(d)}
-    known = {(d.facts["stream"], d.facts["file"]) for d in deliveries}
+    known = {(d.stream, d.file): d.is_withdrawn for d in map(Delivery.of, deliveries)}
     for partition in sorted({*expected, *partitions}):
         wanted = expected.get(partition, {})
         had = made_from(partitions[partition]) if partition in partitions else {}
@@ -85,7 +80,7 @@ def differences(deliveries: Iterable[Manifest], partitions: Mapping[Partition, M
                 continue
             if file not in had:
                 yield Difference(partition, file, f"lacks the records of {file}, which are on record", lacking=True)
-            elif (partition.stream, file) in withdrawn:
+            elif known.get((partition.stream, file)):
                 yield Difference(partition, file, f"has records of {file}, which was withdrawn", lacking=False)
             elif (partition.stream, file) not in known:
                 yield Difference(partition, file, f"has records of {file}, which is not on record", lacking=False)
@@ -102,13 +97,12 @@ def balance(deliveries: Iterable[Manifest], partitions: Iterable[Manifest]) -> d
         ``records`` in; ``rows`` out, ``duplicates`` and ``quarantined`` records; ``unexplained``, the difference,
         which is 0.
     """
-    delivered = [manifest.facts for manifest in deliveries]
-    made = [manifest.facts for manifest in partitions]
+    delivered, made = [Delivery.of(manifest) for manifest in deliveries], [Rows.of(manifest) for manifest in partitions]
     books = {
-        "records": sum(facts["records"] for facts in delivered),
-        "rows": sum(facts["rows"] for facts in made),
-        "duplicates": sum(facts["duplicates"] for facts in made),
-        "quarantined": sum(facts["quarantined"] for facts in delivered),
+        "records": sum(one.records for one in delivered),
+        "rows": sum(one.rows for one in made),
+        "duplicates": sum(one.duplicates for one in made),
+        "quarantined": sum(one.quarantined for one in delivered),
     }
     return books | {"unexplained": books["records"] - books["rows"] - books["duplicates"] - books["quarantined"]}
 
@@ -121,15 +115,16 @@ def out_of_balance(deliveries: Iterable[Manifest], partitions: Mapping[Partition
     dict
         What is wrong, for people, by the stream's or the partition's name.
     """
-    deliveries = list(deliveries)
+    deliveries = sorted(deliveries, key=lambda one: Delivery.of(one).stream)
     found = {
-        str(partition): f"{manifest.facts['rows']} rows of {manifest.facts['records']} records"
-        for partition, manifest in partitions.items()
-        if manifest.facts["duplicates"] < 0
+        str(partition): f"{rows.rows} rows of {rows.records} records"
+        for partition, rows in ((partition, Rows.of(manifest)) for partition, manifest in partitions.items())
+        if rows.duplicates < 0
     }
-    for stream in sorted({d.facts["stream"] for d in deliveries} | {partition.stream for partition in partitions}):
+    by_stream = {stream: [*those] for stream, those in groupby(deliveries, lambda one: Delivery.of(one).stream)}
+    for stream in sorted({*by_stream, *(partition.stream for partition in partitions)}):
         books = balance(
-            [d for d in deliveries if d.facts["stream"] == stream],
+            by_stream.get(stream, []),
             [manifest for partition, manifest in partitions.items() if partition.stream == stream],
         )
         if books["unexplained"]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from beambell.artefacts.kinds.labels import Candidates, LabelModel
+from beambell.artefacts.kinds.votes import Votes
 from beambell.store import Layout, Manifest, Partition, Store
 
 FACT = "lfs"
@@ -17,19 +19,19 @@ def contributors(store: Store, partition: Partition, labels: Manifest) -> dict[s
     Labels say so themselves, but for those of before they did. Of these, the votes tell as long as they are the same;
     then it is ``None``.
     """
-    if FACT in labels.facts:
-        return dict(labels.facts[FACT])
+    if (own := Candidates.of(labels).lfs) is not None:
+        return dict(own)
     votes = store.read(Layout.of(Layout.VOTES, partition))
     model = store.past(Layout.LABEL_MODEL, labels.inputs["label_model"])
     if votes is None or model is None or votes.files["votes"].sha256 != labels.inputs["votes"]:
         return None
     # The same votes may have been cast by other functions since; the label model was fitted to those of then.
-    return heard(votes, model.facts["lfs"]) if votes.inputs["lfs"] == model.inputs["lfs"] else None
+    return heard(votes, LabelModel.of(model).lfs) if votes.inputs["lfs"] == model.inputs["lfs"] else None
 
 
-def heard(votes: Manifest, names: list[str]) -> dict[str, str]:
+def heard(votes: Manifest, names: Sequence[str]) -> dict[str, str]:
     """Fingerprints of those labeling functions, of all that voted, that a label model listens to."""
-    return {lf["name"]: lf["fingerprint"] for lf in votes.facts["lfs"] if lf["name"] in set(names)}
+    return {name: fingerprint for name, fingerprint in Votes.of(votes).fingerprints.items() if name in names}
 
 
 def sum_up(store: Store, labels: Mapping[Partition, Manifest | None]) -> dict[str, Any]:

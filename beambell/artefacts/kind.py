@@ -108,6 +108,18 @@ class Artefact:
         """Read a manifest as one of this kind, wherever it lies."""
         return cls(manifest)
 
+    @classmethod
+    def each(cls, store: Store) -> dict[Partition, Self]:
+        """Read all that are published of this kind, by partition, in order."""
+        return {partition: cls(manifest) for partition, manifest in store.partitions(cls.FOLDER).items()}
+
+    @classmethod
+    def read(cls, store: Store, partition: Partition | None = None) -> Self | None:
+        """Read the one that is published, for a partition or for the project; ``None`` if there is none."""
+        folder = cls.FOLDER if partition is None else Layout.of(cls.FOLDER, partition)
+        manifest = store.read(folder)
+        return cls(manifest, folder) if manifest else None
+
     @property
     def family(self) -> str:
         """Folder of its kind: ``votes`` and ``candidates`` differ, though manifests of labels lie in two."""

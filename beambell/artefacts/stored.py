@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from beambell.artefacts.kinds.votes import State
 from beambell.errors import UsageError
 from beambell.state.budget import BudgetedCounts
 from beambell.store import FileRef, Layout, Manifest, Store, canonical_json
@@ -54,7 +55,7 @@ def read_counts(store: Store, state: Manifest, stream: str | None = None) -> Bud
     if marginals in state.files:
         data = store.get(Layout.STATE, state.files[marginals])
         values = unpack_arrays(data, store.files.path(Layout.STATE))["values"]
-    return BudgetedCounts.from_table(table, state.facts["policy"]["max_patterns"], values)
+    return BudgetedCounts.from_table(table, State.of(state).policy["max_patterns"], values)
 
 
 def sampled_share(facts: Mapping[str, Any]) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beambell import label_model
+from beambell.artefacts.kinds.labels import LabelModel
 from beambell.cli.text import make_table
 from beambell.model.evaluation import evaluate
 from beambell.project import Project
@@ -73,11 +74,12 @@ def show_effect(project: Project, gold: Gold) -> FeedbackEffect:
     gold
         Gives the true class of rows.
     """
-    params, facts = project.params.label_model, project.store.require(Layout.LABEL_MODEL, "run `beambell fit`").facts
-    counts = project.state().restrict(facts["lfs"])
+    params = project.params.label_model
+    lfs = LabelModel.of(project.store.require(Layout.LABEL_MODEL, "run `beambell fit`")).lfs
+    counts = project.state().restrict(lfs)
     untaught = label_model.create(params.kind, **params.options).fit(counts)
     parts = [
-        _compare(project, partition, untaught, facts["lfs"], gold)
+        _compare(project, partition, untaught, lfs, gold)
         for partition in project.store.partitions(Layout.LABELS)
         if partition.stream in project.params.streams
     ]
@@ -93,7 +95,7 @@ def show_effect(project: Project, gold: Gold) -> FeedbackEffect:
 
 
 def _compare(
-    project: Project, partition: Partition, untaught: label_model.LabelModel, lfs: list[str], gold: Gold
+    project: Project, partition: Partition, untaught: label_model.LabelModel, lfs: Sequence[str], gold: Gold
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], Floats, Floats]:
     """True class, whether reviewed, and probabilities before and after, of rows whose class is known."""
     rows, labels, votes = (

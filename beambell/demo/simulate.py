@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 
+from beambell.artefacts.kinds.records import Rows
 from beambell.demo.reviewers import review
 from beambell.feedback.imported import Imported
 from beambell.project import Project
@@ -36,7 +37,7 @@ def simulate_reviews(project: Project, rows: int = ROWS) -> Imported:
 
 def _rows(project: Project, n: int) -> Iterator[tuple[str, str, int, float]]:
     truth, parts = gold_of(project), draw(project, project.select(), n)
-    everything = sum(manifest.facts["rows"] for manifest in project.store.partitions("partitions").values())
+    everything = sum(rows.rows for rows in Rows.each(project.store).values())
     for part in parts:
         y = truth(part)
         ids = part.rows["id"].to_pylist()

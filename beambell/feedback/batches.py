@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from beambell.artefacts.kinds.feedback import Batch
 from beambell.config.formats import FORMAT
 from beambell.feedback.events import EVENTS_SCHEMA, CheckedEvents, CountedBy
 from beambell.records.schema import QUARANTINE_SCHEMA, Reject, quarantine_table, readable
@@ -33,13 +34,13 @@ def read_batches(store: Store) -> dict[str, Manifest]:
     batches = store.under(Layout.FEEDBACK_BATCHES)
     anew = {batch_folder(before) for batch in batches.values() for before in _read_before(batch.inputs)}
     last: dict[str, int] = {}
-    for batch in batches.values():
-        if asked := batch.facts.get("asked"):
-            last[asked] = max(last.get(asked, 0), batch.facts["turn"])
+    for batch in map(Batch.of, batches.values()):
+        if batch.asked:
+            last[batch.asked] = max(last.get(batch.asked, 0), batch.turn or 0)
     return {
         folder: batch
         for folder, batch in batches.items()
-        if folder not in anew and batch.facts.get("turn") == last.get(batch.facts.get("asked", ""))
+        if folder not in anew and Batch.of(batch).turn == last.get(Batch.of(batch).asked)
     }
 
 
@@ -61,10 +62,10 @@ def take_turn(store: Store, turns: Mapping[str, Manifest], inputs: Mapping[str, 
         The batch that counted before and does not any more, if there is one.
     """
     mine = batch_folder(inputs)
-    last = max(turns, key=lambda folder: int(turns[folder].facts["turn"]), default=None)
+    last = max(turns, key=lambda folder: Batch.of(turns[folder]).turn or 0, default=None)
     if last is None:
         return 1, []
-    turn = int(turns[last].facts["turn"])
+    turn = Batch.of(turns[last]).turn or 0
     if last == mine:
         return turn, []
     if mine in turns:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.artefacts.kinds.feedback import Consensus
 from beambell.feedback.events import Verdict
 from beambell.state import FeedbackCounts
 from beambell.state import patterns as packing
@@ -45,7 +46,7 @@ class Reviewed:
 
 def reviewed_in(manifest: Manifest | None, partition: Partition) -> Reviewed | None:
     """Find the reviewed rows of a partition, if it has any."""
-    entry = manifest.facts["partitions"].get(str(partition)) if manifest else None
+    entry = Consensus.of(manifest).partitions.get(str(partition)) if manifest else None
     return Reviewed(*entry) if entry else None
 
 

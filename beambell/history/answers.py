@@ -12,6 +12,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.artefacts.kinds import history as kinds
 from beambell.store import Layout, Partition, Store
 from beambell.store.tables import hash_columns, read_rows, spans
 
@@ -56,8 +57,8 @@ class Answers:
         return said["answer"].take(at).combine_chunks()
 
     def _place(self, partition: Partition) -> tuple[int, int, str] | None:
-        place = self._manifest.facts["partitions"].get(str(partition)) if self._manifest else None
-        return tuple(place) if place else None
+        place = kinds.Answers.of(self._manifest).partitions.get(str(partition)) if self._manifest else None
+        return (place[0], place[1], place[2]) if place else None
 
 
 def places(answers: pa.Table) -> dict[str, tuple[int, int, str]]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from beambell.artefacts.kinds.models import Decision as Kind
 from beambell.project import Project
 from beambell.registry.versions import ModelVersion, find_version, versions
 from beambell.store import Layout, Manifest
@@ -88,8 +89,9 @@ def standing(made: Iterable[Decision]) -> Decision | None:
 
 def last_by_policy(project: Project, model: str, version: str) -> Manifest | None:
     """Find what the policy decided last about a version; its inputs say from what."""
-    found = [m for _, m in _manifests(project, model) if m.facts["by"] is None and m.facts["version"] == version]
-    return found[-1] if found else None
+    found = [Kind.of(manifest) for _, manifest in _manifests(project, model)]
+    mine = [one.manifest for one in found if one.by is None and one.version == version]
+    return mine[-1] if mine else None
 
 
 def what_holds(made: Iterable[Decision]) -> str | None:

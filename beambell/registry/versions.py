@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from beambell.artefacts.contributors import sum_up
+from beambell.artefacts.kinds.labels import LabelModel
+from beambell.artefacts.kinds.models import EndModel, Evaluation, Version
 from beambell.config import NAME_PATTERN
 from beambell.config.formats import has_other_format, with_format
 from beambell.errors import RegistryError, UsageError
@@ -43,8 +45,12 @@ class ModelVersion:
     @property
     def metrics(self) -> Mapping[str, Any]:
         """Metrics it was registered with."""
-        metrics: Mapping[str, Any] = self.manifest.facts["metrics"]
-        return metrics
+        return Version.of(self.manifest).metrics
+
+    @property
+    def lineage(self) -> Mapping[str, Any]:
+        """All that it was made from, by kind."""
+        return Version.of(self.manifest).lineage
 
 
 def versions(project: Project, model: str | None = None) -> list[ModelVersion]:
@@ -108,7 +114,7 @@ def register(project: Project, model: Manifest, evaluation: Manifest | None) -> 
     evaluation
         Manifest of its evaluation, if there is gold to measure it on.
     """
-    name = model.facts["name"]
+    name = EndModel.of(model).model
     known = versions(project, name)
     inputs = with_format("register", {"end_model": model.id} | ({"evaluation": evaluation.id} if evaluation else {}))
     if known and holds(known[-1], model):
@@ -123,7 +129,7 @@ def register(project: Project, model: Manifest, evaluation: Manifest | None) -> 
     facts = {
         "name": name,
         "version": number,
-        "metrics": evaluation.facts["metrics"] if evaluation else {},
+        "metrics": Evaluation.of(evaluation).metrics if evaluation else {},
         "lineage": lineage(project, model),
     }
     manifest = project.store.publish(folder, Manifest("model_version", files, inputs, facts))
@@ -143,15 +149,16 @@ def lineage(project: Project, model: Manifest) -> dict[str, Any]:
     are still published.
     """
     label_models = {}
-    for manifest_id in model.facts["label_models"]:
+    trained = EndModel.of(model)
+    for manifest_id in trained.label_models:
         past = project.store.past(Layout.LABEL_MODEL, manifest_id)
-        label_models[manifest_id] = {"kind": past.facts["kind"], **past.inputs} if past else {}
+        label_models[manifest_id] = {"kind": LabelModel.of(past).kind, **past.inputs} if past else {}
     said = model.facts
     if "unknown_lfs" not in said:
         said = sum_up(project.store, {p: _labels(project, p, id_) for p, id_ in _partitions(model)})
     return {
-        "labels": dict(model.facts["labels"]),
-        "rows": dict(model.facts["sources"]),
+        "labels": dict(trained.labels),
+        "rows": dict(trained.sources),
         "label_models": label_models,
         **{name: said[name] for name in ("lfs", "earlier_lfs", "unknown_lfs")},
         **{name: said[name] for name in ("votes", "feedback") if name in said},
@@ -160,7 +167,7 @@ def lineage(project: Project, model: Manifest) -> dict[str, Any]:
 
 
 def _partitions(model: Manifest) -> list[tuple[Partition, str]]:
-    return [(Partition(*key.split("/")), manifest_id) for key, manifest_id in model.facts["labels"].items()]
+    return [(Partition(*key.split("/")), manifest_id) for key, manifest_id in EndModel.of(model).labels.items()]
 
 
 def _labels(project: Project, partition: Partition, manifest_id: str) -> Manifest | None:

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from beambell.artefacts import books
-from beambell.artefacts.books import Difference, is_withdrawn, made_from
+from beambell.artefacts.books import Difference, made_from
+from beambell.artefacts.kinds.records import Delivery
 from beambell.config.formats import FORMAT_CHANGED, has_other_format
 from beambell.errors import ArtefactError, BeamBellError, InputError
 from beambell.project import Project
@@ -223,8 +224,8 @@ class _Search:
         if before is None:
             return "new file"
         if before.inputs["file"] != file.sha256:
-            return "file changed" + (" since it was withdrawn" if is_withdrawn(before) else "")
-        if is_withdrawn(before):
+            return "file changed" + (" since it was withdrawn" if Delivery.of(before).is_withdrawn else "")
+        if Delivery.of(before).is_withdrawn:
             return None
         changed = self._what_changed(before, file)
         return "a partition lacks its records" if is_lacking and not changed else changed
@@ -248,7 +249,7 @@ class _Search:
     def _is_gone(self, name: str, record: Manifest) -> bool:
         delivery = record.facts["delivery"]
         is_selected = delivery is None or self.selection.has_dt(delivery)
-        return name not in self.there and is_selected and not is_withdrawn(record)
+        return name not in self.there and is_selected and not Delivery.of(record).is_withdrawn
 
     def _is_kept(self, record: Manifest) -> bool:
         """Whether the rows of a file that is gone stay.
@@ -266,7 +267,7 @@ class _Search:
         InputError
             If it looks like that.
         """
-        held = {name for name, record in self.known.items() if not is_withdrawn(record)}
+        held = {name for name, record in self.known.items() if not Delivery.of(record).is_withdrawn}
         if not gone or len(held) < FEWEST_LOST or held & self.there:
             return
         arrived = {file.sha256 for name in self.there if (file := self.raw.get(self.stream, name))}
@@ -293,7 +294,9 @@ class _Search:
     def _lingers(self, record: Manifest) -> bool:
         """Whether a person took a file out whose rows are still there."""
         name = record.facts["file"]
-        return is_withdrawn(record) and any(name in made_from(manifest) for manifest in self.partitions.values())
+        return Delivery.of(record).is_withdrawn and any(
+            name in made_from(manifest) for manifest in self.partitions.values()
+        )
 
     # -- partitions ----------------------------------------------------------------------------------------------
 
@@ -333,7 +336,7 @@ class _Search:
             had = made_from(self.partitions[partition]) if partition in self.partitions else {}
             for name in sorted({*expected.get(partition, {}), *had} - files.keys()):
                 record, file = self.known.get(name), self.raw.get(self.stream, name)
-                if record and is_withdrawn(record) and (not file or file.sha256 == record.inputs["file"]):
+                if record and Delivery.of(record).is_withdrawn and (not file or file.sha256 == record.inputs["file"]):
                     continue
                 if file:
                     files[name] = file
@@ -358,7 +361,7 @@ class _Search:
         return record.inputs.get("schema") != schema_digest(self.project.params.streams[self.stream])
 
     def _notes(self) -> tuple[str, ...]:
-        out = sorted(name for name, record in self.known.items() if is_withdrawn(record))
+        out = sorted(name for name, record in self.known.items() if Delivery.of(record).is_withdrawn)
         if not out:
             return ()
         return (f"withdrawn from stream {self.stream}, until beambell ingest --restore FILE: {some_of(out)}",)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from beambell.artefacts.books import is_withdrawn
+from beambell.artefacts.kinds.records import Delivery
 from beambell.project import Project
 from beambell.records import Code
 from beambell.stages.raw_files import name_pattern
@@ -92,7 +92,7 @@ def find_losses(project: Project, deliveries: Iterable[Manifest]) -> Losses:
     found = Losses({}, {}, dict.fromkeys(project.params.streams, 0))
     for delivery in deliveries:
         stream = delivery.facts["stream"]
-        if stream not in found.bytes or is_withdrawn(delivery):
+        if stream not in found.bytes or Delivery.of(delivery).is_withdrawn:
             continue
         found.bytes[stream] += delivery.facts.get("bytes", 0)
         home, first = _home(delivery), project.params.streams[stream].first

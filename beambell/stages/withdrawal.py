@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from beambell.artefacts.books import is_withdrawn
+from beambell.artefacts.kinds.records import Delivery
 from beambell.errors import UsageError
 from beambell.project import Project
 from beambell.stages.deliveries import Key, forget_delivery, read_deliveries, withdraw_delivery
@@ -42,7 +42,7 @@ class Wishes:
         self._raw = RawFiles(project, streams)
         self._raw.check_reached()
         there = {(stream, name) for stream in streams for name in self._raw.names(stream)}
-        out = {key for key, record in self._known.items() if is_withdrawn(record)}
+        out = {key for key, record in self._known.items() if Delivery.of(record).is_withdrawn}
         self._withdraw = _match(project, withdraw, there | self._known.keys(), "--withdraw", "there is no raw file")
         self._restore = _match(project, restore, out, "--restore", "no raw file was withdrawn that is called")
 

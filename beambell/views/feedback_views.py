@@ -10,6 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.artefacts.kinds.feedback import Batch, Consensus
+from beambell.artefacts.kinds.labels import LabelModel
 from beambell.feedback.batches import read_batches, read_quarantine
 from beambell.feedback.stored import with_excluded
 from beambell.model.evaluation import wilson_interval
@@ -183,12 +185,12 @@ def show_feedback(project: Project, stale: str | None = None) -> FeedbackView:
     batches, manifest = read_batches(store), store.read(Layout.FEEDBACK)
     rejects = read_quarantine(store, batches)
     reviewed = ReviewedRows.read(project, manifest) if manifest else None
-    facts = manifest.facts if manifest else {}
+    figures = Consensus.of(manifest).figures if manifest else {}
     labels, covered = reviewed.labels() if reviewed else (None, None)
     return FeedbackView(
         batches=len(batches),
-        quarantined=sum(batch.facts["quarantined"] for batch in batches.values()),
-        **{name: facts.get(name, 0) for name in _FIGURES},
+        quarantined=sum(Batch.of(batch).quarantined for batch in batches.values()),
+        **{name: figures.get(name, 0) for name in _FIGURES},
         fit=reviewed.counted("fit") if reviewed else 0,
         evaluate=reviewed.counted("evaluate") if reviewed else 0,
         reviewers=_reviewers(project, manifest) if manifest else (),
@@ -242,7 +244,8 @@ class ReviewedRows:
     def read(cls, project: Project, manifest: Manifest) -> ReviewedRows:
         """Read them."""
         rows = with_excluded(read_table(project.store, Layout.FEEDBACK, manifest.files["rows"]))
-        lfs, classes = manifest.facts["lfs"], manifest.facts["classes"]
+        consensus = Consensus.of(manifest)
+        lfs, classes = consensus.lfs, consensus.classes
         known = rows["pattern"].is_valid().to_numpy()
         L = np.full((rows.num_rows, len(lfs)), ABSTAIN, np.int8)
         L[known] = packed.unpack(packed.from_arrow(rows["pattern"].drop_null()), len(lfs), len(classes))
@@ -279,7 +282,7 @@ class ReviewedRows:
 
     def lfs(self) -> tuple[LFPrecision, ...]:
         """Precision of every labeling function, the least precise first."""
-        found = [self.precision(name, self.L[:, j]) for j, name in enumerate(self.manifest.facts["lfs"])]
+        found = [self.precision(name, self.L[:, j]) for j, name in enumerate(self._names)]
         return tuple(sorted(found, key=lambda one: (one.precision.share if one.precision else 2.0, one.name)))
 
     def precision(self, name: str, votes: npt.NDArray[np.int8]) -> LFPrecision:
@@ -290,7 +293,7 @@ class ReviewedRows:
         votes
             Its votes on these rows, [n]. What people said of its vote counts where that is the vote it has now.
         """
-        stored = self.L[:, self.manifest.facts["lfs"].index(name)] if name in self.manifest.facts["lfs"] else None
+        stored = self.L[:, self._names.index(name)] if name in self._names else None
         voted = votes != ABSTAIN
         labelled = voted & (self.y >= 0)
         said = self.verdicts(name)
@@ -304,14 +307,20 @@ class ReviewedRows:
         """Accuracy of the label model on covered rows that only measure; and how many of those are covered."""
         measures = self.known & (self.y >= 0) & self.rows["evaluate"].to_numpy()
         model = self.project.store.read(Layout.LABEL_MODEL)
-        if model is None or not measures.any() or not set(model.facts["lfs"]) <= set(self.manifest.facts["lfs"]):
+        names = LabelModel.of(model).lfs if model else ()
+        if model is None or not measures.any() or not set(names) <= set(self._names):
             return None, None
-        heard = self.L[:, [self.manifest.facts["lfs"].index(name) for name in model.facts["lfs"]]]
+        heard = self.L[:, [self._names.index(name) for name in names]]
         covered = measures & (heard >= 0).any(axis=1)
         proba = self.project.label_model().predict_proba(heard[covered])
         best = proba >= proba.max(axis=1, keepdims=True, initial=0.0) - _TIE
         right = best[np.arange(len(best)), self.y[covered]] / best.sum(axis=1)
         return Share.of(right, self._probability()[covered]), float(covered.sum() / measures.sum())
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """Names of the labeling functions, in the order of the columns of ``L``."""
+        return Consensus.of(self.manifest).lfs
 
     def _probability(self) -> Floats:
         return np.asarray(pc.fill_null(self.rows["probability"], np.nan).to_numpy(), np.float64)

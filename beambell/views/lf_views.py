@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from beambell.artefacts.kinds.votes import Votes
 from beambell.errors import ArtefactError
 from beambell.project import Project
 from beambell.state import PatternCounts
@@ -136,10 +137,10 @@ def show_lf(project: Project, name: str) -> LFDetail:
     lf = catalogue[name]
     fingerprint = catalogue.fingerprints[name]
     applied = [
-        (manifest.facts["rows"], entry)
-        for manifest in project.store.partitions(Layout.VOTES).values()
-        for entry in manifest.facts["lfs"]
-        if (entry["name"], entry["fingerprint"]) == (name, fingerprint)
+        (votes.rows, voter)
+        for votes in Votes.each(project.store).values()
+        for voter in votes.lfs
+        if (voter.name, voter.fingerprint) == (name, fingerprint)
     ]
     failures = errors_of(project, name)
     records = [file.partition(".")[0] for file in project.store.files.list(f"{Layout.LFS}/{name}")]
@@ -158,8 +159,8 @@ def show_lf(project: Project, name: str) -> LFDetail:
         source=catalogue.source(name),
         partitions=len(applied),
         rows=sum(rows for rows, _ in applied),
-        votes=sum(entry["votes"] for _, entry in applied),
-        errors=sum(entry["errors"] for _, entry in applied),
+        votes=sum(voter.votes for _, voter in applied),
+        errors=sum(voter.errors for _, voter in applied),
         earlier=tuple(record for record in records if not fingerprint.startswith(record)),
         failures=failures[:FAILURES],
         more_failures=len(failures[FAILURES:]),
@@ -214,15 +215,15 @@ def lf_stats(project: Project, selection: Selection, name: str | None = None, *,
 
 
 def _is_current(project: Project, votes: Manifest) -> bool:
-    applied = {lf["name"]: lf["fingerprint"] for lf in votes.facts["lfs"]}
-    return applied == project.catalogue.fingerprints and votes.facts["cardinality"] == project.params.cardinality
+    applied = Votes.of(votes)
+    return (applied.fingerprints, applied.cardinality) == (project.catalogue.fingerprints, project.params.cardinality)
 
 
 def _errors(votes: Mapping[Partition, Manifest]) -> dict[str, int]:
     errors: dict[str, int] = {}
     for manifest in votes.values():
-        for lf in manifest.facts["lfs"]:
-            errors[lf["name"]] = errors.get(lf["name"], 0) + lf["errors"]
+        for lf in Votes.of(manifest).lfs:
+            errors[lf.name] = errors.get(lf.name, 0) + lf.errors
     return errors
 
 

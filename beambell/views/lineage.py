@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from beambell.artefacts.graph import FEWEST, Graph, Node, PastTables, build_graph
 from beambell.artefacts.kind import SHORT, kinds
+from beambell.artefacts.kinds.feedback import Batch
 from beambell.artefacts.lf_records import read_record
 from beambell.artefacts.snapshot import Snapshot, take_snapshot
 from beambell.errors import BeamBellError, UsageError
@@ -250,7 +251,7 @@ def _events(project: Project, stream: str, row: str) -> Iterator[dict[str, str]]
             event |= {
                 "time": event["time"].isoformat(),
                 "batch": folder.rpartition("/")[2],
-                "file": batch.facts["file"],
+                "file": Batch.of(batch).file,
             }
             yield {name: value for name, value in event.items() if value is not None}
 

@@ -62,7 +62,7 @@ def show_model(project: Project, name: str | None, judge: Judge) -> ModelDetail:
     version = named_version(project, name)
     best = champion(project, version.model)
     evidence, checks = judge(project, version)
-    lineage = version.manifest.facts["lineage"]
+    lineage = version.lineage
     return ModelDetail(
         name=version.name,
         folder=version.folder,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from beambell.artefacts.kinds.votes import State
 from beambell.artefacts.members import read_members
 from beambell.artefacts.stored import SHORT_ID, find_state, log_of, read_counts, sampled_share
 from beambell.cli.text import make_table
@@ -147,7 +148,8 @@ def show_state(project: Project, stream: str | None = None, at: str | None = Non
     """Show a state."""
     manifest, current = find_state(project.store, at), find_state(project.store)
     counts = read_counts(project.store, manifest, stream).counts()
-    facts = manifest.facts["streams"][stream] if stream else manifest.facts
+    state = State.of(manifest)
+    facts = state.of_stream(stream)
     analysis = counts.analysis()
     shadow = project.params.lfs.shadow
     return StateView(
@@ -155,7 +157,7 @@ def show_state(project: Project, stream: str | None = None, at: str | None = Non
         stream=stream,
         current=manifest.id == current.id,
         policy=_policy(manifest),
-        newest=manifest.facts["newest"],
+        newest=state.newest,
         partitions=facts["partitions"],
         rows=facts["rows"],
         patterns=facts["patterns"],
@@ -164,7 +166,7 @@ def show_state(project: Project, stream: str | None = None, at: str | None = Non
         overlapping=analysis.overlap_rate,
         conflicting=analysis.conflict_rate,
         lfs=tuple(LFShare(lf.name, lf.name in shadow, lf.coverage, lf.overlaps, lf.conflicts) for lf in analysis.lfs),
-        streams={} if stream else dict(manifest.facts["streams"]),
+        streams={} if stream else dict(state.streams),
     )
 
 
@@ -173,16 +175,16 @@ def log_states(project: Project, last: int | None = None) -> list[LogEntry]:
     entries = []
     for logged in reversed(log_of(project.store)[-last if last else 0 :]):
         manifest = find_state(project.store, logged.id)
-        facts = manifest.facts
+        state = State.of(manifest)
         entries.append(
             LogEntry(
                 number=logged.number,
                 id=logged.id,
-                newest=facts["newest"],
-                partitions=facts["partitions"],
-                rows=facts["rows"],
-                patterns=facts["patterns"],
-                lfs=len(facts["lfs"]),
+                newest=state.newest,
+                partitions=state.partitions,
+                rows=state.rows,
+                patterns=state.patterns,
+                lfs=len(state.lfs),
                 policy=_policy(manifest),
             )
         )
@@ -200,7 +202,7 @@ def diff_states(project: Project, before: str, after: str | None = None) -> Stat
         joined=tuple(str(partition) for partition in now if partition not in was),
         left=tuple(str(partition) for partition in was if partition not in now),
         replaced=tuple(str(partition) for partition in now if partition in was and was[partition] != now[partition]),
-        rows=(old.facts["rows"], new.facts["rows"]),
+        rows=(State.of(old).rows, State.of(new).rows),
         lfs=_shifts(old_counts, new_counts),
         grew=_growth(old_counts, new_counts, project.params.classes),
         sampled=old_counts.sampled or new_counts.sampled,
@@ -208,7 +210,7 @@ def diff_states(project: Project, before: str, after: str | None = None) -> Stat
 
 
 def _policy(manifest: Manifest) -> str:
-    policy = manifest.facts["policy"]
+    policy = State.of(manifest).policy
     return str(Policy(policy["kind"], policy["days"], policy["half_life_days"]))
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from beambell.artefacts.kinds.labels import LabelModel, Labels, Verdict
+from beambell.artefacts.kinds.models import Evaluation
+from beambell.artefacts.kinds.records import Delivery, Rows
+from beambell.artefacts.kinds.votes import State, Votes
 from beambell.labeling import compile_lfs
 from beambell.project import Project
 from beambell.registry import champion, decisions, find_tags, versions, what_holds
-from beambell.store import Layout, Manifest, Partition
+from beambell.store import Partition
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -163,60 +169,59 @@ class Summary:
 def summarise(project: Project) -> Summary:
     """Sum up a project from its manifests; reads no rows."""
     store = project.store
-    state, label_model, evaluation = (
-        store.read(folder) for folder in (Layout.STATE, Layout.LABEL_MODEL, Layout.EVALUATION)
-    )
+    state, label_model, evaluation = State.read(store), LabelModel.read(store), Evaluation.read(store)
     models = list_models(project)
     return Summary(
         project=project.params.project,
         streams=tuple(_stream_views(project)),
-        rows=state.facts["rows"] if state else 0,
-        patterns=state.facts["patterns"] if state else 0,
-        lfs=len(state.facts["lfs"]) if state else 0,
-        label_model=label_model.facts["kind"] if label_model else None,
-        gate=_gate_view(store.partitions(Layout.VERDICTS)),
-        metrics=evaluation.facts["metrics"] if evaluation else {},
+        rows=state.rows if state else 0,
+        patterns=state.patterns if state else 0,
+        lfs=len(state.lfs) if state else 0,
+        label_model=label_model.kind if label_model else None,
+        gate=_gate_view(Verdict.each(store)),
+        metrics=evaluation.metrics if evaluation else {},
         model=models[-1] if models else None,
     )
 
 
 def _stream_views(project: Project) -> list[StreamView]:
-    by_stream = {kind: _by_stream(project.store.partitions(kind)) for kind in ("partitions", "votes", "labels")}
-    quarantined: defaultdict[str, int] = defaultdict(int)
-    for manifest in project.store.under(Layout.DELIVERIES).values():
-        quarantined[manifest.facts["stream"]] += manifest.facts["quarantined"]
+    store = project.store
+    made, voted = _by_stream(Rows.each(store)), _by_stream(Votes.each(store))
+    published = _by_stream(Labels.each(store))
+    quarantined: Counter[str] = Counter()
+    for delivery in map(Delivery.of, store.under(Delivery.FOLDER).values()):
+        quarantined[delivery.stream] += delivery.quarantined
     views = []
-    for stream, partitions in sorted(by_stream["partitions"].items()):
-        facts = [manifest.facts for manifest in partitions.values()]
-        votes = [manifest.facts for manifest in by_stream["votes"].get(stream, {}).values()]
-        voted = max(sum(fact["rows"] for fact in votes), 1)
+    for stream, partitions in sorted(made.items()):
+        rows, votes = partitions.values(), voted.get(stream, {}).values()
+        rows_voted_on = max(sum(one.rows for one in votes), 1)
         views.append(
             StreamView(
                 stream=stream,
                 first=min(partition.dt for partition in partitions),
                 last=max(partition.dt for partition in partitions),
                 partitions=len(partitions),
-                published=len(by_stream["labels"].get(stream, {})),
-                rows=sum(fact["rows"] for fact in facts),
-                duplicates=sum(fact["duplicates"] for fact in facts),
+                published=len(published.get(stream, {})),
+                rows=sum(one.rows for one in rows),
+                duplicates=sum(one.duplicates for one in rows),
                 quarantined=quarantined[stream],
-                coverage=sum(fact["covered"] for fact in votes) / voted,
-                conflict=sum(fact["conflicts"] for fact in votes) / voted,
+                coverage=sum(one.covered for one in votes) / rows_voted_on,
+                conflict=sum(one.conflicts for one in votes) / rows_voted_on,
             )
         )
     return views
 
 
-def _by_stream(manifests: Mapping[Partition, Manifest]) -> dict[str, dict[Partition, Manifest]]:
-    split: defaultdict[str, dict[Partition, Manifest]] = defaultdict(dict)
-    for partition, manifest in manifests.items():
-        split[partition.stream][partition] = manifest
+def _by_stream(artefacts: Mapping[Partition, T]) -> dict[str, dict[Partition, T]]:
+    split: defaultdict[str, dict[Partition, T]] = defaultdict(dict)
+    for partition, artefact in artefacts.items():
+        split[partition.stream][partition] = artefact
     return split
 
 
-def _gate_view(verdicts: Mapping[Partition, Manifest]) -> GateView:
-    failures = [failure for manifest in verdicts.values() for failure in manifest.facts["failures"]]
-    failed = tuple(str(partition) for partition, manifest in verdicts.items() if not manifest.facts["passed"])
+def _gate_view(verdicts: Mapping[Partition, Verdict]) -> GateView:
+    failures = [failure for verdict in verdicts.values() for failure in verdict.failures]
+    failed = tuple(str(partition) for partition, verdict in verdicts.items() if not verdict.passed)
     warnings = sum(failure["severity"] == "warning" for failure in failures)
     return GateView(len(verdicts) - len(failed), failed, warnings)
 
@@ -226,12 +231,11 @@ def list_lfs(project: Project) -> list[LFView]:
     votes: defaultdict[str, int] = defaultdict(int)
     rows: defaultdict[str, int] = defaultdict(int)
     errors: defaultdict[str, int] = defaultdict(int)
-    for manifest in project.store.partitions(Layout.VOTES).values():
-        for lf in manifest.facts["lfs"]:
-            key = lf["fingerprint"]
-            votes[key] += lf["votes"]
-            errors[key] += lf["errors"]
-            rows[key] += manifest.facts["rows"]
+    for voted in Votes.each(project.store).values():
+        for voter in voted.lfs:
+            votes[voter.fingerprint] += voter.votes
+            errors[voter.fingerprint] += voter.errors
+            rows[voter.fingerprint] += voted.rows
     compiled = compile_lfs(project.catalogue.lfs, cache_dir=project.volatile / "compiled")
     plans = {plan.lf: plan for plan in compiled.explain()}
     views = []
@@ -266,7 +270,7 @@ def list_models(project: Project) -> list[ModelView]:
             name=version.name,
             model=version.model,
             version=version.number,
-            partitions=len(version.manifest.facts["lineage"]["rows"]),
+            partitions=len(version.lineage["rows"]),
             metrics=version.metrics,
             stage=project.params.promotion.stage if served[version.model] == version else None,
             tag=tags[version.name].text,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pyarrow.compute as pc
 
+from beambell.artefacts.kinds.votes import Votes
 from beambell.project import Project
 from beambell.store import Layout, Partition
 from beambell.store.tables import read_table
@@ -78,11 +79,11 @@ def errors_of(project: Project, name: str) -> tuple[LFError, ...]:
 
 def _letters(project: Project, name: str) -> Iterator[tuple[Partition, Letter]]:
     """Yield the dead letters of a labeling function with their partition, newest partition first."""
-    votes = project.store.partitions(Layout.VOTES)
+    votes = Votes.each(project.store)
     for partition in sorted(votes, key=lambda partition: (partition.dt, partition.stream), reverse=True):
-        manifest = votes[partition]
-        if any(lf["name"] == name and lf["errors"] for lf in manifest.facts["lfs"]):
-            table = read_table(project.store, Layout.of(Layout.VOTES, partition), manifest.files["dead_letters"])
+        if any(lf.name == name and lf.errors for lf in votes[partition].lfs):
+            ref = votes[partition].manifest.files["dead_letters"]
+            table = read_table(project.store, Layout.of(Layout.VOTES, partition), ref)
             for letter in table.filter(pc.equal(table["lf"], name)).to_pylist():
                 yield partition, letter
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
+from beambell.artefacts.kinds.feedback import Consensus
 from beambell.artefacts.lf_records import read_record, record_path
 from beambell.errors import LabelingFunctionError, UsageError
 from beambell.labeling import ABSTAIN, LabelingFunction
@@ -226,7 +227,7 @@ def _on_reviewed_rows(project: Project, voter: Voter, lf: LabelingFunction, sele
         return None
     reviewed = ReviewedRows.read(project, manifest)
     votes = np.full(reviewed.rows.num_rows, ABSTAIN, np.int8)
-    for key, (start, stop, _) in manifest.facts["partitions"].items():
+    for key, (start, stop, _) in Consensus.of(manifest).partitions.items():
         partition = Partition(*key.split("/"))
         if partition not in selection or not lf.votes_on(partition.stream):
             continue

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from beambell.artefacts.kinds.votes import Votes
 from beambell.errors import UsageError
 from beambell.project import Project
 from beambell.records import as_seen
@@ -143,9 +144,9 @@ def _take(tables: Iterable[pa.Table], positions: Positions) -> pa.Table:
 def _stored(project: Project, partition: Partition, ref: FileRef, positions: Positions) -> StoredVotes | None:
     folder = Layout.of(Layout.VOTES, partition)
     votes = project.store.read(folder)
-    if votes is None or (votes.inputs["rows"], votes.facts["cardinality"]) != (ref.sha256, project.params.cardinality):
+    if votes is None or (votes.inputs["rows"], Votes.of(votes).cardinality) != (ref.sha256, project.params.cardinality):
         return None
-    fingerprints = {lf["name"]: lf["fingerprint"] for lf in votes.facts["lfs"]}
+    fingerprints = Votes.of(votes).fingerprints
     patterns = _take(iter_tables(project.store, folder, votes.files["votes"], ["pattern"]), positions)["pattern"]
     codes = packed.from_arrow(patterns.combine_chunks())
     return StoredVotes(fingerprints, packed.unpack(codes, len(fingerprints), project.params.cardinality))

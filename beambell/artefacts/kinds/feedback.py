@@ -39,6 +39,16 @@ class Batch(Artefact):
         return int(self.manifest.facts["quarantined"])
 
     @property
+    def asked(self) -> str:
+        """Digest of the file that a person asked to take in; empty if nobody did."""
+        return str(self.manifest.facts.get("asked", ""))
+
+    @property
+    def turn(self) -> int | None:
+        """Number of times that this file was asked for until this batch; the last counts. ``None`` if nobody asked."""
+        return self.manifest.facts.get("turn")
+
+    @property
     def name(self) -> str:
         """Id of the batch, 32 hex digits."""
         return self.folder.rpartition("/")[2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from beambell.artefacts.kind import Artefact, Reference
 from beambell.artefacts.kinds.votes import Votes
@@ -88,6 +88,11 @@ class Verdict(Artefact):
     KIND, FOLDER, TITLE = "verdict", Layout.VERDICTS, "verdict"
     SENTENCE = "What the gate said of a partition's candidate labels."
     REFERENCES = (Reference("labels", Layout.CANDIDATES),)
+
+    @property
+    def failures(self) -> tuple[Mapping[str, Any], ...]:
+        """Figures beyond their bounds, each with its name, severity, value and bound."""
+        return tuple(self.manifest.facts["failures"])
 
     @property
     def passed(self) -> bool:

@@ -94,6 +94,12 @@ class Version(Artefact):
         return f"{self.manifest.facts['name']}@v{self.manifest.facts['version']}"
 
     @property
+    def metrics(self) -> Mapping[str, Any]:
+        """Metrics that it was registered with; empty if there was no gold."""
+        metrics: Mapping[str, Any] = self.manifest.facts["metrics"]
+        return metrics
+
+    @property
     def lineage(self) -> Mapping[str, Any]:
         """All that it was made from, by kind."""
         lineage: Mapping[str, Any] = self.manifest.facts["lineage"]
@@ -130,6 +136,17 @@ class Decision(Artefact):
         """Action, version and number of the decision."""
         facts = self.manifest.facts
         return f"{facts['action']} {facts['version']} ({self.folder.rpartition('/')[2]})"
+
+    @property
+    def version(self) -> str:
+        """Name of the version that it is about, as ``spam@v2``."""
+        return str(self.manifest.facts["version"])
+
+    @property
+    def by(self) -> str | None:
+        """Person who decided; ``None`` if the policy did."""
+        by: str | None = self.manifest.facts["by"]
+        return by
 
     @property
     def home(self) -> str | None:

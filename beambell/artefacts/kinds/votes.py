@@ -66,6 +66,16 @@ class Votes(Artefact):
         return int(self.manifest.facts["rows"])
 
     @property
+    def covered(self) -> int:
+        """Number of rows with at least one vote."""
+        return int(self.manifest.facts["covered"])
+
+    @property
+    def conflicts(self) -> int:
+        """Number of rows with votes for different classes."""
+        return int(self.manifest.facts["conflicts"])
+
+    @property
     def dead_letters(self) -> int:
         """Number of pairs of row and labeling function that failed."""
         return int(self.manifest.facts["dead_letters"])
@@ -101,10 +111,9 @@ class State(Artefact):
         return int(self.manifest.facts["cardinality"])
 
     @property
-    def rows(self) -> float:
+    def rows(self) -> int:
         """Number of rows, as weighted."""
-        rows: float = self.manifest.facts["rows"]
-        return rows
+        return int(self.manifest.facts["rows"])
 
     @property
     def patterns(self) -> int:
@@ -132,6 +141,10 @@ class State(Artefact):
         """Figures of each stream's own sum, by its name: partitions, rows, patterns, level of the sample."""
         streams: Mapping[str, Mapping[str, Any]] = self.manifest.facts["streams"]
         return streams
+
+    def of_stream(self, stream: str | None) -> Mapping[str, Any]:
+        """Figures of the sum of one stream, or of all: partitions, rows, patterns, level of the sample."""
+        return self.manifest.facts if stream is None else self.streams[stream]
 
     @property
     def level(self) -> int:
