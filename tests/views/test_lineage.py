@@ -51,6 +51,13 @@ def test_every_kind_of_artefact_has_a_lineage(every_kind, family):
             assert found.made_from or found.made_with
 
 
+def test_every_role_and_reference_is_declared(every_kind):
+    for artefact in take_snapshot(Project(every_kind).store).artefacts:
+        assert {role.partition("/")[0] for role in artefact.manifest.files} <= set(artefact.FILES)
+        assert {reference.folder for reference in artefact.REFERENCES} <= kinds().keys()
+        assert artefact.home in (None, artefact.folder)
+
+
 def test_every_kind_of_artefact_is_verified_and_kept(every_kind):
     project = Project(every_kind)
     assert verify_project(project, deep=True).errors == ()

@@ -96,7 +96,7 @@ class State(Artefact):
     KIND, FOLDER, TITLE = "state", Layout.STATE, "state"
     BELOW = ""
     SENTENCE = "The weighted sum of the pattern counts of partitions, of each stream and of all."
-    FILES = ("patterns", "members")
+    FILES = ("patterns", "marginals", "members")
     KEEPS_HISTORY = True
     NEVER_GARBAGE = f"{Layout.MEMBERS}/"
 
