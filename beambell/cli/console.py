@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -84,14 +85,11 @@ class Console:
             yield lambda _: None
             self.log("finished", stage=stage)
 
-    def log(self, event: str, **facts: Any) -> None:
-        """Write one structured log line to stderr."""
-        import structlog
-
-        structlog.wrap_logger(
-            structlog.PrintLogger(sys.stderr),
-            processors=[structlog.processors.TimeStamper("iso"), structlog.processors.LogfmtRenderer()],
-        ).msg(event, **facts)
+    def log(self, event: str, **facts: str) -> None:
+        """Write one line to stderr, in logfmt; its words have no spaces."""
+        moment = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        words = {**facts, "event": event, "timestamp": moment}
+        sys.stderr.write(" ".join(f"{name}={word}" for name, word in words.items()) + "\n")
 
     def ended(self, ended: Ended) -> None:
         """Report how a stage of a run ended; its error is for the end."""
