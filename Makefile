@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 export GX_ANALYTICS_ENABLED := false
 export DVC_NO_ANALYTICS := true
 
-.PHONY: help install demo airflow airflow-stop screenshots test test-all test-airflow lint types layers bench lock clean
+.PHONY: help install hooks demo airflow airflow-stop screenshots quick test test-all test-airflow lint types layers bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -21,6 +21,9 @@ $(STAMP): requirements/all.txt requirements/uv.txt pyproject.toml
 	VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet --no-deps --editable .
 	@touch $(STAMP)
 
+hooks: install  ## check every commit before it is made
+	$(BIN)/pre-commit install
+
 demo: install  ## generate the embedded streams and run every stage over them
 	$(BIN)/beambell demo
 
@@ -32,6 +35,10 @@ airflow-stop:  ## stop it
 
 screenshots: install  ## make the pictures of the DAGs in docs/ again (needs Chromium; takes minutes)
 	$(BIN)/python deploy/screenshots.py
+
+SINCE ?= main
+quick: install lint types layers  ## lint, types, layers and the tests of the modules that changed since SINCE (default: main)
+	@tests=$$($(BIN)/python tests/changed.py $(SINCE)); test -z "$$tests" || $(BIN)/python -m pytest -x $$tests
 
 test: install lint types layers  ## lint, types, layers and the tests, two files at a time (under 12 minutes on 2 cores)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
