@@ -24,7 +24,7 @@ $(STAMP): requirements/all.txt requirements/uv.txt pyproject.toml
 hooks: install  ## check every commit before it is made
 	$(BIN)/pre-commit install
 
-demo: install  ## generate the embedded streams and run every stage over them
+demo: install  ## generate the demo's streams and run every stage over them
 	$(BIN)/beambell demo
 
 airflow: install  ## start a complete Airflow here, with the DAGs (state in ./airflow)

@@ -1,4 +1,4 @@
-"""Larger sets of declarative LFs in the public language, for rows of the embedded example."""
+"""Larger sets of declarative LFs in the public language, for rows of the demo."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def measure() -> str:
     return (
         "## Relabelling all history after new feedback, beside applying the labeling functions again, CPU seconds\n\n"
         + table(head, rows)
-        + "\nThe embedded streams and their labeling functions; 400 more rows are reviewed in each round.\n\n"
+        + "\nThe demo's streams and their labeling functions; 400 more rows are reviewed in each round.\n\n"
         + million
     )
 

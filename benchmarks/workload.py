@@ -1,4 +1,4 @@
-"""What is voted on: rows made of the embedded example's comments, as many and as long as wanted, and LFs on them."""
+"""What is voted on: rows made of the demo's comments, as many and as long as wanted, and LFs on them."""
 
 from __future__ import annotations
 
@@ -98,14 +98,14 @@ class Workload:
 
 
 def corpus(rows: int) -> pa.Table:
-    """Comments of the embedded data set as they are, repeated up to a number of rows."""
+    """Comments of the demo's data set as they are, repeated up to a number of rows."""
     one = comments()
     return pa.concat_tables([one] * (rows // len(one) + 1)).slice(0, rows).combine_chunks()
 
 
 @lru_cache(maxsize=1)
 def comments() -> pa.Table:
-    """A week of the embedded example's comments."""
+    """A week of the demo's comments."""
     from beambell.config import load_params
     from beambell.demo import generate
     from beambell.records import read_records, row_schema
@@ -121,8 +121,8 @@ def comments() -> pa.Table:
 
 
 def declarative_lfs(n: int = 18) -> list[LabelingFunction]:
-    """The first declarative LFs of the embedded example that vote on comments."""
-    catalogue = Catalogue.load(["labeling_functions.embedded"])
+    """The first declarative LFs of the demo that vote on comments."""
+    catalogue = Catalogue.load(["labeling_functions.spam"])
     return [lf for lf in catalogue if isinstance(lf, Declarative) and lf.votes_on(STREAM)][:n]
 
 

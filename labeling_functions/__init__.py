@@ -1,1 +1,1 @@
-"""Labeling functions: those of the embedded example, and the place for your own."""
+"""Labeling functions: those of the demo, and the place for your own."""

@@ -52,7 +52,7 @@ def project_of(folder: Path, days: int) -> Path:
     (folder / "slow_lfs.py").write_text(SLOW_LFS)
     change_params(
         folder,
-        lfs={"files": ["lfs.yaml"], "modules": ["labeling_functions.embedded", "slow_lfs"]},
+        lfs={"files": ["lfs.yaml"], "modules": ["labeling_functions.spam", "slow_lfs"]},
         promotion={"min_rows": 5, "min_gain": -1.0, "max_recall_drop": 1.0, "mode": "off"},
         feedback={"evaluate": 0.0},
         schedule={"backfill_over": 10, "backfill_days": 5, "approval_hours": 1.0, "retry_minutes": 0.02},

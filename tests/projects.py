@@ -13,7 +13,7 @@ SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 
 
 def small_project(folder: Path, *, days: int = 3, scale: float = 0.06, **changes: Any) -> Path:
-    """Make the embedded project in a folder, with few rows.
+    """Make the demo project in a folder, with few rows.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def small_project(folder: Path, *, days: int = 3, scale: float = 0.06, **changes
     folder.mkdir(parents=True, exist_ok=True)
     params = yaml.safe_load((REPOSITORY / "params.yaml").read_text())
     params["label_model"] = {"kind": "snorkel", "options": {"n_epochs": 50, "seed": 123}}
-    params["embedded"] = {"days": days, "scale": scale}
+    params["demo"] = {"days": days, "scale": scale}
     write_params(folder, _merged(params, changes))
     shutil.copytree(
         REPOSITORY / "labeling_functions",

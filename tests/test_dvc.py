@@ -62,10 +62,10 @@ def put_elsewhere(folder: Path) -> None:
     streams = {"comments": {"inputs": [*params["streams"]["comments"]["inputs"], "drop/{dt}.csv"]}}
     change_params(
         folder,
-        embedded={"days": 2, "scale": 0.03},
+        demo={"days": 2, "scale": 0.03},
         label_model={"kind": "snorkel", "options": {"n_epochs": 20}},
         streams=streams,
-        lfs={"modules": ["labeling_functions.embedded", "more.lfs"], "files": ["lists/*.yaml"]},
+        lfs={"modules": ["labeling_functions.spam", "more.lfs"], "files": ["lists/*.yaml"]},
         evaluation={"gold": ["data/gold/*.parquet", "truth/*.csv"]},
         feedback={"inputs": ["data/reviews/*.csv", "answers/*.csv"]},
     )

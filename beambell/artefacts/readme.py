@@ -27,7 +27,7 @@ that no manifest names is not part of anything. `labels/` alone needs none: poin
 """
 
 _OTHERS: Final = {
-    "raw/STREAM/": "Raw files, as they were delivered (the embedded example generates them).",
+    "raw/STREAM/": "Raw files, as they were delivered (the demo generates them).",
     "gold/": "Gold labels, read by evaluation only.",
     "reviews/": "Files of feedback, as people deliver them.",
     f"{Layout.LFS}/NAME/": "Source, description and owner of each version of a labeling function.",

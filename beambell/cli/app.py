@@ -247,12 +247,12 @@ def _do(console: Console, stages: Sequence[Stage], project: Project, selection: 
         sys.exit(error.exit_code)
 
 
-# -- the embedded data set ---------------------------------------------------------------------------------------
+# -- the demo's data set ---------------------------------------------------------------------------------------
 
 
 @app.command()
 def generate(project: Folder = Path(), until: Until = None, json: Json = False) -> None:
-    """Generate the embedded data set: raw files, and the gold labels that only evaluation sees."""
+    """Generate the demo's data set: raw files, and the gold labels that only evaluation sees."""
     console = Console(as_json=json)
     figures = _generate(console, open_project(project), until)
     if json:
@@ -263,7 +263,7 @@ def generate(project: Folder = Path(), until: Until = None, json: Json = False) 
 
 @app.command()
 def demo(project: Folder = Path()) -> None:
-    """Generate the embedded data set, run every stage over it, have some rows reviewed, run again, and sum up."""
+    """Generate the demo's data set, run every stage over it, have some rows reviewed, run again, and sum up."""
     from beambell.demo.feedback_effect import effect_text, show_effect
     from beambell.demo.simulate import simulate_reviews
     from beambell.stages.gold_rows import gold_of
@@ -298,7 +298,7 @@ def _generate(console: Console, project: Project, until: str | None = None) -> d
             f"params.yaml names no stream {missing[0]!r}, so nobody would read what is generated",
             fix="go on with your own files: beambell run. The generated streams are for a clone of BeamBell itself",
         )
-    params = project.params.embedded
+    params = project.params.demo
     days = params.days if until is None else _days_until(until)
     with project.writing(), console.working("generate"):
         made = generate(project.path / _raw(project.params.data), scale=params.scale, days=days)

@@ -16,7 +16,7 @@ Start = Annotated[str | None, typer.Option("--from", help="First partition, such
 End = Annotated[str | None, typer.Option("--to", help="Last partition, included.")]
 Until = Annotated[
     str | None,
-    typer.Option("--until", help="Last day, such as 2026-01-20, or: yesterday. By default embedded.days says."),
+    typer.Option("--until", help="Last day, such as 2026-01-20, or: yesterday. By default demo.days says."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and why, and do nothing.")]

@@ -3,7 +3,7 @@
 from beambell.config.beam import BeamParams
 from beambell.config.load import load_params
 from beambell.config.params import (
-    EmbeddedParams,
+    DemoParams,
     EvaluationParams,
     FeedbackParams,
     GateParams,
@@ -20,7 +20,7 @@ __all__ = [
     "NAME_PATTERN",
     "BeamParams",
     "CsvParams",
-    "EmbeddedParams",
+    "DemoParams",
     "EvaluationParams",
     "FeedbackParams",
     "FieldType",

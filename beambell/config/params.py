@@ -320,7 +320,7 @@ class ScheduleParams(Section):
     maintenance: Cron = "30 4 * * *"
 
 
-class EmbeddedParams(Section):
+class DemoParams(Section):
     """The generated data set that the repository's own project works on.
 
     Attributes
@@ -378,7 +378,16 @@ class Params(BaseSettings):
     promotion: PromotionParams = PromotionParams()
     schedule: ScheduleParams = ScheduleParams()
     beam: BeamParams = BeamParams()
-    embedded: EmbeddedParams = EmbeddedParams()
+    demo: DemoParams = DemoParams()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _former_names(cls, said: Any) -> Any:
+        """Read what older versions of params.yaml call otherwise."""
+        if isinstance(said, dict) and isinstance(said.get("embedded"), dict):
+            rest = {key: value for key, value in said.items() if key != "embedded"}
+            return rest | {"demo": said["embedded"] | rest.get("demo", {})}
+        return said
 
     @model_validator(mode="after")
     def _names_agree(self) -> Params:

@@ -1,4 +1,4 @@
-"""The embedded data set: two invented streams, the same bytes on every machine, with a hidden gold label."""
+"""The demo's data set: two invented streams, the same bytes on every machine, with a hidden gold label."""
 
 from __future__ import annotations
 

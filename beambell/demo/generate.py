@@ -1,4 +1,4 @@
-"""Generates the embedded data set: files of raw records, and beside them the gold labels nobody trains on."""
+"""Generates the demo's data set: files of raw records, and beside them the gold labels nobody trains on."""
 
 from __future__ import annotations
 

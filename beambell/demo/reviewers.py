@@ -1,4 +1,4 @@
-"""People who review rows of the embedded data set: they know the hidden labels, and err now and then."""
+"""People who review rows of the demo's data set: they know the hidden labels, and err now and then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A round of feedback on the embedded data set, by simulated reviewers: what `beambell demo` shows."""
+"""A round of feedback on the demo's data set, by simulated reviewers: what `beambell demo` shows."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ _INPUTS: Final = """\
 _GENERATED: Final = """\
   generate:
     cmd: beambell generate
-    params: [embedded]
+    params: [demo]
     outs: [{data}/raw, {data}/gold]
   inputs:
     cmd: beambell inputs
@@ -87,7 +87,7 @@ def dvc_text(project: Project) -> str:
             where="data in params.yaml",
             fix="name a folder in the project there; or run the stages with `beambell run`",
         )
-    before = _GENERATED if "embedded" in project.params.model_fields_set else _INPUTS
+    before = _GENERATED if "demo" in project.params.model_fields_set else _INPUTS
     stages = "".join(line + "\n" for stage in in_order_of_dvc() for line in _stage(stage, data))
     return _HEAD + before.format(data=data) + stages + _TAIL.format(data=data, model=project.params.model.name)
 

@@ -13,7 +13,7 @@ from beambell import Project
 from beambell.cli import main
 from beambell.workshop.scaffold import KINDS
 
-MODULE = "labeling_functions/embedded.py"
+MODULE = "labeling_functions/spam.py"
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def lf(folder, capsys):
 @pytest.mark.parametrize(
     ("words", "shown"),
     [
-        (["show", "hype"], ["lexicon", "trust and safety", "embedded.py:", "'guaranteed': 2.0", "votes on"]),
+        (["show", "hype"], ["lexicon", "trust and safety", "spam.py:", "'guaranteed': 2.0", "votes on"]),
         (["stats"], ["hype", "polarity", "have a vote"]),
         (["stats", "hype", "--over-time", "--stream", "messages"], ["messages/2026-01-01", "of 1 partitions"]),
         (["test", "free_stuff", "--sample", "200"], ["200 rows of 2 partitions", "precision", "µs per row", "spam"]),
@@ -100,7 +100,7 @@ def forgets(row):
 def test_errors_are_told_whole(lf, folder):
     module = folder / "forgetful.py"
     module.write_text(FORGETS.format(body="return None"))
-    change_params(folder, lfs={"modules": ["labeling_functions.embedded", "forgetful"]})
+    change_params(folder, lfs={"modules": ["labeling_functions.spam", "forgetful"]})
     code, out, err = lf("test", "forgets", "--sample", "50")
     told = "labeling function 'forgets': returned None (NoneType), which is not the number of a class"
     fix = "what to do: return a class, or ABSTAIN where it has nothing to say"
@@ -124,7 +124,7 @@ def test_errors_are_told_whole(lf, folder):
 
 def test_a_trial_that_is_stopped_exits_with_1(lf, folder):
     (folder / "forgetful.py").write_text(FORGETS.format(body="while row: pass"))
-    change_params(folder, lfs={"modules": ["labeling_functions.embedded", "forgetful"], "time_limit_s": 0.2})
+    change_params(folder, lfs={"modules": ["labeling_functions.spam", "forgetful"], "time_limit_s": 0.2})
     code, out, err = lf("test", "forgets", "--sample", "50")
     assert code == 1
     assert "time       stopped after 0.2 s (lfs.time_limit_s) at forgetful.py:6, in row " in out
@@ -183,7 +183,7 @@ def test_every_template_loads_applies_and_votes_for_nothing(lf, folder):
 
 def test_a_module_of_ones_own(lf, folder):
     (folder / "mine.py").write_text('"""Mine."""')
-    change_params(folder, lfs={"modules": ["labeling_functions.embedded", "mine"]})
+    change_params(folder, lfs={"modules": ["labeling_functions.spam", "mine"]})
     code, out, _ = lf("new", "greeting", "--kind", "regex", "--module", "mine", "--json")
     assert code == 0
     assert json.loads(out)["place"] == "mine.py:6"
@@ -236,7 +236,7 @@ def test_one_whose_past_is_not_there_yet_is_named_and_the_others_are_compared(tm
     folder = small_project(tmp_path / "project", days=2)
     run_stages(folder, "ingest", "apply")
     (folder / "remembering.py").write_text(REMEMBERS)
-    change_params(folder, lfs={"modules": ["labeling_functions.embedded", "remembering"]})
+    change_params(folder, lfs={"modules": ["labeling_functions.spam", "remembering"]})
     code, _, err = run(capsys, folder, "test", "often")
     assert code == 1
     assert "labeling function 'often': the aggregate of earlier rows that it votes by is not up to date" in err

@@ -45,7 +45,7 @@ def bare(tmp_path):
     ("module", "made"),
     [
         ("my_lfs", ["my_lfs.py"]),
-        ("labeling_functions.embedded", ["labeling_functions/__init__.py", "labeling_functions/embedded.py"]),
+        ("labeling_functions.spam", ["labeling_functions/__init__.py", "labeling_functions/spam.py"]),
         ("teams.one.lfs", ["teams/__init__.py", "teams/one/__init__.py", "teams/one/lfs.py"]),
     ],
 )

@@ -56,7 +56,7 @@ TREE: dict[str, Any] = {
     "promotion": {"mode": "policy", "stage": "prod", "metric": "accuracy", "min_gain": 0.1, "floor": 0.5},
     "schedule": {"day": "0 2 * * *", "retrain": "labels", "wait_minutes": 3, "approval_hours": 1.5},
     "beam": {"runner": "FnApiRunner", "options": ["--a=1"], "workers": 1},
-    "embedded": {"scale": 0.1, "days": 3},
+    "demo": {"scale": 0.1, "days": 3},
 }
 
 

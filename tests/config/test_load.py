@@ -131,3 +131,17 @@ def test_beam_options_of_the_command_line_are_added(tmp_path):
     for wrong in (["--runner=FlinkRuner"], ["--runner"], ["job_endpoint=localhost:1"], ["--runner=DaskRunner"]):
         with pytest.raises(ValueError, match=r"runner|option|Dask"):
             params.with_beam_options(wrong)
+
+
+@pytest.mark.parametrize(
+    ("said", "scale", "days"),
+    [
+        ("embedded: {scale: 0.5, days: 3}\n", 0.5, 3),
+        ("embedded: {scale: 0.5}\ndemo: {days: 4}\n", 0.5, 4),
+        ("embedded: {scale: 0.5}\ndemo: {scale: 0.25}\n", 0.25, 14),
+        ("demo: {scale: 0.25}\n", 0.25, 14),
+    ],
+)
+def test_the_demo_is_still_found_by_its_former_name(tmp_path, said, scale, days):
+    demo = load(tmp_path, GOOD + said).demo
+    assert (demo.scale, demo.days) == (scale, days)

@@ -40,7 +40,7 @@ NUMBERS = {
     "state": ("half_life_days", "max_patterns"),
     "labels": ("relabel_days",),
     "schedule": ("approval_hours", "retry_minutes", "wait_minutes"),
-    "embedded": ("scale", "days"),
+    "demo": ("scale", "days"),
     "beam": ("workers", "rows_per_item"),
 }
 

@@ -120,7 +120,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, store: dict[str, str]) -> 
         s3(store).upload_file(str(path), BUCKET, f"raw/{path.relative_to(folder / 'data' / 'raw').as_posix()}")
     shutil.rmtree(folder / "data")
     (folder / "labeling_functions" / "telltale.py").write_text(TELLTALE)
-    change_params(folder, lfs={"modules": ["labeling_functions.embedded", "labeling_functions.telltale"]})
+    change_params(folder, lfs={"modules": ["labeling_functions.spam", "labeling_functions.telltale"]})
     return folder
 
 

@@ -41,7 +41,7 @@ class DataSet:
 
 @pytest.fixture(scope="session")
 def data_set(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
-    root = tmp_path_factory.mktemp("embedded") / "raw"
+    root = tmp_path_factory.mktemp("demo") / "raw"
     summary = generate(root, scale=0.1)
     gold = pq.read_table(root.parent / "gold" / "gold.parquet").to_pylist()
     return DataSet(root, summary, gold, list(_records(root, gold)))

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-import labeling_functions.embedded as example
+import labeling_functions.spam as example
 from beambell.demo.authors import MODERATORS
 from beambell.labeling import ABSTAIN, LabelingFunction, StatefulFunction
 
@@ -97,7 +97,7 @@ def test_moderators_exist() -> None:
 
 def test_a_function_written_for_snorkel_works_as_it_is() -> None:
     from beambell.labeling import Catalogue
-    from labeling_functions.embedded_snorkel import replies_to_somebody
+    from labeling_functions.spam_snorkel import replies_to_somebody
 
     (lf,) = Catalogue([replies_to_somebody]).lfs
     assert lf.vote({"text": "@Hana you should tune it first", "stream": "comments"}) == example.HAM

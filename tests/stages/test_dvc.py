@@ -31,7 +31,7 @@ def test_a_project_of_one_s_own(tmp_path):
     folder = small_project(tmp_path / "project", days=1, scale=0.01)
     change_params(folder, data="kept/here", model={"name": "mine"})
     params = yaml.safe_load((folder / "params.yaml").read_text())
-    write_params(folder, {name: section for name, section in params.items() if name != "embedded"})
+    write_params(folder, {name: section for name, section in params.items() if name != "demo"})
     assert write_dvc(Project(folder))
     assert not write_dvc(Project(folder))
     made = yaml.safe_load((folder / FILE).read_text())

@@ -189,7 +189,7 @@ def test_a_vote_is_traced_through_its_past_to_the_rows_it_counted(applied, tmp_p
     assert "votes comments/2026-01-05" in used["past of good_record on comments/2026-01-05"]
     assert "past of good_record on comments/2026-01-02" not in used
     folder = shutil.copytree(applied, tmp_path / "edited")
-    lfs = folder / "labeling_functions" / "embedded.py"
+    lfs = folder / "labeling_functions" / "spam.py"
     lfs.write_text(lfs.read_text().replace(">= 10", ">= 11"))
     found = trace(Project(folder), "votes comments/2026-01-04")
     assert "past of said_before on comments/2026-01-04" not in found.made_from, "nobody knows what it was"
@@ -275,7 +275,7 @@ def test_what_is_unchanged_is_recognised_without_reading_a_table(applied, tmp_pa
 def test_an_edit_of_the_vote_keeps_the_aggregate_and_one_of_the_aggregate_makes_it_anew(applied, tmp_path):
     folder = tmp_path / "edited"
     shutil.copytree(applied, folder)
-    lfs = folder / "labeling_functions" / "embedded.py"
+    lfs = folder / "labeling_functions" / "spam.py"
     text = lfs.read_text()
     lfs.write_text(text.replace('"""Say at length', '# a comment\n    """Say at length'))
     assert not plans(Project(folder), "aggregate")

@@ -186,7 +186,7 @@ def test_editing_one_lf_runs_only_that_one(tmp_path):
     folder = small_project(tmp_path)
     n_lfs = len(Project(folder).catalogue.names)
     assert run_stages(folder, "ingest", "apply")["apply"].figures["voted"] == f"all {n_lfs} LFs"
-    lfs = folder / "labeling_functions" / "embedded.py"
+    lfs = folder / "labeling_functions" / "spam.py"
     text = lfs.read_text()
     lfs.write_text(text.replace('    max=5,\n    unit="words"', '    max=6,\n    unit="words"'))
     from beambell.stages.apply import REUSE_NONE, find_work

@@ -24,7 +24,7 @@ from beambell.workshop.sample import draw, excerpt
 
 ALL = Selection()
 EVERY_ROW = 10**9
-LFS = "labeling_functions/embedded.py"
+LFS = "labeling_functions/spam.py"
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +189,7 @@ def shouts(row):
 def test_what_hangs_waits_for_its_time_limit_once(folder, monkeypatch):
     monkeypatch.setattr(lf_trial, "TRIAL_S", 0.3)
     (folder / "hanging.py").write_text(HANGS)
-    modules = ["labeling_functions.embedded", "hanging"]
+    modules = ["labeling_functions.spam", "hanging"]
     change_params(folder, lfs={"modules": modules, "time_limit_s": 0.4})
     try:
         project = Project(folder)

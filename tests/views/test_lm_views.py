@@ -82,7 +82,7 @@ class Mine(MajorityVote):
 def test_the_command_and_a_label_model_of_ones_own(tmp_path):
     folder = small_project(tmp_path, label_model={"kind": "mine"})
     (folder / "labeling_functions" / "models.py").write_text(OWN)
-    change_params(folder, lfs={"modules": ["labeling_functions.embedded", "labeling_functions.models"]})
+    change_params(folder, lfs={"modules": ["labeling_functions.spam", "labeling_functions.models"]})
     run_stages(folder, "ingest", "apply", "merge")
     command = [sys.executable, "-m", "beambell"]
     where = ["--project", str(folder), "--json"]

@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from labeling.compiler.strategies import columns, functions
 
-import labeling_functions.embedded as example
+import labeling_functions.spam as example
 from beambell.demo import generate
 from beambell.errors import LabelingFunctionError
 from beambell.labeling import (
@@ -394,7 +394,7 @@ def test_evaluation_with_dead_letters():
         compile_lfs(lfs).votes(table, "s")
 
 
-def embedded_rows(root, stream):
+def demo_rows(root, stream):
     """Read the generated comments or messages, whatever the format of the day."""
     for path in sorted((root / stream).iterdir()):
         if path.suffix == ".parquet":
@@ -409,10 +409,10 @@ def embedded_rows(root, stream):
 
 
 @pytest.mark.parametrize(("stream", "number"), [("comments", "likes"), ("messages", "recipients")])
-def test_the_embedded_example(stream, number, tmp_path):
+def test_the_demo(stream, number, tmp_path):
     generate(tmp_path / "raw", scale=0.05)
     lfs = [lf for lf in vars(example).values() if isinstance(lf, LabelingFunction)]
-    rows = [row for row in embedded_rows(tmp_path / "raw", stream) if isinstance(row, dict)]
+    rows = [row for row in demo_rows(tmp_path / "raw", stream) if isinstance(row, dict)]
     rows = [row for row in rows if isinstance(row.get("text"), str)]
     columns = {name: pa.array([row.get(name) for row in rows], pa.string()) for name in ("text", "author", "video")}
     columns[number] = pa.array([int(row[number]) if str(row.get(number)).isdigit() else None for row in rows])

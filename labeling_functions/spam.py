@@ -1,4 +1,4 @@
-r"""What the experts of the embedded example know about spam: the first file to read, and to copy.
+r"""What the experts of the demo know about spam: the first file to read, and to copy.
 
 A labeling function looks at one row and votes for a class, or abstains. None of those below is right every time:
 people talk about free things, and spammers say thank you. That is fine. The label model weighs their votes.
