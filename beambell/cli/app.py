@@ -264,7 +264,8 @@ def generate(project: Folder = Path(), until: Until = None, json: Json = False) 
 @app.command()
 def demo(project: Folder = Path()) -> None:
     """Generate the demo's data set, run every stage over it, have some rows reviewed, run again, and sum up."""
-    from beambell.demo.feedback_effect import effect_text, show_effect
+    from beambell.cli.effect_text import effect_text
+    from beambell.demo.feedback_effect import show_effect
     from beambell.demo.simulate import simulate_reviews
     from beambell.stages.gold_rows import gold_of
 

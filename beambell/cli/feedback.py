@@ -124,8 +124,8 @@ def feedback_import(
     json: Json = False,
 ) -> None:
     """Take in files of answers; every record is taken in, skipped, or not understood, and that is told."""
+    from beambell.cli.import_text import import_text
     from beambell.feedback.answers import read_map
-    from beambell.feedback.imported import import_text
     from beambell.stages.collect import How
     from beambell.stages.import_answers import import_files
 

@@ -36,8 +36,9 @@ def models_list(project: Folder = Path(), json: Json = False) -> None:
 @models_app.command("show")
 def models_show(version: Version = None, project: Folder = Path(), json: Json = False) -> None:
     """Show one version: figures, comparison with the champion, what the policy says, decisions."""
+    from beambell.cli.model_text import detail_text
     from beambell.stages.promote import judge_version
-    from beambell.views.model_views import detail_text, show_model
+    from beambell.views.model_views import show_model
 
     view = show_model(open_project(project), version, judge_version)
     Console(as_json=json).show(view, detail_text(view))

@@ -22,7 +22,8 @@ Last = Annotated[int, typer.Option("--last", min=1, help="How many to list.")]
 @state_app.command("show")
 def state_show(project: Folder = Path(), stream: OneStream = None, at: At = None, json: Json = False) -> None:
     """Show rows, patterns and what the labeling functions did, as the state weighs them."""
-    from beambell.views.state_views import show_state, state_text
+    from beambell.cli.state_text import state_text
+    from beambell.views.state_views import show_state
 
     opened = open_project(project)
     opened.select([stream] if stream else None)
@@ -33,7 +34,8 @@ def state_show(project: Folder = Path(), stream: OneStream = None, at: At = None
 @state_app.command("log")
 def state_log(project: Folder = Path(), last: Last = 20, json: Json = False) -> None:
     """List the states there were, newest first."""
-    from beambell.views.state_views import log_states, log_text
+    from beambell.cli.state_text import log_text
+    from beambell.views.state_views import log_states
 
     entries = log_states(open_project(project), last)
     Console(as_json=json).show(entries, log_text(entries))
@@ -42,7 +44,8 @@ def state_log(project: Folder = Path(), last: Last = 20, json: Json = False) -> 
 @state_app.command("diff")
 def state_diff(before: Before, after: After = None, project: Folder = Path(), json: Json = False) -> None:
     """Compare two states: partitions, rows, labeling functions, patterns."""
-    from beambell.views.state_views import diff_states, diff_text
+    from beambell.cli.state_text import diff_text
+    from beambell.views.state_views import diff_states
 
     diff = diff_states(open_project(project), before, after)
     Console(as_json=json).show(diff, diff_text(diff))

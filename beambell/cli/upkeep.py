@@ -90,7 +90,8 @@ def _number(text: str) -> int:
 
 def lineage(subject: Subject, project: Folder = Path(), json: Json = False) -> None:
     """Trace something both ways: to the raw files, LFs and parameters behind it, and to what was made with it."""
-    from beambell.views.lineage import lineage_text, trace
+    from beambell.cli.lineage_text import lineage_text
+    from beambell.views.lineage import trace
 
     console = Console(as_json=json)
     found = trace(open_project(project), subject)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -13,16 +12,12 @@ import pyarrow.compute as pc
 
 from beambell import label_model
 from beambell.artefacts.kinds.labels import LabelModel
-from beambell.cli.text import make_table
 from beambell.model.evaluation import evaluate
 from beambell.project import Project
 from beambell.state.patterns import Votes
 from beambell.store import Layout, Partition
 from beambell.workshop.lf_trial import Gold
 from beambell.workshop.sample import Part
-
-if TYPE_CHECKING:
-    from rich.console import RenderableType
 
 Floats = npt.NDArray[np.float64]
 
@@ -121,21 +116,3 @@ def _quality(y: npt.NDArray[np.int64], proba: Floats, classes: tuple[str, ...]) 
         return None
     found = evaluate(y[labelled], proba[labelled], classes=classes)
     return Quality(found.n, found.accuracy, found.macro_f1, found.log_loss)
-
-
-def effect_text(effect: FeedbackEffect) -> Iterable[RenderableType]:
-    """Render labels before and after."""
-    table = make_table(
-        f"labels against gold, before and after feedback on {effect.reviewed:,} rows",
-        "what", "rows", "accuracy", "macro F1", "log loss",
-    )  # fmt: skip
-    for what, quality in (
-        ("all labelled rows, before", effect.before),
-        ("all labelled rows, after", effect.after),
-        ("rows nobody reviewed, before", effect.before_others),
-        ("rows nobody reviewed, after", effect.after_others),
-    ):
-        if quality:
-            figures = (quality.accuracy, quality.macro_f1, quality.log_loss)
-            table.add_row(what, f"{quality.rows:,}", *(f"{figure:.3f}" for figure in figures))
-    yield table

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import RenderableType
-
-from beambell.cli.text import make_table
 from beambell.project import Project
 from beambell.registry import Decision, ModelVersion, champion, decisions, named_version
-from beambell.visible import plain
 
 Judge = Callable[[Project, ModelVersion], tuple[dict[str, Any], Any]]
 
@@ -57,7 +53,7 @@ def show_model(project: Project, name: str | None, judge: Judge) -> ModelDetail:
     Parameters
     ----------
     judge
-        What gathers evidence and judges it: a step, which a report may not import.
+        What gathers evidence and judges it: a stage, which knows the gold.
     """
     version = named_version(project, name)
     best = champion(project, version.model)
@@ -76,22 +72,3 @@ def show_model(project: Project, name: str | None, judge: Judge) -> ModelDetail:
         policy=all(check.passed for check in checks),
         decisions=tuple(d for d in decisions(project, version.model) if version.name in (d.version, d.before)),
     )
-
-
-def detail_text(view: ModelDetail) -> Iterator[RenderableType]:
-    """Render one version."""
-    served = "is served" if view.champion == view.name else f"{view.champion or 'no version'} is served"
-    yield f"[bold]{view.name}[/] ({served}), from {view.partitions} partitions and {view.lfs} LFs; {view.folder}"
-    figures = view.evidence["challenger"], view.evidence["champion"] or {}
-    table = make_table(
-        f"on {view.evidence['rows']} gold rows", "figure", view.name, view.evidence.get("against") or "-"
-    )
-    for name, value in figures[0].items():
-        if isinstance(value, float):
-            table.add_row(name, f"{value:.4f}", f"{figures[1][name]:.4f}" if name in figures[1] else "-")
-    yield table
-    for check in view.evidence["checks"]:
-        yield f"  {'[green]yes[/]' if check['passed'] else '[red]no[/] '} {plain(check['message'])}"
-    for made in view.decisions:
-        who = plain(made.by or "policy") + (f", {plain(made.at)}" if made.at else "")
-        yield f"  {made.action} {made.version} ({who}): {plain(made.reason)}"
