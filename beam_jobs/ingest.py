@@ -31,6 +31,9 @@ from beambell.store import Layout, Partition
 from beambell.store.reaching import open_file
 from beambell.store.tables import stage_table, write_table
 
+Item = tuple[int, RawFile] | tuple[None, str]
+"""A file with its number, or a partition to rebuild, which has none."""
+
 
 def run(project: Project, plan: Plan[IngestWork]) -> Outcome:
     """Read what is new, publish the partitions it touches, then record the deliveries.
@@ -65,14 +68,13 @@ def build(project: Project, work: IngestWork, job: str) -> beam.Pipeline:
     """Build the pipeline: files to fragments, fragments grouped by partition, partitions published."""
     folder = str(project.path)
     pipeline = new_pipeline(project.params.beam)
-    fragments = (
-        pipeline | "Files" >> Spread(enumerate(work.files)) | "ReadRecords" >> beam.ParDo(ReadRecords(folder, job))
-    )
-    # A partition that is rebuilt must be visited even when no file has records for it any more.
-    rebuilt = pipeline | "Rebuilt" >> Spread((str(partition), None) for partition in work.rebuild)
+    # A partition that is rebuilt must be visited even when no file has records for it any more. It starts beside the
+    # files: Flink's translator refuses two branches that are flattened before they are grouped.
+    start: list[Item] = [*enumerate(work.files), *((None, str(partition)) for partition in work.rebuild)]
     (
-        (fragments, rebuilt)
-        | beam.Flatten()
+        pipeline
+        | "Files" >> Spread(start)
+        | "ReadRecords" >> beam.ParDo(ReadRecords(folder, job))
         | "ByPartition" >> beam.GroupByKey()
         | "PublishPartition" >> beam.ParDo(PublishPartition(folder, job))
     )
@@ -82,8 +84,11 @@ def build(project: Project, work: IngestWork, job: str) -> beam.Pipeline:
 class ReadRecords(ProjectFn):
     """Read one raw file into staged fragments, one per partition it has records of."""
 
-    def work(self, element: tuple[int, RawFile]) -> Iterator[tuple[str, Fragment]]:
-        """Yield (partition, fragment)."""
+    def work(self, element: Item) -> Iterator[tuple[str, Fragment | None]]:
+        """Yield (partition, fragment); a partition to rebuild has ``None`` for a fragment."""
+        if element[0] is None:
+            yield element[1], None
+            return
         index, file = element
         if file.archived:
             yield from self._take_archived(index, file)

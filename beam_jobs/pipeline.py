@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import logging
 import threading
@@ -19,7 +18,6 @@ import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.runner import PipelineResult
-from apache_beam.runners.worker.statesampler import StateSampler
 from apache_beam.transforms.window import BoundedWindow
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import PaneInfo, WindowedValue
@@ -37,24 +35,9 @@ _failures: dict[str, BeamBellError] = {}  # first error per job of the workers i
 _projects: dict[str, Project] = {}  # per job that this process drives: workers in it need not open the folder again
 
 
-class _Options(PipelineOptions):
-    """Options that are parsed once for each of Beam's views of them: it looks a hundred times at four transforms."""
-
-    def view_as(self, cls: type[Any]) -> Any:
-        """Give the same view each time; all share their values."""
-        views = self.__dict__.setdefault("_views", {})
-        if cls not in views:
-            views[cls] = super().view_as(cls)
-        return views[cls]
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _Options:
-        """Copy the values alone, as every pipeline does; the copy makes views of its own."""
-        return _Options(self._flags, **copy.deepcopy(self._all_options, memo))
-
-
 def pipeline_options(params: BeamParams) -> PipelineOptions:
     """Translate the ``beam`` section of ``params.yaml`` into Beam's options."""
-    return _Options([f"--runner={params.runner}", *params.options], save_main_session=False)
+    return PipelineOptions([f"--runner={params.runner}", *params.options], save_main_session=False)
 
 
 def new_pipeline(params: BeamParams) -> beam.Pipeline:
@@ -72,15 +55,6 @@ def new_pipeline(params: BeamParams) -> beam.Pipeline:
         return beam.Pipeline(options=options)
 
 
-def _end_promptly(every_ms: int = 1) -> None:
-    """Let bundles in this process end as soon as their work does.
-
-    A thread of Beam's samples what each bundle is doing, more and more rarely, and the bundle's end waits for it to
-    wake up: a tenth of a second on average after a second of work. No option says how long it may sleep.
-    """
-    StateSampler.__init__.__defaults__ = (every_ms,)
-
-
 def run_pipeline(project: Project, job: str, pipeline: beam.Pipeline) -> PipelineResult:
     """Run to the end.
 
@@ -92,7 +66,6 @@ def run_pipeline(project: Project, job: str, pipeline: beam.Pipeline) -> Pipelin
         If a job service is away, or says no more than that the job failed.
     """
     check_service(pipeline.options)
-    _end_promptly()
     _projects[job] = project
     logger = logging.getLogger("apache_beam")
     before = logger.level
@@ -122,18 +95,7 @@ def counters(result: PipelineResult) -> dict[str, dict[str, int]]:
     return found
 
 
-class PlainFn(beam.DoFn):
-    """A DoFn without state or timers.
-
-    Beam would search the signatures of all methods for them, again and again for each transform: it finds no method.
-    """
-
-    def __dir__(self) -> list[str]:
-        """Name nothing: what is named is searched."""
-        return []
-
-
-class _Elements(PlainFn):
+class _Elements(beam.DoFn):
     def __init__(self, elements: Sequence[Any]) -> None:
         self._elements = elements
 
@@ -178,7 +140,7 @@ class _UnderWay(NamedTuple):
     pane: PaneInfo
 
 
-class ProjectFn(PlainFn):
+class ProjectFn(beam.DoFn):
     """A DoFn that needs the project: opened from its folder, once per worker process and job.
 
     It works on ``beam.workers`` elements of a bundle at once, in threads of its own: the work is done by code that lets

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import importlib
-import inspect
 import threading
 import time
 from collections.abc import Iterator
@@ -14,15 +11,11 @@ import apache_beam as beam
 import numpy as np
 import pytest
 import yaml
-from apache_beam.options.pipeline_options import DebugOptions, DirectOptions, StandardOptions
-from apache_beam.runners.worker.statesampler import StateSampler
-from apache_beam.transforms import core, window
-from apache_beam.transforms.userstate import get_dofn_specs
+from apache_beam.transforms import window
 from projects import REPOSITORY, write_params
 
 from beam_jobs import pipeline
-from beam_jobs.apply_lfs import ApplyLFs, GatherVotes, Voted
-from beambell.config import BeamParams
+from beam_jobs.apply_lfs import GatherVotes, Voted
 from beambell.errors import BeamBellError, StateError
 from beambell.project import Project
 from beambell.state import PatternCounts
@@ -44,56 +37,6 @@ def test_counts_are_pickled_once_on_their_way(monkeypatch: pytest.MonkeyPatch) -
             | beam.CombinePerKey(GatherVotes())
         )
     assert [counts.n_rows for counts in pickled] == [400]  # not the eight parts, nor the sum to see its size
-
-
-def test_the_sampler_that_a_bundle_waits_for_sleeps_briefly() -> None:
-    pipeline._end_promptly()
-    given = {name: p.default for name, p in inspect.signature(StateSampler.__init__).parameters.items()}
-    assert {name for name, default in given.items() if default is not inspect.Parameter.empty} == {"sampling_period_ms"}
-    assert given["sampling_period_ms"] == 1
-
-
-def test_views_of_options_share_their_values() -> None:
-    options = pipeline.pipeline_options(BeamParams(workers=3))
-    assert options.view_as(StandardOptions).runner == "FnApiRunner"
-    assert options.view_as(DirectOptions) is options.view_as(DirectOptions)
-    options.view_as(DirectOptions).direct_num_workers = 4
-    assert options.get_all_options()["direct_num_workers"] == 4
-
-
-def test_a_copy_of_options_has_their_values_and_its_own_views() -> None:
-    options = pipeline.pipeline_options(BeamParams(options=["--experiments=one", "--job_name=votes"]))
-    options.view_as(DirectOptions).direct_num_workers = 4
-    copied = copy.deepcopy(options)
-    assert copied.get_all_options() == options.get_all_options()
-    copied.view_as(DirectOptions).direct_num_workers = 5
-    copied.view_as(DebugOptions).experiments.append("two")
-    assert options.view_as(DirectOptions).direct_num_workers == 4
-    assert options.view_as(DebugOptions).experiments == ["one"]
-
-
-def test_beam_searches_no_signature_of_ours_for_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    searched = []
-    monkeypatch.setattr(core, "get_function_args_defaults", lambda method: searched.append(method) or ([], []))
-    assert get_dofn_specs(ApplyLFs("folder", "job")) == (set(), set())
-    assert searched == []
-
-
-def subclasses(cls: type) -> Iterator[type]:
-    for sub in cls.__subclasses__():
-        yield sub
-        yield from subclasses(sub)
-
-
-def test_none_of_ours_has_state_that_beam_would_not_find() -> None:
-    for job in ("ingest", "aggregate", "apply_lfs", "label"):
-        importlib.import_module(f"beam_jobs.{job}")
-    ours = [*subclasses(pipeline.PlainFn)]
-    assert len(ours) > 8
-    for fn in ours:
-        for name in ("setup", "start_bundle", "process", "finish_bundle", "teardown"):
-            defaults = core.get_function_args_defaults(getattr(fn, name))[1]
-            assert not [d for d in defaults if isinstance(d, core._StateDoFnParam | core._TimerDoFnParam)], (fn, name)
 
 
 FOUR = range(4)

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 from job_service import job_service
 from projects import REPOSITORY, published, run_stages, small_project
@@ -40,3 +41,21 @@ def test_the_flink_master_of_the_deployment_settings_reaches_beam(tmp_path, monk
     assert options.view_as(FlinkRunnerOptions).flink_master == "flink-jobmanager:8081"
     assert options.view_as(PortableOptions).environment_type == "LOOPBACK"
     assert len(told) == 2
+
+
+def test_ingest_has_the_shape_that_flink_translates(tmp_path):
+    from beam_jobs.ingest import build
+    from beambell import Project
+    from beambell.stages.ingest import IngestWork, find_work
+    from beambell.store import Partition
+
+    project = Project(small_project(tmp_path, days=2, scale=0.01))
+    found = find_work(project, project.select())
+    work = found[0] if isinstance(found, tuple) else found
+    assert isinstance(work, IngestWork)
+    work = replace(work, rebuild=(Partition("video_comments", "2026-01-01"),))
+    transforms = build(project, work, "job").to_runner_api().components.transforms.values()
+    urns = [transform.spec.urn for transform in transforms]
+    assert urns.count("beam:transform:impulse:v1") == 1  # one start, and so nothing to flatten before the grouping
+    assert "beam:transform:flatten:v1" not in urns
+    assert urns.count("beam:transform:group_by_key:v1") == 1
