@@ -248,6 +248,13 @@ class Project:
         if kind not in label_model.kinds():
             _ = self.catalogue
 
+    def register_models(self, kind: str) -> None:
+        """Import the modules of ``lfs.modules``, if that kind of end model is not known yet: it may be there."""
+        from beambell import model
+
+        if kind not in model.kinds():
+            _ = self.catalogue
+
     # -- helpers ---------------------------------------------------------------------------------------------
 
     def _table(self, kind: str, role: str, stream: str, dt: str) -> pa.Table:

@@ -200,7 +200,7 @@ def _rising(pair: tuple[int, int]) -> tuple[int, int]:
 
 
 class ModelParams(Section):
-    """The end model: hashed TF-IDF and logistic regression on probabilistic labels.
+    """The end model, trained on probabilistic labels.
 
     Attributes
     ----------
@@ -210,10 +210,14 @@ class ModelParams(Section):
         Streams it is trained on; ``None`` for all.
     window_days
         Partitions back from the newest that it is trained on; ``None`` for all.
+    kind
+        Kind of end model: ``tfidf_logistic``, or one of your own that a module in ``lfs.modules`` registers.
+    options
+        Options of that kind, by name.
     features, ngrams
-        Hash buckets, and the shortest and longest sequence of words.
+        Of ``tfidf_logistic``: hash buckets, and the shortest and longest sequence of words.
     C
-        Inverse strength of regularisation, as in scikit-learn.
+        Of ``tfidf_logistic``: inverse strength of regularisation, as in scikit-learn.
     max_rows
         A larger training set is sampled.
     """
@@ -221,11 +225,26 @@ class ModelParams(Section):
     name: Name = "model"
     streams: tuple[Name, ...] | None = None
     window_days: Days | None = None
+    kind: Name = "tfidf_logistic"
+    options: dict[str, Any] = Field(default_factory=dict)
     features: int = Field(default=2**18, ge=2**8, le=2**24)
     ngrams: Annotated[tuple[Words, Words], AfterValidator(_rising)] = (1, 2)
     C: float = Field(default=10.0, gt=0, le=1e12)
     max_rows: int = Field(default=500_000, gt=0)
     seed: int = Field(default=7, ge=0, lt=2**32)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Options that a model of this kind is trained with."""
+        if self.kind != type(self).model_fields["kind"].default:
+            return dict(self.options)
+        return {"C": self.C, "ngrams": self.ngrams, "n_features": self.features, **self.options}
+
+    def said(self) -> dict[str, Any]:
+        """Return all of it as plain JSON values; what older versions had not is left out while it says nothing new."""
+        added = {"kind", "options"}
+        same = {name for name in added if name not in self.model_dump(include=added, exclude_defaults=True)}
+        return self.model_dump(mode="json", exclude=same)
 
 
 class EvaluationParams(Section):

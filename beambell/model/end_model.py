@@ -1,191 +1,162 @@
-"""The end model: what training leaves, and all that prediction needs.
+"""End models: from a text to the probability of each class, trained on probabilistic labels. Their kinds by name.
 
-It is kept as two files, a JSON that a person can read and the weights; no pickle, so loading a model runs no code.
+A kind of one's own is one class, registered in a module that ``lfs.modules`` in params.yaml names.
 """
 
 from __future__ import annotations
 
-import hashlib
+import inspect
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from beambell.errors import ArtefactError
-from beambell.model.features import HashedNgrams, Texts, as_list, tfidf
-from beambell.model.logistic import log_softmax
-from beambell.store.arrays import pack_arrays, unpack_arrays
+from beambell.errors import ArtefactError, TrainingError
+from beambell.model.features import Texts
 
-FORMAT: Literal["beambell-end-model/1"] = "beambell-end-model/1"
-DESCRIPTION, WEIGHTS = "model.json", "weights.npz"
-FIX = "restore the model's files together from its version in the registry, or train again"
-BATCH = 16_384  # rows at a time in prediction; bounds memory, does not change results
+DESCRIPTION: Final = "model.json"
+"""Name of the file of every end model that says what it is; its key ``format`` names the kind's `EndModel.FORMAT`."""
+FIX: Final = "restore the model's files together from its version in the registry, or train again"
 
 Floats = npt.NDArray[np.float64]
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+class EndModel(ABC):
+    """A trained end model.
 
-    bytes: int
-    sha256: str
-
-
-class _Description(BaseModel):
-    """What ``model.json`` says."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    format: Literal["beambell-end-model/1"]
-    classes: tuple[str, ...] = Field(min_length=2)
-    ngrams: tuple[int, int]
-    n_features: int
-    columns: int
-    weights: _File
-
-    @model_validator(mode="after")
-    def _features_exist(self) -> _Description:
-        HashedNgrams(self.ngrams, self.n_features)
-        return self
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EndModel:
-    """Logistic regression on hashed TF-IDF n-grams.
-
-    Parameters
+    Attributes
     ----------
     classes
-        Names of the K classes, in the order of the columns of ``coef``.
-    features
-        How a text becomes counts.
-    columns
-        int32 [F], ascending: the hashed columns that occurred in training; the others weigh nothing.
-    idf
-        float64 [F], inverse document frequency per column.
-    coef
-        float64 [F, K].
-    intercept
-        float64 [K]; -inf for a class never seen in training, which makes its probability zero.
+        Names of the K classes, in the order of the columns of probabilities.
     """
 
-    classes: tuple[str, ...]
-    features: HashedNgrams
-    columns: npt.NDArray[np.int32]
-    idf: Floats
-    coef: Floats
-    intercept: Floats
+    kind: ClassVar[str]
+    """Name of the kind, as ``model.kind`` in params.yaml."""
+    FORMAT: ClassVar[str]
+    """Name and number of the form of its files, as ``mine/1``."""
 
+    classes: tuple[str, ...]
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, texts: Sequence[str | None], proba: Floats, *, classes: tuple[str, ...], seed: int) -> Self:
+        """Train a model. A kind's options are further keyword parameters.
+
+        Parameters
+        ----------
+        texts
+            Texts of n rows on which labeling functions voted.
+        proba
+            Probabilities of the classes, float64 [n, K].
+        classes
+            Names of the K classes.
+        seed
+            Number from which everything random follows: equal rows give equal bytes.
+
+        Raises
+        ------
+        TrainingError
+            If there is nothing to be learnt from these rows.
+        """
+
+    @abstractmethod
     def predict_proba(self, texts: Texts) -> Floats:
         """Probability of each class for each text: float64 [n, K]. A row does not depend on the others."""
-        rows = as_list(texts)
-        result = np.empty((len(rows), len(self.classes)))
-        for start in range(0, len(rows), BATCH):
-            counts = self.features.counts(rows[start : start + BATCH])[:, self.columns]
-            logits = tfidf(counts, self.idf) @ self.coef + self.intercept
-            result[start : start + BATCH] = np.exp(log_softmax(logits))
-        return result
 
     def predict(self, texts: Texts) -> npt.NDArray[np.int8]:
         """Most probable class of each text: int8 [n]; the first of equals."""
         return np.asarray(self.predict_proba(texts).argmax(axis=1), dtype=np.int8)
 
+    @abstractmethod
     def to_files(self) -> dict[str, bytes]:
-        """Contents of the files that keep the model; the same model gives the same bytes."""
-        arrays: dict[str, npt.NDArray[Any]] = {
-            "columns": self.columns,
-            "idf": self.idf,
-            "coef": self.coef,
-            "intercept": self.intercept,
-        }
-        weights = pack_arrays(arrays)
-        description = _Description(
-            format=FORMAT,
-            classes=self.classes,
-            ngrams=self.features.ngrams,
-            n_features=self.features.n_features,
-            columns=len(self.columns),
-            weights=_File(bytes=len(weights), sha256=hashlib.sha256(weights).hexdigest()),
-        )
-        text = json.dumps(description.model_dump(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        return {DESCRIPTION: text.encode(), WEIGHTS: weights}
+        """Contents of the files that keep the model, by name, `DESCRIPTION` among them; no pickle."""
 
     @classmethod
-    def from_files(cls, files: Mapping[str, bytes]) -> EndModel:
-        """Rebuild the model from the contents that :meth:`to_files` gave.
+    @abstractmethod
+    def restore(cls, files: Mapping[str, bytes]) -> Self:
+        """Rebuild a model of this kind from the contents that `to_files` gave.
 
         Raises
         ------
         ArtefactError
-            If a file is missing, truncated, of another format, or of another model than its companion.
+            If a file is missing, damaged, or of another model than its companion.
         """
-        for name in (DESCRIPTION, WEIGHTS):
-            if name not in files:
-                raise ArtefactError("the file is missing from the model", where=name, fix=FIX)
-        description = _read_description(files[DESCRIPTION])
-        _check_file(files[WEIGHTS], description.weights)
-        features = HashedNgrams(description.ngrams, description.n_features)
-        model = cls(description.classes, features, **_read_weights(files[WEIGHTS]))
-        model._check(description.columns)
-        return model
 
-    def _check(self, F: int) -> None:
-        """Raise ArtefactError unless the arrays are those of a model with ``F`` columns."""
-        K = len(self.classes)
-        expected = {
-            "columns": ((F,), np.int32),
-            "idf": ((F,), np.float64),
-            "coef": ((F, K), np.float64),
-            "intercept": ((K,), np.float64),
-        }
-        for name, (shape, dtype) in expected.items():
-            array = getattr(self, name)
-            if array.shape != shape or array.dtype != dtype:
-                raise _unusable(
-                    f"{name} is {array.dtype} {list(array.shape)}, but {DESCRIPTION} speaks of "
-                    f"{np.dtype(dtype)} {list(shape)}"
-                )
-        inside = (self.columns >= 0) & (self.columns < self.features.n_features)
-        if not inside.all() or (np.diff(self.columns) <= 0).any():
-            raise _unusable("columns must ascend and lie within n_features")
-        if not (np.isfinite(self.idf).all() and np.isfinite(self.coef).all()):
-            raise _unusable("idf and coef must be finite")
-        if not np.isfinite(self.intercept.max()):
-            raise _unusable("the intercept of some class must be finite")
+    @classmethod
+    def from_files(cls, files: Mapping[str, bytes]) -> EndModel:
+        """Rebuild a model of any kind that is registered, from the contents that `to_files` gave.
+
+        Raises
+        ------
+        ArtefactError
+            If a file is missing, damaged, of another model than its companion, or of no kind that is registered.
+        """
+        if DESCRIPTION not in files:
+            raise ArtefactError("the file is missing from the model", where=DESCRIPTION, fix=FIX)
+        return _KINDS[kind_of(files) or DEFAULT].restore(files)
 
 
-def _read_description(content: bytes) -> _Description:
+DEFAULT: Final = "tfidf_logistic"
+"""Kind of end model that is trained where params.yaml names none."""
+M = TypeVar("M", bound=EndModel)
+_KINDS: dict[str, type[EndModel]] = {}
+
+
+def kinds() -> tuple[str, ...]:
+    """Names of the kinds of end models there are."""
+    return tuple(sorted(_KINDS))
+
+
+def kind_of(files: Mapping[str, bytes]) -> str | None:
+    """Name of the kind whose files these are; ``None`` if none that is registered says so."""
     try:
-        return _Description.model_validate_json(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ArtefactError(
-            f"not a description of a model: {place + ': ' if place else ''}{first['msg']}",
-            where=DESCRIPTION,
-            fix=FIX,
-        ) from error
+        said = json.loads(files[DESCRIPTION])["format"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return next((model.kind for model in _KINDS.values() if said == model.FORMAT), None)
 
 
-def _check_file(content: bytes, described: _File) -> None:
-    """Compare the weights with what the description says of them, before anything parses them."""
-    if len(content) < described.bytes:
-        raise _unusable(f"truncated: {len(content)} of {described.bytes} bytes")
-    if hashlib.sha256(content).hexdigest() != described.sha256:
-        raise _unusable(f"damaged, or of another model than {DESCRIPTION}: its SHA-256 differs")
+def register(model: type[M]) -> type[M]:
+    """Make a kind of end model known by its ``kind``; a class decorator.
+
+    The same class, imported afresh, takes the place of the earlier one.
+
+    Raises
+    ------
+    TrainingError
+        If another one has that name.
+    """
+    other = _KINDS.setdefault(model.kind, model)
+    if (other.__module__, other.__qualname__) != (model.__module__, model.__qualname__):
+        raise TrainingError(f"there is another end model {model.kind!r}", fix="give yours another kind")
+    _KINDS[model.kind] = model
+    return model
 
 
-def _read_weights(content: bytes) -> dict[str, npt.NDArray[Any]]:
-    arrays = unpack_arrays(content, WEIGHTS, FIX)
-    names = ("columns", "idf", "coef", "intercept")
-    if missing := [name for name in names if name not in arrays]:
-        raise _unusable(f"not a file of weights (no {missing[0]})")
-    return {name: arrays[name] for name in names}
+def fit(
+    kind: str, texts: Sequence[str | None], proba: Floats, *, classes: tuple[str, ...], seed: int, **options: Any
+) -> EndModel:
+    """Train a model of a kind; for the parameters see `EndModel.fit`.
 
-
-def _unusable(message: str) -> ArtefactError:
-    return ArtefactError(message, where=WEIGHTS, fix=FIX)
+    Raises
+    ------
+    TrainingError
+        If there is no such kind, it has no such option, or there is nothing to be learnt from these rows.
+    """
+    if kind not in _KINDS:
+        raise TrainingError(
+            f"there is no end model {kind!r}",
+            where="model.kind",
+            fix=f"use one of {', '.join(kinds())}; one of your own is to be in a module that lfs.modules names",
+        )
+    known = inspect.signature(_KINDS[kind].fit).parameters.keys() - {"texts", "proba", "classes", "seed"}
+    if unknown := sorted(options.keys() - known):
+        raise TrainingError(
+            f"there is no option {unknown[0]!r}",
+            where=f"model.options of {kind}",
+            fix=f"its options are {', '.join(sorted(known)) or 'none'}",
+        )
+    return _KINDS[kind].fit(texts, proba, classes=classes, seed=seed, **options)

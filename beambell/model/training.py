@@ -1,17 +1,18 @@
-"""Train the end model on probabilistic labels."""
+"""Train an end model on probabilistic labels, of the rows on which labeling functions voted or a sample of them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from beambell.errors import TrainingError
+from beambell.model import tfidf_logistic  # noqa: F401 - which registers itself
 from beambell.model.checks import check_probabilities
-from beambell.model.end_model import EndModel
-from beambell.model.features import HashedNgrams, Texts, as_list, inverse_document_frequency, tfidf
-from beambell.model.logistic import fit_logistic
+from beambell.model.end_model import DEFAULT, EndModel, fit
+from beambell.model.features import Texts, as_list
 
 
 def train(
@@ -21,40 +22,33 @@ def train(
     covered: npt.ArrayLike,
     classes: Sequence[str],
     seed: int,
-    C: float = 10.0,
-    ngrams: tuple[int, int] = (1, 2),
-    n_features: int = 2**18,
-    drop_below: float | None = None,
     max_rows: int | None = None,
+    kind: str = DEFAULT,
+    **options: Any,
 ) -> EndModel:
-    """Fit logistic regression to the label model's probabilities.
+    """Train an end model on the label model's probabilities.
 
-    Each covered row counts once per class, with the class's probability as its weight. A row that no labeling
-    function voted on is left out: its probabilities are the label model's prior, and training on a prior
-    teaches the model to ignore the text (measured: macro-F1 79 to 60 on the SMS collection).
+    A row that no labeling function voted on is left out: its probabilities are the label model's prior, and training
+    on a prior teaches the model to ignore the text (measured: macro-F1 79 to 60 on the SMS collection).
 
     Parameters
     ----------
     texts
         n texts.
     proba
-        [n, K], the label model's posterior; read for covered rows only.
+        Posterior of the label model, [n, K]; read for covered rows only.
     covered
         bool [n], whether any labeling function voted on the row.
     classes
-        K names.
+        Names of the K classes.
     seed
-        Of the sample that ``max_rows`` takes; nothing else is random.
-    C
-        Inverse strength of the L2 penalty. Vote shares as labels of the YouTube, SMS and ChemProt sets: 10 gives
-        4 to 6 points of accuracy or macro-F1 more than 1; from 10 to 30 little changes.
-    ngrams, n_features
-        See :class:`~beambell.model.features.HashedNgrams`.
-    drop_below
-        Smaller weights count as zero: they are mostly the label model's doubt, not evidence. By default
-        0.05, or 0.01 of two classes.
+        Seed of the sample that ``max_rows`` takes, and of whatever is random in the kind of model.
     max_rows
-        If more rows are covered, train on this many of them, drawn at random.
+        Number of rows to train on, drawn at random, if more are covered; ``None`` for all.
+    kind
+        Kind of end model, one of `beambell.model.end_model.kinds`.
+    **options
+        Options of that kind.
 
     Returns
     -------
@@ -64,33 +58,12 @@ def train(
     Raises
     ------
     TrainingError
-        If no row is covered, the labels speak for one class only, or no text has a word.
+        If no row is covered, there is nothing to be learnt from those that are, or there is no such kind or option.
     """
     names = tuple(classes)
     rows = _sample(np.flatnonzero(_covered(covered, len(texts))), max_rows, seed)
-    threshold = (0.01 if len(names) == 2 else 0.05) if drop_below is None else drop_below
-    targets = _targets(proba, rows, n=len(texts), classes=names, drop_below=threshold)
-    seen = targets.any(axis=0)
-    if seen.sum() < 2:
-        which = f"one class, {names[int(seen.argmax())]!r}" if seen.any() else "no class"
-        raise TrainingError(
-            f"the labels of all {len(rows)} covered rows speak for {which}",
-            fix="add labeling functions that vote for the other classes, or train on more partitions",
-        )
-    features = HashedNgrams(ngrams=ngrams, n_features=n_features)
-    counts = features.counts(_take(texts, rows))
-    columns = np.unique(counts.indices).astype(np.int32)
-    if not len(columns):
-        raise TrainingError(
-            f"none of the {len(rows)} texts has a single word",
-            fix="check that the stream's text column in params.yaml is the one with the text",
-        )
-    counts = counts[:, columns]
-    idf = inverse_document_frequency(counts)
-    coef = np.zeros((len(columns), len(names)))
-    intercept = np.full(len(names), -np.inf)
-    coef[:, seen], intercept[seen] = fit_logistic(tfidf(counts, idf), targets[:, seen], C=C)
-    return EndModel(names, features, columns, idf, coef, intercept)
+    targets = _targets(proba, rows, n=len(texts), classes=names)
+    return fit(kind, _take(texts, rows), targets, classes=names, seed=seed, **options)
 
 
 def _covered(covered: npt.ArrayLike, n: int) -> npt.NDArray[np.bool_]:
@@ -115,13 +88,12 @@ def _sample(rows: npt.NDArray[np.intp], max_rows: int | None, seed: int) -> npt.
 
 
 def _targets(
-    proba: npt.ArrayLike, rows: npt.NDArray[np.intp], *, n: int, classes: tuple[str, ...], drop_below: float
+    proba: npt.ArrayLike, rows: npt.NDArray[np.intp], *, n: int, classes: tuple[str, ...]
 ) -> npt.NDArray[np.float64]:
     array = np.asarray(proba)
     # Checked as a whole for its shape, and row by row only where it will be read.
     chosen = array[rows] if array.ndim == 2 and len(array) == n else array
-    targets = check_probabilities(chosen, rows=len(rows), classes=classes)
-    return np.where(targets < drop_below, 0.0, targets)
+    return check_probabilities(chosen, rows=len(rows), classes=classes)
 
 
 def _take(texts: Texts, rows: npt.NDArray[np.intp]) -> Sequence[str | None]:

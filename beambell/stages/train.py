@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from beambell.artefacts.contributors import sum_up
 from beambell.config.formats import with_format
 from beambell.errors import TrainingError
-from beambell.model import EndModel, holdout
+from beambell.model import EndModel, end_model, holdout
 from beambell.project import Project
 from beambell.stages.stage import Outcome, Plan, plan_whole
 from beambell.store import FileRef, Layout, Manifest, Partition, digest
@@ -89,7 +89,7 @@ def find_sources(project: Project) -> Sources:
 
 
 def _inputs(project: Project, sources: Sources) -> dict[str, str]:
-    params = {"model": project.params.model.model_dump(mode="json"), "holdout": project.params.evaluation.holdout}
+    params = {"model": project.params.model.said(), "holdout": project.params.evaluation.holdout}
     names = {s: project.params.streams[s].text for s in sorted({p.stream for p in sources.labels})}
     made_from = {
         "data": digest(sources.files),
@@ -102,6 +102,7 @@ def _publish(project: Project, sources: Sources) -> Manifest:
     from beambell.model import train
 
     params = project.params.model
+    project.register_models(params.kind)
     texts, proba, covered = training_rows(project, sources)
     if not texts:
         raise TrainingError(
@@ -115,10 +116,9 @@ def _publish(project: Project, sources: Sources) -> Manifest:
         covered=covered,
         classes=project.params.classes,
         seed=params.seed,
-        C=params.C,
-        ngrams=params.ngrams,
-        n_features=params.features,
         max_rows=params.max_rows,
+        kind=params.kind,
+        **params.settings,
     )
     store, folder = project.store, Layout.END_MODEL
     files = {name: _put(project, name, data) for name, data in sorted(model.to_files().items())}
@@ -149,6 +149,8 @@ def load_model(project: Project, folder: str = Layout.END_MODEL) -> EndModel:
     """Read the end model of a folder."""
     manifest = project.store.require(folder, "run `beambell train`")
     files = {name: project.store.get(folder, ref) for name, ref in manifest.files.items()}
+    if end_model.kind_of(files) is None:  # perhaps one of the project's own, which comes with its labeling functions
+        _ = project.catalogue
     return EndModel.from_files(files)
 
 
