@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from beambell.cli.text import make_table
-from beambell.views.feedback_views import FeedbackView, Share
+from beambell.views.feedback_views import FeedbackView
 from beambell.visible import plain
+from beambell.workshop.reviewed import Share
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -94,7 +94,7 @@ def lf_diff(
 ) -> None:
     """Compare with the votes that are stored: which rows would get another vote."""
     from beambell.cli.lf_text import changes_text
-    from beambell.workshop.lf_trial import diff_lfs
+    from beambell.workshop.lf_diff import diff_lfs
 
     opened = open_project(project)
     views = diff_lfs(opened, name, opened.select(stream, start, end), sample)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from beambell.cli.text import make_table
 from beambell.views.lf_views import LFDetail, LFStats
 from beambell.visible import plain
+from beambell.workshop.examples import NO_VOTE, Example
+from beambell.workshop.lf_diff import Change
 from beambell.workshop.lf_errors import LFError
-from beambell.workshop.lf_trial import NO_VOTE, Change, Example, Trial
+from beambell.workshop.lf_trial import Trial
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

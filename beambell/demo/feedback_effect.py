@@ -16,8 +16,7 @@ from beambell.model.evaluation import evaluate
 from beambell.project import Project
 from beambell.state.patterns import Votes
 from beambell.store import Layout, Partition
-from beambell.workshop.lf_trial import Gold
-from beambell.workshop.sample import Part
+from beambell.workshop.sample import Gold, Part
 
 Floats = npt.NDArray[np.float64]
 

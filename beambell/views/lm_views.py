@@ -18,8 +18,7 @@ from beambell.project import Project
 from beambell.state import FeedbackCounts, PatternCounts
 from beambell.state.patterns import ABSTAIN
 from beambell.store import Partition, Selection
-from beambell.workshop.lf_trial import Gold
-from beambell.workshop.sample import draw
+from beambell.workshop.sample import Gold, draw
 
 Floats = npt.NDArray[np.float64]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,9 @@ from beambell.store.tables import iter_tables
 
 Positions = npt.NDArray[np.int64]
 
+SAMPLE = 10_000
+"""Rows of a sample, unless another number is asked for."""
+
 
 @dataclass(frozen=True, eq=False)
 class StoredVotes:
@@ -27,9 +30,9 @@ class StoredVotes:
     Attributes
     ----------
     fingerprints
-        Of the m labeling functions, by name, in the order of the votes.
+        Fingerprints of the m labeling functions by name, in the order of the columns of ``L``.
     L
-        int8 [n, m].
+        Votes, int8 [n, m]: classes, -1 where a labeling function abstained.
     """
 
     fingerprints: dict[str, str]
@@ -48,15 +51,21 @@ class Part:
 
     Attributes
     ----------
+    partition
+        Partition the rows are from.
     rows
-        n rows, all columns.
+        Table of n rows with all columns.
     stored
-        Their votes; ``None`` where these rows have not been voted on.
+        Votes of the rows; ``None`` where these rows have not been voted on.
     """
 
     partition: Partition
     rows: pa.Table
     stored: StoredVotes | None
+
+
+Gold = Callable[[Part], npt.NDArray[np.int64]]
+"""Gives the known class of each sampled row, -1 where there is none."""
 
 
 def draw(project: Project, selection: Selection, size: int) -> list[Part]:

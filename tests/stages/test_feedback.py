@@ -31,10 +31,11 @@ from beambell.stages.posteriors import UNLABELLED
 from beambell.stages.row_index import FOLDER
 from beambell.state import FeedbackCounts
 from beambell.store import Layout, Selection
-from beambell.views.feedback_views import Share, show_feedback
+from beambell.views.feedback_views import show_feedback
 from beambell.views.lineage import trace
 from beambell.views.lm_views import compare_label_models
 from beambell.workshop.lf_trial import try_lf
+from beambell.workshop.reviewed import Share
 from beambell.workshop.sample import draw
 
 LFS = """

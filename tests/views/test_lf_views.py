@@ -19,7 +19,8 @@ from beambell.store import Selection
 from beambell.views.lf_views import lf_stats, show_lf
 from beambell.views.views import list_lfs
 from beambell.workshop import lf_trial
-from beambell.workshop.lf_trial import diff_lfs, try_lf
+from beambell.workshop.lf_diff import diff_lfs
+from beambell.workshop.lf_trial import try_lf
 from beambell.workshop.sample import draw, excerpt
 
 ALL = Selection()

@@ -1,0 +1,199 @@
+"""Rows that people reviewed, beside their votes: how precise labeling functions are there, and labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from beambell.artefacts.kinds.feedback import Consensus
+from beambell.artefacts.kinds.labels import LabelModel
+from beambell.feedback.stored import with_excluded
+from beambell.model.evaluation import wilson_interval
+from beambell.project import Project
+from beambell.state import patterns as packed
+from beambell.state.patterns import ABSTAIN, Votes
+from beambell.store import Layout, Manifest
+from beambell.store.tables import read_table
+
+SHOWN = 10
+_TIE = 1e-5
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Share:
+    """How often something was right, with a 95 % Wilson interval.
+
+    Attributes
+    ----------
+    right, rows
+        ``right`` of ``rows``; a tie of k classes counts as 1/k.
+    share, low, high
+        Fraction of ``rows`` that was right, 0 to 1, and the ends of its interval.
+    of_all
+        The share among all rows rather than those picked, from the rows that say with what probability they were
+        picked; with ``of_all_low`` and ``of_all_high``. ``None`` where none does.
+    """
+
+    right: float
+    rows: int
+    share: float
+    low: float
+    high: float
+    of_all: float | None = None
+    of_all_low: float | None = None
+    of_all_high: float | None = None
+
+    @classmethod
+    def of(cls, right: Floats, probability: Floats | None = None) -> Share | None:
+        """Sum up rows, [n], and weigh each by one over the probability with which it was picked, NaN unknown."""
+        n = len(right)
+        if not n:
+            return None
+        total = float(right.sum())
+        plain = cls(total, n, total / n, *wilson_interval(total, n))
+        known = np.zeros(n, bool) if probability is None else np.isfinite(probability)
+        if probability is None or not known.any():
+            return plain
+        weights = 1.0 / probability[known]
+        share = float(weights @ right[known] / weights.sum())
+        # As many equally likely rows would tell as much.
+        worth = max(int(weights.sum() ** 2 / (weights**2).sum()), 1)
+        return cls(total, n, plain.share, plain.low, plain.high, share, *wilson_interval(share * worth, worth))
+
+
+@dataclass(frozen=True)
+class LFPrecision:
+    """How often a labeling function's votes were right on reviewed rows.
+
+    Attributes
+    ----------
+    name
+        Its name.
+    precision
+        Over rows with a label, and rows on which people judged its vote and no label; ``None`` without any.
+    by_label, by_verdict
+        How many rows of each.
+    """
+
+    name: str
+    precision: Share | None
+    by_label: int
+    by_verdict: int
+
+
+@dataclass(frozen=True, eq=False)
+class ReviewedRows:
+    """All reviewed rows with the votes they have now.
+
+    Attributes
+    ----------
+    project, manifest
+        The project, and the manifest of its consensus.
+    rows
+        Table of the consensus, one of its n rows per reviewed row.
+    known
+        Which rows have votes, bool [n].
+    L
+        Their votes, int8 [n, m]; abstentions where they have none.
+    y
+        Class by consensus, [n]; -1 without.
+    """
+
+    project: Project
+    manifest: Manifest
+    rows: pa.Table
+    known: npt.NDArray[np.bool_]
+    L: Votes
+    y: npt.NDArray[np.int64]
+
+    @classmethod
+    def read(cls, project: Project, manifest: Manifest) -> ReviewedRows:
+        """Read them."""
+        rows = with_excluded(read_table(project.store, Layout.FEEDBACK, manifest.files["rows"]))
+        consensus = Consensus.of(manifest)
+        lfs, classes = consensus.lfs, consensus.classes
+        known = rows["pattern"].is_valid().to_numpy()
+        L = np.full((rows.num_rows, len(lfs)), ABSTAIN, np.int8)
+        L[known] = packed.unpack(packed.from_arrow(rows["pattern"].drop_null()), len(lfs), len(classes))
+        y = pc.index_in(rows["label"].combine_chunks(), value_set=pa.array(classes, pa.string()))
+        return cls(project, manifest, rows, known, L, pc.fill_null(y, -1).to_numpy().astype(np.int64))
+
+    def counted(self, role: str) -> int:
+        """How many labelled rows with votes are of one part."""
+        measures = self.rows["evaluate"].to_numpy()
+        return int((self.known & (self.y >= 0) & (measures == (role == "evaluate"))).sum())
+
+    def contradictions(self) -> tuple[Mapping[str, object], ...]:
+        """Rows on which reviewers disagree, those that stay undecided first."""
+        mine = self.rows.filter(pc.less(self.rows["agreement"], 1.0)).sort_by(
+            [("agreement", "ascending"), ("stream", "ascending"), ("row_id", "ascending")]
+        )
+        columns = ["stream", "row_id", "verdict", "label", "excluded", "deciding", "agreement"]
+        return tuple(mine.select(columns).slice(0, SHOWN).to_pylist())
+
+    def unknown(self) -> tuple[str, ...]:
+        """Rows that are not there."""
+        rows = self.rows.filter(self.rows["dt"].is_null()).slice(0, SHOWN)
+        return tuple(f"{row['stream']}/{row['row_id']}" for row in rows.select(["stream", "row_id"]).to_pylist())
+
+    def verdicts(self, lf: str) -> npt.NDArray[np.int64]:
+        """What people said of the vote of one labeling function on each row, [n]: 1 right, 0 wrong, -1 nothing."""
+        table = read_table(self.project.store, Layout.FEEDBACK, self.manifest.files["lf_verdicts"])
+        table = table.filter(pc.equal(table["lf"], lf))
+        clear = table.filter(pc.not_equal(table["right"], table["wrong"]))
+        keys, mine = (pc.binary_join_element_wise(t["stream"], t["row_id"], "/") for t in (clear, self.rows))
+        at = pc.fill_null(pc.index_in(mine, value_set=keys.combine_chunks()), -1).to_numpy()
+        right = pc.greater(clear["right"], clear["wrong"]).to_numpy().astype(np.int64)
+        return np.where(at >= 0, right[at], -1) if len(right) else np.full(len(at), -1, np.int64)
+
+    def lfs(self) -> tuple[LFPrecision, ...]:
+        """Precision of every labeling function, the least precise first."""
+        found = [self.precision(name, self.L[:, j]) for j, name in enumerate(self._names)]
+        return tuple(sorted(found, key=lambda one: (one.precision.share if one.precision else 2.0, one.name)))
+
+    def precision(self, name: str, votes: npt.NDArray[np.int8]) -> LFPrecision:
+        """Precision of one labeling function.
+
+        Parameters
+        ----------
+        votes
+            Its votes on these rows, [n]. What people said of its vote counts where that is the vote it has now.
+        """
+        stored = self.L[:, self._names.index(name)] if name in self._names else None
+        voted = votes != ABSTAIN
+        labelled = voted & (self.y >= 0)
+        said = self.verdicts(name)
+        judged = voted & (self.y < 0) & (said >= 0) & (False if stored is None else votes == stored)
+        right = np.concatenate([votes[labelled] == self.y[labelled], said[judged] == 1]).astype(np.float64)
+        picked = self._probability()
+        share = Share.of(right, np.concatenate([picked[labelled], picked[judged]]))
+        return LFPrecision(name, share, int(labelled.sum()), int(judged.sum()))
+
+    def labels(self) -> tuple[Share | None, float | None]:
+        """Accuracy of the label model on covered rows that only measure; and how many of those are covered."""
+        measures = self.known & (self.y >= 0) & self.rows["evaluate"].to_numpy()
+        model = self.project.store.read(Layout.LABEL_MODEL)
+        names = LabelModel.of(model).lfs if model else ()
+        if model is None or not measures.any() or not set(names) <= set(self._names):
+            return None, None
+        heard = self.L[:, [self._names.index(name) for name in names]]
+        covered = measures & (heard >= 0).any(axis=1)
+        proba = self.project.label_model().predict_proba(heard[covered])
+        best = proba >= proba.max(axis=1, keepdims=True, initial=0.0) - _TIE
+        right = best[np.arange(len(best)), self.y[covered]] / best.sum(axis=1)
+        return Share.of(right, self._probability()[covered]), float(covered.sum() / measures.sum())
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """Names of the labeling functions, in the order of the columns of ``L``."""
+        return Consensus.of(self.manifest).lfs
+
+    def _probability(self) -> Floats:
+        return np.asarray(pc.fill_null(self.rows["probability"], np.nan).to_numpy(), np.float64)
