@@ -93,15 +93,15 @@ def _put(project, dt: str, n: int, seed: int) -> None:
     from beambell.store import Layout, Manifest, Partition
     from beambell.store.tables import write_table
 
-    dice = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     words = pa.array(["thank you for the video", "a free gift for everybody who writes", "see you on monday then"])
     authors = pa.array([f"author_{number}" for number in range(KEYS)])
     start = np.datetime64(dt, "us").astype(np.int64)
     columns = {
         "id": pa.array(np.arange(n)).cast(pa.string()),
         "ts": pa.array(start + np.arange(n)).cast(pa.timestamp("us", "UTC")),
-        "text": words.take(pa.array(dice.integers(0, len(words), n))),
-        "author": authors.take(pa.array(dice.integers(0, KEYS, n))),
+        "text": words.take(pa.array(rng.integers(0, len(words), n))),
+        "author": authors.take(pa.array(rng.integers(0, KEYS, n))),
         "_file": pa.repeat("generated", n),
         "_line": pa.array(np.arange(n)),
     }

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -69,6 +69,9 @@ app.add_typer(state_app, name="state")
 add_start(app)
 add_upkeep(app)
 
+# Click's UsageError: typer brings a click of its own, and names of it only what is derived from that.
+_WrongUsage: Any = typer.BadParameter.__base__
+
 _COLLECT_AFTER = 20_000
 """New objects between two searches for cycles. Imports make hundreds of thousands and leave next to no cycle; with
 Python's 700, a tenth of the time of each command went into searching."""
@@ -86,9 +89,17 @@ def _run_command(words: list[str]) -> None:
     try:
         with storage_errors("this machine"):
             refuse_credentials(words)
-            app(args=words, prog_name="beambell")
+            sys.exit(app(args=words, prog_name="beambell", standalone_mode=False) or 0)
     except BeamBellError as error:
         Console(as_json="--json" in words).error(error)
+        sys.exit(error.exit_code)
+    except _WrongUsage as error:
+        if "--json" in words:
+            told = UsageError(
+                error.format_message(), fix="beambell --help lists the commands, COMMAND --help its options"
+            )
+            write_document(told.to_dict())
+        error.show()
         sys.exit(error.exit_code)
     except Exception as error:  # noqa: BLE001 - a defect; its traceback repeats whatever it was told
         if "--json" in words:
@@ -266,10 +277,13 @@ def demo(project: Folder = Path()) -> None:
     """Generate the demo's data set, run every stage over it, have some rows reviewed, run again, and sum up."""
     from beambell.cli.effect_text import effect_text
     from beambell.demo.feedback_effect import show_effect
+    from beambell.demo.files import make_project
     from beambell.demo.simulate import simulate_reviews
     from beambell.stages.gold_rows import gold_of
 
     console = Console(as_json=False)
+    if made := make_project(project):
+        console.out.print(f"[bold]project  [/] made {plain(', '.join(made))}")
     opened = open_project(project)
     _generate(console, opened)
     _do(console, STAGES, opened, opened.select())

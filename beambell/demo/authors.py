@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from beambell.demo.dice import Dice, zipf
 from beambell.demo.grammar import Grammar, load
+from beambell.demo.rng import Rng, zipf
 
 # Known to everybody, and the busiest of all; labeling functions may name them.
 MODERATORS = (
@@ -45,29 +45,29 @@ class Crowd:
     """
 
     def __init__(self, seed: int, scale: float, campaigns: Iterable[str]) -> None:
-        dice = Dice(seed, "authors")
+        rng = Rng(seed, "authors")
         names = _Names(load("authors")[""])
-        people = [*MODERATORS, *names.new("regular", max(60, int(6000 * scale)), dice)]
+        people = [*MODERATORS, *names.new("regular", max(60, int(6000 * scale)), rng)]
         self._people = zipf(people, flatness=4.0)
-        self._spammers = {campaign: zipf(names.new("bot", max(4, int(30 * scale)), dice)) for campaign in campaigns}
+        self._spammers = {campaign: zipf(names.new("bot", max(4, int(30 * scale)), rng)) for campaign in campaigns}
         self._anyone_bad = [bot for bots in self._spammers.values() for bot in bots.items]
-        self._throwaways = names.new("bot", max(80, int(5000 * scale)), dice)
-        self._hijacks = [_hijack(author, dice) for author in people if dice.chance(SHARE_HIJACKED)]
+        self._throwaways = names.new("bot", max(80, int(5000 * scale)), rng)
+        self._hijacks = [_hijack(author, rng) for author in people if rng.chance(SHARE_HIJACKED)]
 
-    def honest(self, dice: Dice) -> str:
+    def honest(self, rng: Rng) -> str:
         """Draw the author of a benign row; now and then a spam account that wants to look harmless."""
-        if dice.chance(0.02):
-            return dice.pick(self._anyone_bad)
-        return self._people.draw(dice)
+        if rng.chance(0.02):
+            return rng.pick(self._anyone_bad)
+        return self._people.draw(rng)
 
-    def dishonest(self, campaign: str, day: int, dice: Dice) -> str:
+    def dishonest(self, campaign: str, day: int, rng: Rng) -> str:
         """Draw the author of a spam row: the campaign's own account, a throwaway or a hijacked one."""
-        fate = dice.unit()
+        fate = rng.unit()
         if fate < 0.12 and (hijacked := self._hijacked(day)):
-            return dice.pick(hijacked)
+            return rng.pick(hijacked)
         if fate < 0.50:
-            return dice.pick(self._throwaways)
-        return self._spammers[campaign].draw(dice)
+            return rng.pick(self._throwaways)
+        return self._spammers[campaign].draw(rng)
 
     def _hijacked(self, day: int) -> list[str]:
         return [hijack.author for hijack in self._hijacks if hijack.first <= day % 14 <= hijack.last]
@@ -80,18 +80,18 @@ class _Names:
         self._grammar = grammar
         self._given: set[str] = set(MODERATORS)
 
-    def new(self, symbol: str, n: int, dice: Dice) -> list[str]:
+    def new(self, symbol: str, n: int, rng: Rng) -> list[str]:
         names: list[str] = []
         while len(names) < n:
-            name = self._grammar.expand(symbol, dice)
+            name = self._grammar.expand(symbol, rng)
             if name in self._given:
-                name = f"{name}_{self._grammar.expand('creature', dice)}"
+                name = f"{name}_{self._grammar.expand('creature', rng)}"
             if name not in self._given:
                 self._given.add(name)
                 names.append(name)
         return names
 
 
-def _hijack(author: str, dice: Dice) -> Hijack:
-    first = dice.below(14)
-    return Hijack(author, first, first + dice.below(MAX_HIJACK_DAYS))
+def _hijack(author: str, rng: Rng) -> Hijack:
+    first = rng.below(14)
+    return Hijack(author, first, first + rng.below(MAX_HIJACK_DAYS))

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from beambell.demo.dice import Dice
+from beambell.demo.rng import Rng
 from beambell.demo.writing import SECONDS, Row, Writer
 
 SHARE_LATE = 0.03
@@ -38,32 +38,32 @@ class Arrival:
     broken: bool = False
 
 
-def deliver(writer: Writer, dice: Dice, days: int) -> Iterator[list[Arrival]]:
+def deliver(writer: Writer, rng: Rng, days: int) -> Iterator[list[Arrival]]:
     """Yield the arrivals of each day, in the order of their file.
 
     A day's arrivals depend on nothing that happens later, so a longer run begins with the files of a shorter one.
     """
     pending: dict[int, list[Arrival]] = defaultdict(list)
     for day in range(days):
-        arrivals: list[tuple[int, Arrival]] = [(dice.below(SECONDS), late) for late in pending.pop(day, ())]
+        arrivals: list[tuple[int, Arrival]] = [(rng.below(SECONDS), late) for late in pending.pop(day, ())]
         for row in writer.day(day):
-            arrival = Arrival(row, broken=dice.chance(SHARE_BROKEN))
-            if dice.chance(SHARE_LATE):
-                arrival.days_late = dice.between(1, MAX_DAYS_LATE)
+            arrival = Arrival(row, broken=rng.chance(SHARE_BROKEN))
+            if rng.chance(SHARE_LATE):
+                arrival.days_late = rng.between(1, MAX_DAYS_LATE)
                 pending[day + arrival.days_late].append(arrival)
                 continue
             arrivals.append((row.second, arrival))
-            if not arrival.broken and dice.chance(SHARE_AGAIN):
-                days_later = dice.between(1, 2)
-                pending[day + days_later].append(Arrival(_revised(row, dice), days_late=days_later, again=True))
+            if not arrival.broken and rng.chance(SHARE_AGAIN):
+                days_later = rng.between(1, 2)
+                pending[day + days_later].append(Arrival(_revised(row, rng), days_late=days_later, again=True))
         arrivals.sort(key=lambda timed: timed[0])
         yield [arrival for _, arrival in arrivals]
 
 
-def _revised(row: Row, dice: Dice) -> Row:
+def _revised(row: Row, rng: Rng) -> Row:
     """Edit the text of a row with an id; a row without one comes again as it was, or it would be another."""
     if "comment_id" not in row.fields:
         return row
-    text = row.fields["text"] + dice.pick(EDITS)
-    likes = row.fields["likes"] + dice.heavy_tail(1.0, 100)
+    text = row.fields["text"] + rng.pick(EDITS)
+    likes = row.fields["likes"] + rng.heavy_tail(1.0, 100)
     return replace(row, fields=row.fields | {"text": text, "likes": likes})

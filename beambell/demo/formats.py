@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from beambell.demo.delivery import Arrival
-from beambell.demo.dice import Dice
+from beambell.demo.rng import Rng
 
 Encoded = tuple[bytes, list[int]]
 """A file's content, and the 1-based line (Parquet: row) where each of its records begins."""
@@ -25,24 +25,24 @@ BAD_BYTES = b"\xc3\x28\xff"
 STORED_BLOCK = 65_535
 
 
-def csv(arrivals: Sequence[Arrival], dice: Dice) -> Encoded:
+def csv(arrivals: Sequence[Arrival], rng: Rng) -> Encoded:
     """Comma-separated, with a header and RFC 4180 quoting; texts may hold line breaks."""
     header = _csv_line(arrivals[0].row.fields)
-    return _lines(header, (_csv_record(arrival, dice) for arrival in arrivals))
+    return _lines(header, (_csv_record(arrival, rng) for arrival in arrivals))
 
 
-def jsonl(arrivals: Sequence[Arrival], dice: Dice) -> Encoded:
+def jsonl(arrivals: Sequence[Arrival], rng: Rng) -> Encoded:
     """One JSON object a line."""
-    return _lines(b"", (_json_record(arrival, dice) for arrival in arrivals))
+    return _lines(b"", (_json_record(arrival, rng) for arrival in arrivals))
 
 
-def jsonl_gz(arrivals: Sequence[Arrival], dice: Dice) -> Encoded:
+def jsonl_gz(arrivals: Sequence[Arrival], rng: Rng) -> Encoded:
     """JSON lines in a gzip file."""
-    content, starts = jsonl(arrivals, dice)
+    content, starts = jsonl(arrivals, rng)
     return gzipped(content), starts
 
 
-def parquet(arrivals: Sequence[Arrival], dice: Dice) -> Encoded:  # noqa: ARG001
+def parquet(arrivals: Sequence[Arrival], rng: Rng) -> Encoded:  # noqa: ARG001
     """A typed table; a broken record has no time, as there is no other way to break one."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -70,7 +70,7 @@ def gzipped(content: bytes) -> bytes:
     return bytes(body + struct.pack("<II", zlib.crc32(content), len(content) & 0xFFFFFFFF))
 
 
-Format = Callable[[Sequence[Arrival], Dice], Encoded]
+Format = Callable[[Sequence[Arrival], Rng], Encoded]
 FORMATS: dict[str, Format] = {"csv": csv, "jsonl": jsonl, "jsonl.gz": jsonl_gz, "parquet": parquet}
 
 
@@ -83,20 +83,20 @@ def _lines(header: bytes, records: Iterator[bytes]) -> Encoded:
     return b"".join(chunks), starts
 
 
-def _csv_record(arrival: Arrival, dice: Dice) -> bytes:
+def _csv_record(arrival: Arrival, rng: Rng) -> bytes:
     fields = arrival.row.fields
     values = list(fields.values())
     if not arrival.broken:
         return _csv_line(values)
-    match dice.below(4):
+    match rng.below(4):
         case 0:
             return _csv_line(values[:-1])
         case 1:
-            return _csv_line([*values, dice.pick(("", "0", "en"))])
+            return _csv_line([*values, rng.pick(("", "0", "en"))])
         case 2:
             return _csv_line(_with_bad_bytes(fields).values())
         case _:
-            return _csv_line(_with_bad_time(fields, dice).values())
+            return _csv_line(_with_bad_time(fields, rng).values())
 
 
 def _csv_line(values: Iterable[Any]) -> bytes:
@@ -110,21 +110,21 @@ def _csv_value(value: Any) -> str:
     return text
 
 
-def _json_record(arrival: Arrival, dice: Dice) -> bytes:
+def _json_record(arrival: Arrival, rng: Rng) -> bytes:
     fields = arrival.row.fields
     if not arrival.broken:
         return _json_line(fields)
-    match dice.below(4):
+    match rng.below(4):
         case 0:
             line = _json_line(fields)
             # Cut within ASCII, so that the JSON is broken and the encoding is not.
-            return line[: dice.between(2, 12)] + b"\n"
+            return line[: rng.between(2, 12)] + b"\n"
         case 1:
             return _json_line(list(fields.values()))
         case 2:
             return _json_line(_with_bad_bytes(fields))
         case _:
-            return _json_line(_with_bad_time(fields, dice))
+            return _json_line(_with_bad_time(fields, rng))
 
 
 def _json_line(fields: Any) -> bytes:
@@ -146,8 +146,8 @@ def _with_bad_bytes(fields: Fields) -> Fields:
     return fields | {"text": fields["text"] + MARK}
 
 
-def _with_bad_time(fields: Fields, dice: Dice) -> Fields:
-    return {n: dice.pick(BAD_TIMES) if isinstance(v, datetime) else v for n, v in fields.items()}
+def _with_bad_time(fields: Fields, rng: Rng) -> Fields:
+    return {n: rng.pick(BAD_TIMES) if isinstance(v, datetime) else v for n, v in fields.items()}
 
 
 def _without_time(fields: Fields) -> Fields:

@@ -11,8 +11,8 @@ from pathlib import Path
 from beambell.demo.authors import Crowd
 from beambell.demo.campaigns import CAMPAIGNS
 from beambell.demo.delivery import Arrival, deliver
-from beambell.demo.dice import Dice
 from beambell.demo.formats import FORMATS
+from beambell.demo.rng import Rng
 from beambell.demo.writing import COMMENTS, FIRST_DAY, HAM, MESSAGES, SPAM, StreamSpec, Writer
 from beambell.errors import UsageError
 
@@ -98,7 +98,7 @@ def generate(root: Path, *, gold: Path | None = None, seed: int = 2026, scale: f
     summary, truth = Summary(), _Gold()
     for spec in (COMMENTS, MESSAGES):
         for path, arrivals in _files(spec, crowd, seed, scale, days):
-            content, lines = FORMATS[path.partition(".")[2]](arrivals, Dice(seed, "damage", path))
+            content, lines = FORMATS[path.partition(".")[2]](arrivals, Rng(seed, "damage", path))
             _write(root / path, content)
             summary.files.append(path)
             for arrival, line in zip(arrivals, lines, strict=True):
@@ -110,7 +110,7 @@ def generate(root: Path, *, gold: Path | None = None, seed: int = 2026, scale: f
 
 def _files(spec: StreamSpec, crowd: Crowd, seed: int, scale: float, days: int) -> Iterator[tuple[str, list[Arrival]]]:
     """Yield the relative path and the records of each file of a stream."""
-    deliveries = deliver(Writer(spec, crowd, seed, scale), Dice(seed, "delivery", spec.name), days)
+    deliveries = deliver(Writer(spec, crowd, seed, scale), Rng(seed, "delivery", spec.name), days)
     for day, arrivals in enumerate(deliveries):
         date = (FIRST_DAY + timedelta(days=day)).date().isoformat()
         yield f"{spec.name}/{date}.{WEEK[spec.name][day % 7]}", arrivals

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from importlib.resources import files
 
-from beambell.demo.dice import Dice
+from beambell.demo.rng import Rng
 
 Rules = dict[str, list[tuple[str, ...]]]
 
@@ -37,12 +37,12 @@ class Grammar:
             raise KeyError(f"undefined symbols: {', '.join(undefined)}")
         self._rules = rules
 
-    def expand(self, symbol: str, dice: Dice) -> str:
+    def expand(self, symbol: str, rng: Rng) -> str:
         """Draw a text of this symbol."""
-        parts = dice.pick(self._rules[symbol])
+        parts = rng.pick(self._rules[symbol])
         if len(parts) == 1:
             return parts[0]
-        return "".join([self.expand(part, dice) if odd & 1 else part for odd, part in enumerate(parts)])
+        return "".join([self.expand(part, rng) if odd & 1 else part for odd, part in enumerate(parts)])
 
 
 def load(name: str) -> dict[str, Grammar]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from beambell.demo.dice import Dice
+from beambell.demo.rng import Rng
 from beambell.demo.writing import FIRST_DAY
 
 
@@ -47,8 +47,8 @@ def review(
         for place, reviewer in enumerate(REVIEWERS):
             if place == absent:
                 continue
-            dice = Dice(seed, "review", stream, row_id, reviewer.name)
-            unsure, wrong = dice.chance(reviewer.unsure), dice.chance(reviewer.wrong)
+            rng = Rng(seed, "review", stream, row_id, reviewer.name)
+            unsure, wrong = rng.chance(reviewer.unsure), rng.chance(reviewer.wrong)
             label = classes[(truth + (1 if wrong else 0)) % len(classes)]
             yield {
                 "row_id": row_id,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from beambell.demo.dice import Dice, Weighted
+from beambell.demo.rng import Rng, Weighted
 
-Respell = Callable[[str, Dice], str]
+Respell = Callable[[str, Rng], str]
 
 LEET = str.maketrans("aeiostAEIOS", "43105743105")
 # Cyrillic letters that look like Latin ones.
@@ -17,43 +17,43 @@ ACCENTS = str.maketrans("aeiouc", "\u00e1\u00e8\u00ed\u00f4\u00fc\u00e7")
 ZERO_WIDTH = "\u200b"
 
 
-def _leet(word: str, dice: Dice) -> str:  # noqa: ARG001
+def _leet(word: str, rng: Rng) -> str:  # noqa: ARG001
     return word.translate(LEET)
 
 
-def _look_alike(word: str, dice: Dice) -> str:  # noqa: ARG001
+def _look_alike(word: str, rng: Rng) -> str:  # noqa: ARG001
     return word.translate(LOOK_ALIKES)
 
 
-def _accented(word: str, dice: Dice) -> str:  # noqa: ARG001
+def _accented(word: str, rng: Rng) -> str:  # noqa: ARG001
     return word.translate(ACCENTS)
 
 
-def _spaced(word: str, dice: Dice) -> str:
-    return dice.pick((" ", ".", "_")).join(word)
+def _spaced(word: str, rng: Rng) -> str:
+    return rng.pick((" ", ".", "_")).join(word)
 
 
-def _split(word: str, dice: Dice) -> str:
-    cut = dice.between(1, len(word) - 1)
-    return word[:cut] + dice.pick((ZERO_WIDTH, "-", "*")) + word[cut:]
+def _split(word: str, rng: Rng) -> str:
+    cut = rng.between(1, len(word) - 1)
+    return word[:cut] + rng.pick((ZERO_WIDTH, "-", "*")) + word[cut:]
 
 
-def _upper(word: str, dice: Dice) -> str:  # noqa: ARG001
+def _upper(word: str, rng: Rng) -> str:  # noqa: ARG001
     return word.upper()
 
 
-def _swapped(word: str, dice: Dice) -> str:
-    at = dice.below(len(word) - 1)
+def _swapped(word: str, rng: Rng) -> str:
+    at = rng.below(len(word) - 1)
     return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
 
 
-def _dropped(word: str, dice: Dice) -> str:
-    at = dice.between(1, len(word) - 1)
+def _dropped(word: str, rng: Rng) -> str:
+    at = rng.between(1, len(word) - 1)
     return word[:at] + word[at + 1 :]
 
 
-def _stretched(word: str, dice: Dice) -> str:
-    return word + word[-1] * dice.between(2, 5)
+def _stretched(word: str, rng: Rng) -> str:
+    return word + word[-1] * rng.between(2, 5)
 
 
 DISGUISES: Weighted[Respell] = Weighted(
@@ -62,33 +62,33 @@ DISGUISES: Weighted[Respell] = Weighted(
 SLIPS: Weighted[Respell] = Weighted([(_swapped, 4), (_dropped, 4), (_stretched, 2), (_upper, 1)])
 
 
-def disguise(text: str, dice: Dice) -> str:
+def disguise(text: str, rng: Rng) -> str:
     """Hide one to three words from filters."""
-    return _respell(text, DISGUISES, dice.between(1, 3), dice)
+    return _respell(text, DISGUISES, rng.between(1, 3), rng)
 
 
-def mistype(text: str, dice: Dice) -> str:
+def mistype(text: str, rng: Rng) -> str:
     """Write as people do in a hurry: a slip, no capitals, no full stop, an emoji."""
-    fate = dice.unit()
+    fate = rng.unit()
     if fate < 0.07:
-        return _respell(text, SLIPS, 1, dice)
+        return _respell(text, SLIPS, 1, rng)
     if fate < 0.20:
         return _outside_links(text, str.lower)
     if fate < 0.30:
-        return text[:1].upper() + text[1:] + dice.pick((".", "!", ""))
+        return text[:1].upper() + text[1:] + rng.pick((".", "!", ""))
     if fate < 0.36:
-        return f"{text} {dice.pick(('🙂', '😂', '❤️', '👍', '🙏', '🎉', ':)', ':D'))}"
+        return f"{text} {rng.pick(('🙂', '😂', '❤️', '👍', '🙏', '🎉', ':)', ':D'))}"
     return text
 
 
-def _respell(text: str, how: Weighted[Respell], times: int, dice: Dice) -> str:
+def _respell(text: str, how: Weighted[Respell], times: int, rng: Rng) -> str:
     words = text.split(" ")
     long = [at for at, word in enumerate(words) if len(word) > 3 and word.isalpha()]
     if not long:
         return text
     for _ in range(times):
-        at = dice.pick(long)
-        words[at] = how.draw(dice)(words[at], dice)
+        at = rng.pick(long)
+        words[at] = how.draw(rng)(words[at], rng)
     return " ".join(words)
 
 

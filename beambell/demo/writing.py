@@ -9,8 +9,8 @@ from typing import Any
 
 from beambell.demo.authors import Crowd
 from beambell.demo.campaigns import CAMPAIGNS, COPYCAT, Campaign
-from beambell.demo.dice import Dice, Weighted
 from beambell.demo.grammar import Grammar, load
+from beambell.demo.rng import Rng, Weighted
 from beambell.demo.spelling import disguise, mistype
 
 HAM, SPAM = 0, 1
@@ -113,9 +113,9 @@ CHANNELS = ("help", "market", "events", "random")
 CHANNEL_OF = {"ask": "help", "answer": "help", "sale": "market", "work": "market", "plan": "events"}
 
 
-def spam_share(day: int, dice: Dice) -> float:
+def spam_share(day: int, rng: Rng) -> float:
     """Share of spam on a day: it climbs from 25 to 45 per cent within a fortnight, and wobbles."""
-    return 0.25 + 0.20 * min(day, 13) / 13 + 0.04 * (dice.unit() - 0.5)
+    return 0.25 + 0.20 * min(day, 13) / 13 + 0.04 * (rng.unit() - 0.5)
 
 
 class Writer:
@@ -140,78 +140,78 @@ class Writer:
 
     def day(self, day: int) -> list[Row]:
         """Write the rows of one day, in order of time. Days must be asked for in order, from 0."""
-        dice = Dice(self._seed, self._spec.name, day)
+        rng = Rng(self._seed, self._spec.name, day)
         busy = 1.2 if self._date(day).weekday() >= 5 else 0.95
         n_rows = max(1, round(self._spec.rows * self._scale * busy))
-        share = spam_share(day, dice)
-        spam = self._campaigns(day, dice)
-        rows = [next(spam) if dice.chance(share) else self._benign_row(day, dice) for _ in range(n_rows)]
+        share = spam_share(day, rng)
+        spam = self._campaigns(day, rng)
+        rows = [next(spam) if rng.chance(share) else self._benign_row(day, rng) for _ in range(n_rows)]
         self._yesterday = [row.fields["text"] for row in rows if row.label == HAM]
         return sorted(rows, key=lambda row: row.second)
 
-    def _benign_row(self, day: int, dice: Dice) -> Row:
-        genre = self._spec.genres.draw(dice)
-        place = self._place(genre, dice)
+    def _benign_row(self, day: int, rng: Rng) -> Row:
+        genre = self._spec.genres.draw(rng)
+        place = self._place(genre, rng)
         grammar = self._grammar(place)
-        text = grammar.expand(genre, dice)
-        if dice.chance(0.15):
-            text = _joined(text, grammar.expand(self._spec.genres.draw(dice), dice))
+        text = grammar.expand(genre, rng)
+        if rng.chance(0.15):
+            text = _joined(text, grammar.expand(self._spec.genres.draw(rng), rng))
         # People sleep at night: the mean of two draws peaks in the afternoon.
-        second = int((0.1 + 0.9 * (dice.unit() + dice.unit()) / 2) * SECONDS)
-        return self._row(day, second, place, self._crowd.honest(dice), mistype(text.strip(), dice), HAM, dice)
+        second = int((0.1 + 0.9 * (rng.unit() + rng.unit()) / 2) * SECONDS)
+        return self._row(day, second, place, self._crowd.honest(rng), mistype(text.strip(), rng), HAM, rng)
 
-    def _campaigns(self, day: int, dice: Dice) -> Iterator[Row]:
+    def _campaigns(self, day: int, rng: Rng) -> Iterator[Row]:
         running = [campaign for campaign in CAMPAIGNS if campaign.runs(self._spec.name, day)]
         if not self._yesterday:
             running = [campaign for campaign in running if campaign.name != COPYCAT]
         choice = Weighted((campaign, campaign.weights[self._spec.name]) for campaign in running)
-        refrains = {campaign: self._refrains(campaign, day, dice) for campaign in running}
+        refrains = {campaign: self._refrains(campaign, day, rng) for campaign in running}
         while True:
-            campaign = choice.draw(dice)
-            copied = dice.chance(SHARE_COPIED)
-            text = dice.pick(refrains[campaign]) if copied else self._pitch(campaign, dice)
-            yield self._spam_row(day, campaign, text, dice)
+            campaign = choice.draw(rng)
+            copied = rng.chance(SHARE_COPIED)
+            text = rng.pick(refrains[campaign]) if copied else self._pitch(campaign, rng)
+            yield self._spam_row(day, campaign, text, rng)
 
-    def _refrains(self, campaign: Campaign, day: int, dice: Dice) -> list[str]:
+    def _refrains(self, campaign: Campaign, day: int, rng: Rng) -> list[str]:
         """Return what a campaign repeats, nearly word for word, in all streams and for some days."""
         if campaign.name == COPYCAT:
-            return [self._pitch(campaign, dice) for _ in range(REFRAINS)]
-        ages = [Dice(self._seed, campaign.name, number, (day + number) // REFRAINS) for number in range(REFRAINS)]
+            return [self._pitch(campaign, rng) for _ in range(REFRAINS)]
+        ages = [Rng(self._seed, campaign.name, number, (day + number) // REFRAINS) for number in range(REFRAINS)]
         return [self._pitch(campaign, age) for age in ages]
 
-    def _pitch(self, campaign: Campaign, dice: Dice) -> str:
+    def _pitch(self, campaign: Campaign, rng: Rng) -> str:
         if campaign.name == COPYCAT:
-            return dice.pick(self._yesterday)
-        return self._spam[campaign.name].expand("text", dice)
+            return rng.pick(self._yesterday)
+        return self._spam[campaign.name].expand("text", rng)
 
-    def _spam_row(self, day: int, campaign: Campaign, text: str, dice: Dice) -> Row:
-        place = self._place("", dice)
+    def _spam_row(self, day: int, campaign: Campaign, text: str, rng: Rng) -> Row:
+        place = self._place("", rng)
         if campaign.name != COPYCAT:
-            if dice.chance(SHARE_WRAPPED):
-                text = _joined(self._grammar(place).expand(self._spec.genres.draw(dice), dice), text)
-            text = disguise(text, dice) if dice.chance(campaign.evasion) else mistype(text, dice)
-        author = self._crowd.dishonest(campaign.name, day, dice)
-        return self._row(day, dice.below(SECONDS), place, author, text.strip(), SPAM, dice)
+            if rng.chance(SHARE_WRAPPED):
+                text = _joined(self._grammar(place).expand(self._spec.genres.draw(rng), rng), text)
+            text = disguise(text, rng) if rng.chance(campaign.evasion) else mistype(text, rng)
+        author = self._crowd.dishonest(campaign.name, day, rng)
+        return self._row(day, rng.below(SECONDS), place, author, text.strip(), SPAM, rng)
 
-    def _place(self, genre: str, dice: Dice) -> str:
+    def _place(self, genre: str, rng: Rng) -> str:
         if self._spec is COMMENTS:
-            return dice.pick(self._videos)
+            return rng.pick(self._videos)
         usual = CHANNEL_OF.get(genre)
-        return usual if usual and dice.chance(0.7) else dice.pick(CHANNELS)
+        return usual if usual and rng.chance(0.7) else rng.pick(CHANNELS)
 
     def _grammar(self, place: str) -> Grammar:
         return self._benign[place if self._spec is COMMENTS else ""]
 
-    def _row(self, day: int, second: int, place: str, author: str, text: str, label: int, dice: Dice) -> Row:
+    def _row(self, day: int, second: int, place: str, author: str, text: str, label: int, rng: Rng) -> Row:
         time = self._date(day) + timedelta(seconds=second)
         if self._spec is COMMENTS:
-            zone = dice.pick(ZONES) if dice.chance(SHARE_ZONED) else UTC
+            zone = rng.pick(ZONES) if rng.chance(SHARE_ZONED) else UTC
             fields: dict[str, Any] = {
-                "comment_id": f"{dice.below(1 << 52):013x}",
+                "comment_id": f"{rng.below(1 << 52):013x}",
                 "video": place,
                 "author": author,
                 "text": text,
-                "likes": dice.heavy_tail(1.6 if label == HAM else 0.5, 5000),
+                "likes": rng.heavy_tail(1.6 if label == HAM else 0.5, 5000),
                 "created_at": time.astimezone(zone),
             }
         else:
@@ -219,8 +219,8 @@ class Writer:
                 "author": author,
                 "channel": place,
                 "text": text,
-                "recipients": 1 + dice.heavy_tail(0.7 if label == HAM else 6.0, 500),
-                "sent_at": time + timedelta(milliseconds=dice.below(1000)),
+                "recipients": 1 + rng.heavy_tail(0.7 if label == HAM else 6.0, 500),
+                "sent_at": time + timedelta(milliseconds=rng.below(1000)),
             }
         return Row(fields, second, label)
 

@@ -219,7 +219,7 @@ def probability(rate: Floats, proposals: Floats, disagreement: Floats, until: fl
     return np.asarray(1.0 - stays * refused)
 
 
-def reasons(rates: Floats, time: Floats, until: float, dice: Floats, more_dice: Floats) -> list[Reason]:
+def reasons(rates: Floats, time: Floats, until: float, draws: Floats, more_draws: Floats) -> list[Reason]:
     """Say why rows arrived that their pattern's rates brought.
 
     A row is ``random`` if chance alone would have brought it before ``until``, whatever brought it first: these rows
@@ -231,15 +231,15 @@ def reasons(rates: Floats, time: Floats, until: float, dice: Floats, more_dice: 
         Of each reason of `OF_PATTERNS`, [a, 3].
     time
         At which each arrived, [a].
-    dice, more_dice
+    draws, more_draws
         Uniform on [0, 1), independent of all else, [a].
     """
     total = rates.sum(axis=1)
     by_chance = rates[:, OF_PATTERNS.index(Reason.RANDOM)]
-    first = np.minimum((dice[:, None] * total[:, None] >= np.cumsum(rates, axis=1)).sum(axis=1), len(OF_PATTERNS) - 1)
+    first = np.minimum((draws[:, None] * total[:, None] >= np.cumsum(rates, axis=1)).sum(axis=1), len(OF_PATTERNS) - 1)
     # What had not come by then comes as if it had just begun to wait.
     with np.errstate(divide="ignore", invalid="ignore"):
-        at = time - np.log1p(-more_dice) / by_chance
+        at = time - np.log1p(-more_draws) / by_chance
     found = [OF_PATTERNS[i] for i in first]
     return [Reason.RANDOM if at[i] < until else reason for i, reason in enumerate(found)]
 

@@ -395,8 +395,8 @@ class _Draw:
         wanted = self.pool.pattern[found.cell[mine]]
         for p in np.unique(wanted).tolist():
             rows = np.flatnonzero(pattern == p)
-            dice = uniform(ids.take(pa.array(rows)), salt=f"{salt} {self.pool.sources[s].partition}")
-            in_order = rows[np.argsort(dice, kind="stable")]
+            draws = uniform(ids.take(pa.array(rows)), salt=f"{salt} {self.pool.sources[s].partition}")
+            in_order = rows[np.argsort(draws, kind="stable")]
             where[wanted == p] = in_order[found.order[mine[wanted == p]]]
         return where
 
@@ -429,12 +429,12 @@ class _Draw:
         self.predicted = len(asked)
         labels = self.pool.proba[self.pool.pattern[[row.cell for row in asked]]]
         found = queue.disagreement(labels, self.end_model.predict_proba([row.text for row in asked]))
-        taken = self.dice(asked, "taken") < found
+        taken = self.draws(asked, "taken") < found
         for row, disagreement, take in zip(asked, found.tolist(), taken.tolist(), strict=True):
             row.disagreement = disagreement
             row.by_proposal = row.by_proposal if take else np.inf
 
-    def dice(self, rows: list[_Row], salt: str) -> Floats:
+    def draws(self, rows: list[_Row], salt: str) -> Floats:
         """A number in [0, 1) for each row, by its stream and id."""
         return uniform([f"{self._stream(row)}/{row.id}" for row in rows], salt=salt)
 
@@ -546,7 +546,7 @@ class _Seen:
 
 def _reasons(draw: _Draw, rows: list[_Row], rates: Floats, until: float) -> list[Reason]:
     time = np.array([row.by_pattern for row in rows])
-    by_pattern = queue.reasons(rates, time, until, draw.dice(rows, "reason"), draw.dice(rows, "chance"))
+    by_pattern = queue.reasons(rates, time, until, draw.draws(rows, "reason"), draw.draws(rows, "chance"))
     return [
         Reason.DISAGREEMENT if row.by_proposal < row.by_pattern and reason is not Reason.RANDOM else reason
         for row, reason in zip(rows, by_pattern, strict=True)

@@ -117,6 +117,23 @@ def test_errors_are_json_too(project):
     assert "comments, messages" in error["fix"]
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["frobnicate"], "No such command"),
+        (["status", "--fast"], "No such option"),
+        (["lf", "show"], "Missing argument"),
+    ],
+)
+def test_words_that_are_no_command_are_told_as_json_too(project, words, message):
+    answer = beambell(*words, "--json", cwd=project)
+    assert answer.returncode == 2
+    error = json.loads(answer.stdout)
+    assert error["kind"] == "UsageError"
+    assert message in error["error"]
+    assert message in answer.stderr
+
+
 def test_the_gate_exits_with_3_and_the_last_good_labels_stay(project):
     labels = Project(project).store.partitions(Layout.LABELS)
     change_params(project, gate={"min_coverage": 0.999})

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beambell.demo.delivery import Arrival
-from beambell.demo.dice import Dice, Weighted, zipf
 from beambell.demo.formats import Format, csv, gzipped, jsonl
 from beambell.demo.grammar import Grammar, load
+from beambell.demo.rng import Rng, Weighted, zipf
 from beambell.demo.spelling import disguise, mistype
 from beambell.demo.writing import FIRST_DAY, Row
 
@@ -26,7 +26,7 @@ def test_gzip_of_stored_blocks_is_gzip(content: bytes) -> None:
 
 def _broken_lines(encode: Format) -> list[bytes]:
     fields = {"author": "ann", "text": 'well, "so"\nit is', "sent_at": FIRST_DAY}
-    content, starts = encode([Arrival(Row(fields, 0, 0), broken=True) for _ in range(200)], Dice("broken"))
+    content, starts = encode([Arrival(Row(fields, 0, 0), broken=True) for _ in range(200)], Rng("broken"))
     lines = content.splitlines(keepends=True)
     ends = [*starts[1:], len(lines) + 1]
     return [b"".join(lines[start - 1 : end - 1]) for start, end in zip(starts, ends, strict=True)]
@@ -78,37 +78,30 @@ def test_gzip_of_more_than_one_block() -> None:
     assert gzip.decompress(gzipped(content)) == content
 
 
-@given(st.integers(), st.lists(st.integers()))
-def test_shuffle_is_a_permutation(seed: int, items: list[int]) -> None:
-    shuffled = list(items)
-    Dice(seed).shuffle(shuffled)
-    assert sorted(shuffled) == sorted(items)
-
-
 @given(st.integers(), st.integers(1, 1000))
 def test_draws_stay_in_range(seed: int, n: int) -> None:
-    dice = Dice(seed)
-    assert 0 <= dice.below(n) < n
-    assert 3 <= dice.between(3, 3 + n) <= 3 + n
-    assert 0 <= dice.heavy_tail(2.0, n) <= n
+    rng = Rng(seed)
+    assert 0 <= rng.below(n) < n
+    assert 3 <= rng.between(3, 3 + n) <= 3 + n
+    assert 0 <= rng.heavy_tail(2.0, n) <= n
 
 
 def test_draws_never_change() -> None:
-    dice = Dice("a", 1)
-    assert [dice.below(1000) for _ in range(5)] == [331, 885, 783, 140, 543]
+    rng = Rng("a", 1)
+    assert [rng.below(1000) for _ in range(5)] == [331, 885, 783, 140, 543]
 
 
 def test_weights_are_respected() -> None:
-    dice, weighted = Dice("weights"), Weighted([("rare", 1), ("often", 9), ("never", 0)])
-    drawn = Counter(weighted.draw(dice) for _ in range(10_000))
+    rng, weighted = Rng("weights"), Weighted([("rare", 1), ("often", 9), ("never", 0)])
+    drawn = Counter(weighted.draw(rng) for _ in range(10_000))
     assert 8_800 < drawn["often"] < 9_200
     assert drawn["never"] == 0
-    assert zipf("ab").draw(Dice(1)) in "ab"
+    assert zipf("ab").draw(Rng(1)) in "ab"
 
 
 def test_a_grammar_expands_symbols_within_symbols() -> None:
     grammar = Grammar({"start": [("a ", "noun", "")], "noun": [("b",), ("", "noun", "c")]})
-    texts = {grammar.expand("start", Dice(seed)) for seed in range(50)}
+    texts = {grammar.expand("start", Rng(seed)) for seed in range(50)}
     assert {"a b", "a bc"} <= texts
 
 
@@ -122,16 +115,16 @@ def test_every_section_has_many_texts(name: str, symbol: str, least: int) -> Non
     sections = load(name)
     assert len(sections) >= least
     for grammar in sections.values():
-        dice = Dice(name)
-        assert len({grammar.expand(symbol, dice) for _ in range(300)}) > 50
+        rng = Rng(name)
+        assert len({grammar.expand(symbol, rng) for _ in range(300)}) > 50
 
 
 @given(st.text(max_size=60), st.integers())
 def test_any_text_can_be_respelled(text: str, seed: int) -> None:
-    assert isinstance(disguise(text, Dice(seed)), str)
-    assert mistype(text, Dice(seed)) or not text
+    assert isinstance(disguise(text, Rng(seed)), str)
+    assert mistype(text, Rng(seed)) or not text
 
 
 def test_links_survive_lower_case() -> None:
-    spellings = {mistype("See https://A.example/B Now", Dice(seed)) for seed in range(200)}
+    spellings = {mistype("See https://A.example/B Now", Rng(seed)) for seed in range(200)}
     assert "see https://A.example/B now" in spellings

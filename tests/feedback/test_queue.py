@@ -105,10 +105,10 @@ def test_weighing_by_the_inverse_probability_is_unbiased(size):
 
 def test_rows_picked_at_random_are_as_likely_as_each_other():
     cells, share = some_cells(), np.zeros(5)
-    rng = np.random.default_rng(0)
+    draws = np.random.default_rng(0)
     for i in range(500):
         cell, time, _, until = draw(cells, 40, str(i))
-        why = queue.reasons(cells.rates[cell], time, until, rng.random(40), rng.random(40))
+        why = queue.reasons(cells.rates[cell], time, until, draws.random(40), draws.random(40))
         share += np.bincount(cell[[reason is Reason.RANDOM for reason in why]], minlength=5)
     per_row = share / cells.rows
     total = share.sum() / cells.rows.sum()
@@ -120,8 +120,8 @@ def test_reasons_come_in_the_given_shares():
     seen: list[Reason] = []
     for i in range(300):
         cell, time, _, until = draw(cells, 5, str(i))
-        dice = np.random.default_rng(i).random((2, 5))
-        seen += queue.reasons(cells.rates[cell], time, until, *dice)
+        draws = np.random.default_rng(i).random((2, 5))
+        seen += queue.reasons(cells.rates[cell], time, until, *draws)
     for reason, share in SHARES.items():
         assert seen.count(reason) / 1500 == pytest.approx(share, abs=0.05)
 

@@ -36,16 +36,16 @@ def test_pairs_are_those_counted_one_by_one(data: st.DataObject, cardinality: in
 
 @pytest.mark.parametrize("cardinality", [2, 126])
 def test_many_classes_and_many_lfs(cardinality: int) -> None:
-    dice = np.random.default_rng(0)
-    patterns = dice.integers(-1, cardinality, (40, 23)).astype(np.int8)
-    counts = dice.integers(1, 2**50, 40)
+    rng = np.random.default_rng(0)
+    patterns = rng.integers(-1, cardinality, (40, 23)).astype(np.int8)
+    counts = rng.integers(1, 2**50, 40)
     assert count_pairs(patterns, counts, cardinality).tolist() == one_by_one(patterns, counts, cardinality)
 
 
 def test_blocks_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    dice = np.random.default_rng(1)
-    patterns = dice.integers(-1, 2, (100, 7)).astype(np.int8)
-    counts = dice.integers(-(2**40), 2**40, 100)
+    rng = np.random.default_rng(1)
+    patterns = rng.integers(-1, 2, (100, 7)).astype(np.int8)
+    counts = rng.integers(-(2**40), 2**40, 100)
     whole = count_pairs(patterns, counts, 2)
     monkeypatch.setattr(pairs, "_BLOCK", 7)
     np.testing.assert_array_equal(count_pairs(patterns, counts, 2), whole)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, MutableSequence, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from random import Random
 from typing import Generic, TypeVar
@@ -11,10 +11,10 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Dice:
+class Rng:
     """All randomness of the generator, made from one function.
 
-    Python promises the sequence of ``Random.random`` for ever, but not that of ``choice`` or ``shuffle``; so
+    Python promises the sequence of ``Random.random`` for ever, but not that of ``choice``; so
     everything here comes from it by exact arithmetic (no ``log`` or ``pow``, whose last bit varies).
 
     Parameters
@@ -48,12 +48,6 @@ class Dice:
         """Draw from 0 to ``most``: half the draws are below ``scale``, a few are far above (a Pareto tail)."""
         return min(most, int(scale / (1.0 - self.unit()) - scale))
 
-    def shuffle(self, items: MutableSequence[T]) -> None:
-        """Shuffle in place (Fisher and Yates)."""
-        for last in range(len(items) - 1, 0, -1):
-            other = self.below(last + 1)
-            items[last], items[other] = items[other], items[last]
-
 
 class Weighted(Generic[T]):
     """Items to draw with unequal weights.
@@ -72,9 +66,9 @@ class Weighted(Generic[T]):
     def __len__(self) -> int:
         return len(self.items)
 
-    def draw(self, dice: Dice) -> T:
+    def draw(self, rng: Rng) -> T:
         """Draw one item."""
-        position = bisect_right(self._upto, dice.unit() * self._upto[-1])
+        position = bisect_right(self._upto, rng.unit() * self._upto[-1])
         return self.items[min(position, len(self.items) - 1)]
 
 
