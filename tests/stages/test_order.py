@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 from collections import Counter
 from contextlib import suppress
 
@@ -45,3 +47,9 @@ def test_a_stage_does_what_was_planned(tmp_path):
     plan = ingest.plan(project, project.select())
     assert ingest.run(project, plan).done == len(plan.tasks) > 0
     assert not ingest.plan(project, project.select()).tasks
+
+
+def test_the_declarations_import_next_to_nothing():
+    code = "import sys, beambell.stages.order; print([m for m in ('pyarrow', 'numpy', 'pydantic') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
