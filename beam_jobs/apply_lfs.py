@@ -10,7 +10,7 @@ import threading
 import uuid
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
@@ -25,8 +25,7 @@ from beambell.artefacts.kinds.votes import Votes
 from beambell.errors import CatalogueError
 from beambell.labeling import LabelingFunction, StatefulFunction
 from beambell.labeling.apart import Voters
-from beambell.labeling.compiler import CompiledLFs, compile_lfs
-from beambell.labeling.compiler.plan import Plan as ScanPlan
+from beambell.labeling.compiler import compile_lfs
 from beambell.labeling.dead_letters import DEAD_LETTERS_SCHEMA
 from beambell.labeling.python import Scripted
 from beambell.project import Project
@@ -47,6 +46,7 @@ from beambell.stages.damage import sound_work
 from beambell.stages.order import stage_named
 from beambell.stages.past import Pasts
 from beambell.stages.stage import Outcome, Plan, some_of
+from beambell.stages.voting import Columns, Voting
 from beambell.state import PatternCounts
 from beambell.state import patterns as packed
 from beambell.store import Layout, Partition
@@ -104,10 +104,8 @@ def build(project: Project, work: list[VotesWork], job: str) -> beam.Pipeline:
 class ApplyLFs(ProjectFn):
     """Evaluate the LFs that a range of rows lacks, and carry over the votes it has."""
 
-    _compiling = threading.Lock()
-    _compilations: ClassVar[WeakKeyDictionary[Project, dict[tuple[str, ...], CompiledLFs]]] = WeakKeyDictionary()
-
-    _voters: ClassVar[WeakKeyDictionary[Project, Voters]] = WeakKeyDictionary()
+    _starting = threading.Lock()
+    _votings: ClassVar[WeakKeyDictionary[Project, Voting]] = WeakKeyDictionary()
 
     @staticmethod
     @contextmanager
@@ -116,7 +114,8 @@ class ApplyLFs(ProjectFn):
 
         A worker elsewhere starts its own; they end with it.
         """
-        voters = ApplyLFs._voters[project] = project.voters()
+        voting = ApplyLFs._votings[project] = Voting(project)
+        voters = voting.voters
         ran = {name for item in work for name in _names_that_ran(item)}
         if any(isinstance(project.catalogue[name], Scripted) for name in ran):
             voters.start(min(project.params.beam.workers, len(work)))
@@ -124,7 +123,7 @@ class ApplyLFs(ProjectFn):
             yield voters
         finally:
             voters.close()
-            del ApplyLFs._voters[project]
+            del ApplyLFs._votings[project]
 
     def setup(self) -> None:
         """Open the project and load its labeling functions, once per worker."""
@@ -165,31 +164,22 @@ class ApplyLFs(ProjectFn):
         """Let some LFs vote; return their votes and dead letters."""
         if not lfs:
             return np.empty((stop - start, 0), np.uint8), DEAD_LETTERS_SCHEMA.empty_table()
-        compiled, stream = self._compiled(list(lfs)), work.partition.stream
-        plans = compiled.explain(stream)
-        result = compiled.evaluate(
-            self._with_past(work, lfs, self._read(work, start, stop, lfs, plans)),
-            cardinality=self.project.params.cardinality,
-            stream=stream,
-            fingerprints=self._catalogue.fingerprints,
-            time_limit_s=self.project.params.lfs.time_limit_s,
-            evaluate_plainly=self._apart().evaluate,
-        )
+        voting, stream = self._voting(), work.partition.stream
+        rows = self._with_past(work, lfs, self._read(work, start, stop, voting.columns(lfs, stream)))
+        cast = voting.vote(rows, lfs, stream)
         for lf in lfs:
-            self.count(ERRORS, lf.name, result.n_errors[lf.name])
-            self.count(MICROSECONDS, lf.name, round(result.seconds[lf.name] * 1e6))
-        for plan in plans:
-            if plan.how == "re":
-                self.count(SEARCHED, plan.lf, stop - start)
-        letters = [dict(zip(DEAD_LETTERS_SCHEMA.names, astuple(letter), strict=True)) for letter in result.dead_letters]
-        return result.patterns, pa.Table.from_pylist(letters, schema=DEAD_LETTERS_SCHEMA)
+            self.count(ERRORS, lf.name, cast.errors[lf.name])
+            self.count(MICROSECONDS, lf.name, round(cast.seconds[lf.name] * 1e6))
+        for name in cast.searched:
+            self.count(SEARCHED, name, stop - start)
+        return cast.patterns, cast.letters
 
-    def _apart(self) -> Voters:
-        """Return this worker's processes for what is written in Python."""
-        with ApplyLFs._compiling:
-            if self.project not in ApplyLFs._voters:
-                ApplyLFs._voters[self.project] = self.project.voters()
-            return ApplyLFs._voters[self.project]
+    def _voting(self) -> Voting:
+        """Return the labeling functions of this worker's project, ready to vote."""
+        with ApplyLFs._starting:
+            if self.project not in ApplyLFs._votings:
+                ApplyLFs._votings[self.project] = Voting(self.project)
+            return ApplyLFs._votings[self.project]
 
     def _with_past(self, work: VotesWork, lfs: Iterable[LabelingFunction], rows: pa.Table) -> pa.Table:
         """Add the past of each row's key, for each stateful LF: of the pieces of a past, one is held at a time."""
@@ -198,15 +188,6 @@ class ApplyLFs(ProjectFn):
                 past = (read_staged(self.project.store, path) for path in work.staged[lf.name])
                 rows = lf.with_past(rows, past, work.partition.stream)
         return rows
-
-    def _compiled(self, lfs: list[LabelingFunction]) -> CompiledLFs:
-        """Compile a set of LFs once for all threads of this process."""
-        key = tuple(self._catalogue.fingerprints[lf.name] for lf in lfs)
-        with ApplyLFs._compiling:
-            compilations = ApplyLFs._compilations.setdefault(self.project, {})
-            if key not in compilations:
-                compilations[key] = compile_lfs(lfs, cache_dir=self.project.volatile / "compiled")
-            return compilations[key]
 
     def _lf(self, work: VotesWork, j: int) -> LabelingFunction:
         wanted = work.lfs[j]
@@ -218,14 +199,8 @@ class ApplyLFs(ProjectFn):
             )
         return self._catalogue[wanted.name]
 
-    def _read(
-        self, work: VotesWork, start: int, stop: int, lfs: Collection[LabelingFunction], plans: Iterable[ScanPlan]
-    ) -> pa.Table:
-        how = {plan.lf: plan.how for plan in plans}
-        looked_up = {field for lf in lfs if how.get(lf.name) == "hash" for field in lf.fields or ()}
-        others = {field for lf in lfs if how.get(lf.name) != "hash" for field in lf.fields or ()}
+    def _read(self, work: VotesWork, start: int, stop: int, columns: Columns) -> pa.Table:
         folder = Layout.of(Layout.PARTITIONS, work.partition)
-        columns = _columns(lfs, whole_rows=any(plan.plain for plan in plans))
         stream = self.project.params.streams[work.partition.stream]
         rows = read_rows(
             self.project.store,
@@ -233,20 +208,10 @@ class ApplyLFs(ProjectFn):
             work.rows,
             start,
             stop,
-            None if columns is None else stored_names(columns, stream),
-            as_dictionaries={*stored_names(looked_up, stream)} - {*stored_names(others, stream)},
+            None if columns.read is None else stored_names(columns.read, stream),
+            as_dictionaries={*stored_names(columns.looked_up, stream)} - {*stored_names(columns.searched, stream)},
         )
         return as_seen(rows, stream)
-
-
-def _columns(lfs: Collection[LabelingFunction], *, whole_rows: bool) -> list[str] | None:
-    """Columns that some LFs read, and what every row in Python has; ``None`` for all, if one does not say."""
-    read = dict.fromkeys(["id", "ts"] if whole_rows else [])
-    for lf in lfs:
-        if lf.fields is None:
-            return None
-        read |= dict.fromkeys(field for field in lf.fields if field != "stream")
-    return list(read)
 
 
 @dataclass(frozen=True)
