@@ -49,7 +49,7 @@ from beambell.stages.stage import Outcome, Plan, some_of
 from beambell.stages.voting import Columns, Voting
 from beambell.state import PatternCounts
 from beambell.state import patterns as packed
-from beambell.store import Layout, Partition
+from beambell.store import Layout
 from beambell.store.tables import iter_tables, read_rows, read_staged, row_groups, write_tables
 
 Item = tuple[VotesWork, int, int, int]
@@ -343,19 +343,21 @@ def _outcome(
     opened: Mapping[str, Collection[str]],
 ) -> Outcome:
     folders = [Layout.of(Layout.VOTES, item.partition) for item in work]
-    facts = [manifest.facts for manifest in project.store.require_each(folders, "run apply again")]
+    cast = [Votes.of(manifest) for manifest in project.store.require_each(folders, "run apply again")]
     figures: dict[str, Any] = {
-        name: sum(fact[name] for fact in facts) for name in ("rows", "covered", "conflicts", "dead_letters")
+        "rows": sum(votes.rows for votes in cast),
+        "covered": sum(votes.covered for votes in cast),
+        "conflicts": sum(votes.conflicts for votes in cast),
+        "dead_letters": sum(votes.dead_letters for votes in cast),
     }
     if work:
         figures["voted"] = _who_voted(work)
     warnings = [*project.remarks, *_opened(project, opened), *_edited(project)]
     warnings += [
-        f"{Partition(fact['stream'], fact['dt'])}: {lf['name']} failed on {lf['errors']} rows "
-        f"(see `beambell lf show {lf['name']}`)"
-        for fact in facts
-        for lf in fact["lfs"]
-        if lf["errors"]
+        f"{item.partition}: {lf.name} failed on {lf.errors} rows (see `beambell lf show {lf.name}`)"
+        for item, votes in zip(work, cast, strict=True)
+        for lf in votes.lfs
+        if lf.errors
     ]
     warnings += _searched_by_re(project, work) if SEARCHED in metrics else []
     warnings += _slow(metrics.get(MICROSECONDS, {}))

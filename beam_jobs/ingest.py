@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from beam_jobs.main import main
 from beam_jobs.pipeline import ProjectFn, Spread, new_pipeline, read_reports, run_pipeline, write_report
+from beambell.artefacts.kinds.records import Delivery
 from beambell.errors import PartError
 from beambell.project import Project
 from beambell.records import BROKEN, Code, Reject, quarantine_table, read_records
@@ -186,11 +187,11 @@ def _outcome(project: Project, work: IngestWork, emptied: list[Partition], unbal
     files = [file for file in work.files if not file.archived]
     folders = [Layout.delivery(file.stream, file.name) for file in work.files]
     for file, manifest in zip(work.files, project.store.require_each(folders, "run ingest again"), strict=True):
-        facts = manifest.facts
-        warnings += [f"{file.name}: {problem}" for problem in facts["problems"]]
-        if facts["quarantined"]:
-            codes = ", ".join(f"{count} {code}" for code, count in facts["codes"].items())
-            warnings.append(f"{file.name}: {facts['quarantined']} of {facts['records']} records quarantined ({codes})")
+        read = Delivery.of(manifest)
+        warnings += [f"{file.name}: {problem}" for problem in read.problems]
+        if read.quarantined:
+            codes = ", ".join(f"{count} {code}" for code, count in read.codes.items())
+            warnings.append(f"{file.name}: {read.quarantined} of {read.records} records quarantined ({codes})")
     taken = {"withdrawn": len(work.withdrawn)} if work.withdrawn else {}
     details = {"withdrawn": [asdict(one) for one in work.withdrawn], "emptied": [str(p) for p in emptied]}
     done = len(files) + len(work.withdrawn)

@@ -14,6 +14,7 @@ import apache_beam as beam
 from beam_jobs.main import main
 from beam_jobs.pipeline import ProjectFn, Spread, new_pipeline, run_pipeline
 from beam_jobs.shards import Shard, join_shards, row_items, stage_shard
+from beambell.artefacts.kinds.labels import Candidates
 from beambell.project import Project
 from beambell.stages.damage import sound_work
 from beambell.stages.label import (
@@ -100,8 +101,8 @@ def _outcome(project: Project, work: list[LabelWork], current: int) -> Outcome:
     figures: Counter[str] = Counter()
     folders = [Layout.of(Layout.CANDIDATES, item.partition) for item in work]
     for manifest in project.store.require_each(folders, "run label again"):
-        facts = manifest.facts
-        figures.update({"rows": facts["rows"], "unlabelled": facts["unlabelled"], **facts["label_counts"]})
+        labels = Candidates.of(manifest)
+        figures.update({"rows": labels.rows, "unlabelled": labels.unlabelled, **labels.label_counts})
     return Outcome(STAGE, len(work), current, dict(figures))
 
 

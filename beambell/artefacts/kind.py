@@ -93,6 +93,8 @@ class Artefact:
     """Inputs that name other artefacts."""
     KEEPS_HISTORY: ClassVar[bool] = False
     """Whether every manifest there ever was is kept."""
+    FIGURES: ClassVar[tuple[str, ...]] = ()
+    """Names of the facts that people and ``--json`` are told when a stage has made one."""
     NEVER_GARBAGE: ClassVar[str | None] = None
     """Beginning of the roles whose files outlive their artefact, for lineage of what was made from it."""
     MEND: ClassVar[str | None] = None
@@ -143,6 +145,11 @@ class Artefact:
         if self.BELOW == OF_PARTITION and {"stream", "dt"} <= facts.keys():
             return f"{self.FOLDER}/stream={facts['stream']}/dt={facts['dt']}"
         return None
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """Figures that people are told of it, by name; without those that it does not have."""
+        return {name: self.manifest.facts[name] for name in self.FIGURES if name in self.manifest.facts}
 
     @property
     def digests(self) -> Iterator[str]:

@@ -184,10 +184,8 @@ def _manifests(project: Project, model: str) -> list[tuple[int, Manifest]]:
 
 
 def _read(manifest: Manifest, number: int) -> Decision:
-    facts = manifest.facts
-    names = ("action", "version", "before", "by", "at", "reason", "evidence")
-    said = {name: facts[name] for name in names}
-    return Decision(facts["version"].rpartition("@v")[0], number, **said, newest=facts.get("newest", 0))
+    record = Kind.of(manifest)
+    return Decision(record.model, number, **record.decided, newest=record.newest)
 
 
 def _with_newest(project: Project, model: str, made: list[Decision]) -> list[Decision]:

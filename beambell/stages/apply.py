@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.artefacts.kinds.votes import Votes
 from beambell.artefacts.lf_records import LFRecord, record_path
 from beambell.config.formats import FORMAT_CHANGED, has_other_format, with_format
 from beambell.labeling.core import check_fields
@@ -172,28 +173,27 @@ def _compare(
         return VotesWork(partition, ref, lfs, tuple(REUSE_NONE for _ in lfs), None, 0, reason, past)
     if votes.inputs == with_format(STAGE, {"rows": ref.sha256, "lfs": meaning, **past}):
         return None
-    before = votes.facts["lfs"]
+    cast = Votes.of(votes)
+    known = cast.fingerprints
     columns = {
-        (entry["fingerprint"], votes.inputs.get(input_name(entry["name"]))): column
-        for column, entry in enumerate(before)
+        (fingerprint, cast.history_seen_by(name)): column for column, (name, fingerprint) in enumerate(known.items())
     }
     reuse = tuple(columns.get((lf.fingerprint, past.get(input_name(lf.name))), REUSE_NONE) for lf in lfs)
-    known = {entry["name"]: entry["fingerprint"] for entry in before}
     same = {input_name(lf.name) for lf in lfs if known.get(lf.name) == lf.fingerprint}
     changed = past_changes(votes.inputs, {name: sha256 for name, sha256 in past.items() if name in same})
     reason = "; ".join(filter(None, [_lf_changes(known, lfs), changed]))
-    return VotesWork(partition, ref, lfs, reuse, votes.files["votes"], len(before), reason, past)
+    return VotesWork(partition, ref, lfs, reuse, votes.files["votes"], len(known), reason, past)
 
 
 def _reason_for_all(project: Project, rows: FileRef, votes: Manifest | None) -> str:
     """Say why no vote there may be can be reused; nothing if some can."""
     if not votes:
         return "new partition"
-    if votes.inputs["rows"] != rows.sha256:
+    if Votes.of(votes).rows_digest != rows.sha256:
         return "rows changed"
     if has_other_format(STAGE, votes.inputs):
         return FORMAT_CHANGED
-    return "classes changed" if votes.facts["cardinality"] != project.params.cardinality else ""
+    return "classes changed" if Votes.of(votes).cardinality != project.params.cardinality else ""
 
 
 def _names_to_run(work: VotesWork) -> set[str]:

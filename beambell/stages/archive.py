@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.artefacts.kinds.records import Delivery
 from beambell.errors import InputError
 from beambell.project import Project
 from beambell.records import conform
@@ -52,7 +53,7 @@ def take_archived(project: Project, file: RawFile) -> tuple[list[Part], Delivery
     """
     stream, record = project.params.streams[file.stream], _record(project, file)
     archive = _archive(project, file, record) if file.outdated or ARCHIVE in record.files else None
-    records = dict(archive.partitions if archive else record.facts["partitions"])
+    records = dict(archive.partitions if archive else Delivery.of(record).partitions)
     bad, parts = Quarantine(), []
     for dt, original in _rows(project, file, archive, list(records) if file.outdated else file.archived):
         rows, quarantined = conform(original, stream)
@@ -120,13 +121,13 @@ def _report(
         quarantine = write_table(project.store, folder, "quarantine", pa.concat_tables([*before, bad.table]))
     return DeliveryReport(
         file=file,
-        records=record.facts["records"],
+        records=Delivery.of(record).records,
         partitions={dt: n for dt, n in records.items() if n},
         quarantined=archive.quarantined + bad.records,
         problems=archive.problems + _told(file, bad),
         codes=dict(Counter(archive.codes) + bad.codes),
         quarantine=quarantine,
-        lost=record.facts.get("lost", 0),
+        lost=Delivery.of(record).lost,
         archive=archive,
     )
 

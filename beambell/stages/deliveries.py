@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from beambell.artefacts.kinds.records import Delivery
 from beambell.config import StreamParams
 from beambell.config.formats import with_format
 from beambell.project import Project
@@ -45,8 +46,8 @@ def delivery_inputs(project: Project, file: RawFile) -> dict[str, str]:
 def read_deliveries(project: Project, streams: Iterable[str]) -> dict[Key, Manifest]:
     """Read what is on record of the raw files of some streams."""
     wanted = set(streams)
-    found = (manifest for manifest in project.store.under(Layout.DELIVERIES).values())
-    return {(m.facts["stream"], m.facts["file"]): m for m in found if m.facts["stream"] in wanted}
+    found = map(Delivery.of, project.store.under(Delivery.FOLDER).values())
+    return {(one.stream, one.file): one.manifest for one in found if one.stream in wanted}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.artefacts.kinds import models as kinds
+from beambell.artefacts.kinds.votes import Votes
 from beambell.config.formats import with_format
 from beambell.label_model import MajorityVote
 from beambell.model import EndModel, Evaluation, evaluate
@@ -92,12 +94,12 @@ def run(project: Project, plan: Plan[None]) -> Outcome:
     manifest = _publish(project) if plan.tasks else project.store.read(Layout.EVALUATION)
     none = () if project.params.evaluation.gold else ("evaluation.gold in params.yaml names no gold labels",)
     warnings = none + (gold_warnings(project) if plan.tasks else plan.warnings)
-    return Outcome(STAGE, len(plan.tasks), plan.current, headline(manifest.facts) if manifest else {}, warnings)
+    figures = headline(kinds.Evaluation.of(manifest).metrics) if manifest else {}
+    return Outcome(STAGE, len(plan.tasks), plan.current, figures, warnings)
 
 
-def headline(facts: Mapping[str, Any]) -> dict[str, Any]:
+def headline(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Pick the figures that a person asks for first."""
-    metrics = facts["metrics"]
     names = ("majority_vote", "labels", "end_model", "end_model_gold_texts")
     return {f"{name}_accuracy": metrics[name]["accuracy"] for name in names if "accuracy" in metrics.get(name, {})}
 
@@ -211,10 +213,11 @@ def _majority(
     votes = read_table(project.store, folder, manifest.files["votes"])
     at = pc.index_in(ids, value_set=votes["id"].combine_chunks())
     codes = packed.from_arrow(votes["pattern"])[pc.fill_null(at, 0).to_numpy()]
-    L = packed.unpack(codes, len(manifest.facts["lfs"]), manifest.facts["cardinality"])
+    cast = Votes.of(manifest)
+    L = packed.unpack(codes, len(cast.fingerprints), cast.cardinality)
     L[~pc.is_valid(at).to_numpy()] = -1
-    L[:, [entry["name"] in project.params.lfs.shadow for entry in manifest.facts["lfs"]]] = -1
-    proba: npt.NDArray[np.float64] = MajorityVote(cardinality=manifest.facts["cardinality"]).predict_proba(L)
+    L[:, [name in project.params.lfs.shadow for name in cast.fingerprints]] = -1
+    proba: npt.NDArray[np.float64] = MajorityVote(cardinality=cast.cardinality).predict_proba(L)
     return proba, np.flatnonzero((L >= 0).any(axis=1))
 
 

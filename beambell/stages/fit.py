@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from beambell.artefacts.kinds.labels import LabelModel
+from beambell.artefacts.kinds.votes import State
 from beambell.artefacts.stored import roles
 from beambell.config.formats import with_format
 from beambell.errors import LabelModelError
@@ -37,14 +39,13 @@ def outer_inputs(project: Project) -> dict[str, Any]:
 def run(project: Project, plan: Plan[None]) -> Outcome:
     """Fit the label model, unless state and parameters are those it was fitted with."""
     manifest = _publish(project) if plan.tasks else project.store.read(Layout.LABEL_MODEL)
-    names = ("kind", "rows", "patterns", "feedback")
-    figures = {name: manifest.facts[name] for name in names if name in manifest.facts} if manifest else {}
+    figures = LabelModel.of(manifest).figures if manifest else {}
     return Outcome(STAGE, len(plan.tasks), plan.current, figures)
 
 
 def _inputs(project: Project) -> dict[str, str] | None:
     state = project.store.read(Layout.STATE)
-    if state is None or not state.facts["rows"]:
+    if state is None or not State.of(state).rows:
         return None
     patterns, marginals = roles()
     further = {"marginals": state.files[marginals].sha256} if marginals in state.files else {}
@@ -53,8 +54,8 @@ def _inputs(project: Project) -> dict[str, str] | None:
         further["feedback"] = feedback.files["fit"].sha256
     made_from = {
         "state": state.files[patterns].sha256,
-        "lfs": state.inputs["lfs"],
-        "weighing": digest([name for name in state.facts["lfs"] if name not in project.params.lfs.shadow]),
+        "lfs": State.of(state).lfs_digest,
+        "weighing": digest([name for name in State.of(state).lfs if name not in project.params.lfs.shadow]),
         "params": digest(project.params.label_model.model_dump(mode="json")),
     }
     return with_format(STAGE, further | made_from)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.artefacts.kinds.models import Evaluation
 from beambell.errors import InputError
 from beambell.project import Project
 from beambell.stages.gold import NO_GOLD, read_gold_file
@@ -278,7 +279,7 @@ def gold_warnings(project: Project, globs: GoldGlobs | None = None) -> tuple[str
     patterns = project.params.evaluation.gold
     found = [said for pattern in patterns if (said := _unfit(project, pattern, globs)) is not None]
     evaluation = project.store.read(Layout.EVALUATION)
-    facts = evaluation.facts.get("gold") if evaluation and patterns else None
+    facts = Evaluation.of(evaluation).gold if evaluation and patterns else None
     if not facts:
         return tuple(found)
     if unmatched := facts["labels"] - facts["matched"]:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.artefacts.kinds.feedback import Batch
 from beambell.errors import InputError
 from beambell.feedback.batches import (
     batch_folder,
@@ -107,7 +108,7 @@ class _Importer:
         self._counting = read_batches(project.store)
         self._turns: defaultdict[str, dict[str, Manifest]] = defaultdict(dict)
         for folder, batch in project.store.under(Layout.FEEDBACK_BATCHES).items():
-            self._turns[batch.facts.get("asked", "")][folder] = batch
+            self._turns[Batch.of(batch).asked][folder] = batch
         self._known = Counter(read_events(project.store, self._counting)["event_id"].to_pylist())
 
     def take_or_tell(self, path: Path) -> _Taken | Imported:
@@ -138,12 +139,11 @@ class _Importer:
         if new:
             self._known.update(ids)
         turns[folder] = self._counting[folder] = batch
-        return _Taken(name, folder, batch, events, new, repeated, sum(one.facts["answers"] for one in replaced))
+        return _Taken(name, folder, batch, events, new, repeated, sum(Batch.of(one).answers for one in replaced))
 
     def account(self, taken: _Taken, unknown: set[str]) -> Imported:
         """Say what became of a file's records."""
-        facts, quarantine = taken.batch.facts, read_quarantine(self._project.store, {taken.folder: taken.batch})
-        skipped = facts.get("skipped", {})
+        batch, quarantine = Batch.of(taken.batch), read_quarantine(self._project.store, {taken.folder: taken.batch})
         rejects = quarantine.filter(quarantine["line"].is_valid()).select(["line", "code", "message"])
         counts = Counter(rejects["code"].to_pylist())
         first = {code: rejects.filter(pc.equal(rejects["code"], code)).slice(0, 1).to_pylist()[0] for code in counts}
@@ -151,21 +151,21 @@ class _Importer:
         return Imported(
             file=taken.name,
             new=taken.new,
-            records=facts.get("records", facts["events"] + facts["quarantined"]),
-            answers=facts.get("answers", facts["events"]),
-            skipped=sum(skipped.values()),
-            not_understood=facts["quarantined"],
-            events=facts["events"],
-            quarantined=facts["quarantined"],
-            problems=tuple(facts["problems"]),
-            skipped_because=skipped,
+            records=batch.records,
+            answers=batch.answers,
+            skipped=sum(batch.skipped.values()),
+            not_understood=batch.quarantined,
+            events=batch.events,
+            quarantined=batch.quarantined,
+            problems=batch.problems,
+            skipped_because=batch.skipped,
             not_understood_because=tuple(
                 NotUnderstood(code, n, first[code]["line"], first[code]["message"]) for code, n in counts.most_common()
             ),
             rejects=tuple((one["line"], one["message"]) for one in rejects.slice(0, REJECTS_SHOWN).to_pylist()),
             unknown=len(mine),
             unknown_rows=tuple(mine[:REJECTS_SHOWN]),
-            counted_by=facts.get("counted_by", "line"),
+            counted_by=batch.counted_by,
             repeated=taken.repeated,
             replaced=taken.replaced,
         )

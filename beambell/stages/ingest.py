@@ -15,7 +15,7 @@ from typing import Any
 
 from beambell.artefacts import books
 from beambell.artefacts.books import Difference, made_from
-from beambell.artefacts.kinds.records import Delivery
+from beambell.artefacts.kinds.records import Delivery, Rows
 from beambell.config.formats import FORMAT_CHANGED, has_other_format
 from beambell.errors import ArtefactError, BeamBellError, InputError
 from beambell.project import Project
@@ -218,7 +218,7 @@ class _Search:
         """Give a file the time of its delivery that is on record of the same bytes: a copy has a later one."""
         before = self.known.get(file.name)
         is_same = before is not None and before.inputs["file"] == file.sha256 and file.delivery is None
-        return replace(file, delivered=before.facts.get("delivered", file.delivered)) if before and is_same else file
+        return replace(file, delivered=Delivery.of(before).delivered or file.delivered) if before and is_same else file
 
     def _reason(self, before: Manifest | None, file: RawFile, *, is_lacking: bool) -> str | None:
         if before is None:
@@ -233,21 +233,21 @@ class _Search:
     def _what_changed(self, before: Manifest, file: RawFile) -> str | None:
         """Say what else than its bytes has changed since a file was read."""
         inputs = delivery_inputs(self.project, file)
-        if before.inputs.get("name") != inputs.get("name") or before.facts["delivery"] != file.delivery:
+        if before.inputs.get("name") != inputs.get("name") or Delivery.of(before).delivery != file.delivery:
             return "what its name says changed with inputs or grain in params.yaml"
         if has_other_format(STAGE, before.inputs):
             return FORMAT_CHANGED
         return None if before.inputs == inputs else "the stream's columns in params.yaml changed"
 
     def _partitions_of(self, record: Manifest) -> set[Partition]:
-        facts = record.facts
-        dts = {*facts["partitions"], *facts.get(ARCHIVE, {"partitions": {}})["partitions"]}
+        delivery = Delivery.of(record)
+        dts = {*delivery.partitions, *(delivery.archive or {"partitions": {}})["partitions"]}
         return {Partition(self.stream, dt) for dt in dts}
 
     # -- files that are not --------------------------------------------------------------------------------------
 
     def _is_gone(self, name: str, record: Manifest) -> bool:
-        delivery = record.facts["delivery"]
+        delivery = Delivery.of(record).delivery
         is_selected = delivery is None or self.selection.has_dt(delivery)
         return name not in self.there and is_selected and not Delivery.of(record).is_withdrawn
 
@@ -257,7 +257,7 @@ class _Search:
         They also do for what was put on record when they always did, which is known by what it did not say yet: whoever
         archived files then must not lose labels by an upgrade.
         """
-        return self.project.params.streams[self.stream].removed == "keep" or "bytes" not in record.facts
+        return self.project.params.streams[self.stream].removed == "keep" or Delivery.of(record).bytes is None
 
     def _check_not_all_gone(self, gone: set[str]) -> None:
         """Take all files gone at once for a folder that is not there, unless their bytes came under other names.
@@ -293,7 +293,7 @@ class _Search:
 
     def _lingers(self, record: Manifest) -> bool:
         """Whether a person took a file out whose rows are still there."""
-        name = record.facts["file"]
+        name = Delivery.of(record).file
         return Delivery.of(record).is_withdrawn and any(
             name in made_from(manifest) for manifest in self.partitions.values()
         )
@@ -316,16 +316,16 @@ class _Search:
         expected = books.on_record(self.known.values())
         schema = schema_digest(self.project.params.streams[self.stream])
         for partition, manifest in self.partitions.items():
-            if partition not in self.touched and manifest.facts.get("schema", schema) != schema:
+            if partition not in self.touched and Rows.of(manifest).schema not in (None, schema):
                 self.touched.add(partition)
                 self.tasks.append(Task(str(partition), "it has the columns of other parameters"))
-            if not (made_from(manifest) or manifest.facts["rows"] or partition in expected):
+            if not (made_from(manifest) or Rows.of(manifest).rows or partition in expected):
                 self.touched.add(partition)
                 self.tasks.append(Task(str(partition), "it holds no record any more"))
 
     def _is_selected(self, difference: Difference) -> bool:
         record, file = self.known.get(difference.file), self.raw.get(self.stream, difference.file)
-        delivery = file.delivery if file else record.facts["delivery"] if record else None
+        delivery = file.delivery if file else Delivery.of(record).delivery if record else None
         return delivery is None or self.selection.has_dt(delivery)
 
     def _add_sources(self, files: dict[str, RawFile], kept: set[str]) -> None:
@@ -346,13 +346,12 @@ class _Search:
 
     def _has_rows(self, record: Manifest, is_kept: bool, is_in_partition: bool) -> bool:
         """Whether the rows of a file that is not there are to stay, and are there."""
-        stays = is_kept or not self._is_gone(record.facts["file"], record)
+        stays = is_kept or not self._is_gone(Delivery.of(record).file, record)
         return stays and (is_in_partition or ARCHIVE in record.files)
 
     def _archived(self, record: Manifest, partitions: Iterable[Partition]) -> RawFile:
-        facts, dts = record.facts, tuple(sorted(partition.dt for partition in partitions))
-        size, sha256 = facts.get("bytes"), record.inputs["file"]
-        return RawFile(self.stream, facts["file"], "", facts["delivery"], sha256, size, archived=dts)
+        of, dts = Delivery.of(record), tuple(sorted(partition.dt for partition in partitions))
+        return RawFile(self.stream, of.file, "", of.delivery, of.sha256, of.bytes, archived=dts)
 
     def _outdated(self, name: str, record: Manifest) -> bool:
         """Whether the rows of an archived file are of other columns than today's, and all of them are there."""

@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beambell.artefacts.contributors import FACT, heard
+from beambell.artefacts.kinds.labels import Candidates, LabelModel
+from beambell.artefacts.kinds.votes import Votes
 from beambell.config.formats import FORMAT_CHANGED, has_other_format, with_format
 from beambell.feedback.stored import OF_LABELS, Reviewed, read_reviewed, reviewed_in
 from beambell.project import Project
@@ -76,7 +78,9 @@ def plan(project: Project, selection: Selection) -> Plan[list[LabelWork]]:
     units = (
         LabelWork(p, of.files["votes"], of.files["patterns"], model.id, _reviewed(feedback, p))
         for p, of in votes.items()
-        if p in selection and p.stream in project.params.streams and of.inputs["lfs"] == model.inputs["lfs"]
+        if p in selection
+        and p.stream in project.params.streams
+        and Votes.of(of).lfs_digest == LabelModel.of(model).lfs_digest
     )
 
     def why(unit: LabelWork) -> str | None:
@@ -110,7 +114,7 @@ def _reason(candidate: Manifest | None, inputs: Mapping[str, str], *, frozen: bo
             return f"{name} changed"
     if has_other_format(STAGE, candidate.inputs):
         return FORMAT_CHANGED
-    if candidate.inputs["label_model"] != inputs["label_model"] and not frozen:
+    if Candidates.of(candidate).label_model != inputs["label_model"] and not frozen:
         return "label model changed"
     return None
 

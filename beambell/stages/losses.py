@@ -45,19 +45,18 @@ class Delivered:
     misnamed: list[str] = field(default_factory=list)
     unreadable: bool = False
 
-    def add(self, delivery: Manifest) -> None:
+    def add(self, delivery: Delivery) -> None:
         """Count one file."""
-        facts = delivery.facts
         self.files += 1
-        self.bytes += facts.get("bytes", 0)
-        self.quarantined += facts["quarantined"]
+        self.bytes += delivery.bytes or 0
+        self.quarantined += delivery.quarantined
         self.unreadable |= _gave_nothing(delivery)
-        if Code.MISNAMED in facts["codes"]:
-            self.misnamed.append(facts["file"])
-        elif facts.get("lost"):
-            self.lost += facts["lost"]
-            codes = ", ".join(f"{count} {code}" if count > 1 else code for code, count in facts["codes"].items())
-            self.lost_files.append(f"{facts['file']} ({codes})")
+        if Code.MISNAMED in delivery.codes:
+            self.misnamed.append(delivery.file)
+        elif delivery.lost:
+            self.lost += delivery.lost
+            codes = ", ".join(f"{count} {code}" if count > 1 else code for code, count in delivery.codes.items())
+            self.lost_files.append(f"{delivery.file} ({codes})")
 
 
 @dataclass(frozen=True)
@@ -90,11 +89,11 @@ def find_losses(project: Project, deliveries: Iterable[Manifest]) -> Losses:
     Partitions before a stream's ``first`` are none of its own: nothing is expected of what was delivered for them.
     """
     found = Losses({}, {}, dict.fromkeys(project.params.streams, 0))
-    for delivery in deliveries:
-        stream = delivery.facts["stream"]
-        if stream not in found.bytes or Delivery.of(delivery).is_withdrawn:
+    for delivery in map(Delivery.of, deliveries):
+        stream = delivery.stream
+        if stream not in found.bytes or delivery.is_withdrawn:
             continue
-        found.bytes[stream] += delivery.facts.get("bytes", 0)
+        found.bytes[stream] += delivery.bytes or 0
         home, first = _home(delivery), project.params.streams[stream].first
         if home is None:
             found.homeless.setdefault(stream, Delivered()).add(delivery)
@@ -120,12 +119,11 @@ def doubtful_streams(project: Project, deliveries: Iterable[Manifest], selection
     """Say which of the selected streams have patterns without a file on record, and files with a wrong name."""
     names: dict[str, list[str]] = {stream: [] for stream in project.params.streams if selection.has_stream(stream)}
     misnamed: dict[str, list[str]] = {stream: [] for stream in names}
-    for delivery in deliveries:
-        facts = delivery.facts
-        if facts["stream"] in names:
-            names[facts["stream"]].append(facts["file"])
-            if Code.MISNAMED in facts["codes"]:
-                misnamed[facts["stream"]].append(facts["file"])
+    for delivery in map(Delivery.of, deliveries):
+        if delivery.stream in names:
+            names[delivery.stream].append(delivery.file)
+            if Code.MISNAMED in delivery.codes:
+                misnamed[delivery.stream].append(delivery.file)
     said = []
     for stream, found in names.items():
         patterns = project.params.streams[stream].inputs
@@ -142,13 +140,12 @@ def doubtful_streams(project: Project, deliveries: Iterable[Manifest], selection
     return tuple(said)
 
 
-def _home(delivery: Manifest) -> str | None:
-    per_dt, date = delivery.facts["partitions"], delivery.facts["delivery"]
+def _home(delivery: Delivery) -> str | None:
+    per_dt, date = delivery.partitions, delivery.delivery
     if date in per_dt or not per_dt:
         return str(date) if date else None
     return str(max(sorted(per_dt), key=per_dt.__getitem__))
 
 
-def _gave_nothing(delivery: Manifest) -> bool:
-    facts = delivery.facts
-    return not facts["partitions"] and bool(facts["quarantined"] or facts["problems"])
+def _gave_nothing(delivery: Delivery) -> bool:
+    return not delivery.partitions and bool(delivery.quarantined or delivery.problems)

@@ -16,6 +16,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
+from beambell.artefacts.kinds.votes import State
 from beambell.artefacts.members import ROLE, Members, lists_of, read_list, write_list
 from beambell.artefacts.stored import record, roles, write_counts
 from beambell.config.formats import FORMAT_CHANGED, has_other_format, with_format
@@ -179,7 +180,7 @@ class MergeWork:
     @property
     def n_known(self) -> int:
         """How many partitions are in the state."""
-        return int(self.before.facts["partitions"]) if self.before else 0
+        return State.of(self.before).partitions if self.before else 0
 
     @cached_property
     def by_stream(self) -> dict[str, int]:
@@ -237,7 +238,7 @@ def run(project: Project, plan: Plan[MergeWork]) -> Outcome:
     manifest = _publish(project, work) if work.stale else work.before
     if manifest:
         record(project.store, manifest)
-    figures = {name: manifest.facts[name] for name in ("partitions", "rows", "patterns")} if manifest else {}
+    figures = State.of(manifest).figures if manifest else {}
     changed = len({**work.minus, **work.plus}) if work.stale else 0
     return Outcome(STAGE, changed, work.count - len(work.plus), figures, _warnings(work))
 
@@ -284,7 +285,7 @@ def _newest(voted: VotedList, lfs: str) -> int:
 def _why_anew(before: Manifest | None, inputs: Mapping[str, str]) -> str | None:
     if before is None:
         return "new"
-    if before.inputs["lfs"] != inputs["lfs"]:
+    if State.of(before).lfs_digest != inputs["lfs"]:
         return "LFs changed"
     if has_other_format(STAGE, before.inputs):
         return FORMAT_CHANGED
@@ -305,7 +306,7 @@ def _publish(project: Project, work: MergeWork) -> Manifest:
     for stream, partitions in work.by_stream.items():
         if before and stream not in touched and not sums.ages:
             files |= {role: before.files[role] for role in roles(stream) if role in before.files}
-            streams[stream] = before.facts["streams"][stream]
+            streams[stream] = State.of(before).of_stream(stream)
         else:
             counts = sums.of(stream)
             files |= write_counts(store, counts, stream)

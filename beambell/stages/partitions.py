@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beambell.artefacts import books
+from beambell.artefacts.kinds.records import Rows
 from beambell.errors import InputError
 from beambell.project import Project
 from beambell.records import conform, row_schema
@@ -78,7 +79,7 @@ def publish_partition(
     before = store.read(folder)
     if before and not rebuild:
         tables.append(_kept(project, partition, before))
-        inputs, sources = dict(before.inputs), dict(before.facts["sources"])
+        inputs, sources = dict(before.inputs), dict(Rows.of(before).sources)
     for name in {fragment.file for fragment in fragments}:
         own = [fragment for fragment in fragments if fragment.file == name]
         inputs[name], sources[name] = own[0].sha256, sum(fragment.rows for fragment in own)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.artefacts.kinds.labels import LabelModel
 from beambell.feedback.stored import LIMITING, SETTING
 from beambell.project import Project
 from beambell.state import patterns as packed
@@ -39,12 +40,12 @@ class Posteriors:
     def __init__(self, project: Project) -> None:
         manifest = project.store.require(Layout.LABEL_MODEL, "run `beambell fit`")
         table = read_table(project.store, Layout.LABEL_MODEL, manifest.files["posterior"])
-        self.classes: list[str] = manifest.facts["classes"]
-        self.lfs: list[str] = manifest.facts["lfs"]
+        fitted = LabelModel.of(manifest)
+        self.classes, self.lfs = list(fitted.classes), list(fitted.lfs)
         self.n_lfs = len(self.lfs)
         self.id: str = manifest.id
-        self.taught = "feedback" in manifest.inputs
-        self._voting: list[str] = manifest.facts["voting"]
+        self.taught = fitted.is_fitted_to_feedback
+        self._voting = list(fitted.voting)
         self._project = project
         self._patterns = table["pattern"].combine_chunks()
         self._proba = np.column_stack([table[f"p_{k}"].to_numpy() for k in range(len(self.classes))])

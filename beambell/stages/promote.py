@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from beambell.artefacts.kinds.labels import Verdict
 from beambell.config.formats import with_format
 from beambell.errors import GateError, UsageError
 from beambell.model import evaluate
@@ -241,9 +242,9 @@ def gather(project: Project, version: ModelVersion, against: ModelVersion | None
 
 def refused_partitions(project: Project, version: ModelVersion) -> list[str]:
     """List the partitions a version was trained on that the gate refuses now."""
-    learnt = version.manifest.facts["lineage"]["labels"]
+    learnt = version.lineage["labels"]
     verdicts = project.store.partitions(Layout.VERDICTS)
-    return [str(p) for p, verdict in verdicts.items() if str(p) in learnt and not verdict.facts["passed"]]
+    return [str(p) for p, verdict in verdicts.items() if str(p) in learnt and not Verdict.of(verdict).passed]
 
 
 def _predictions(project: Project, version: ModelVersion) -> pa.Table | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from beambell.artefacts.kinds.models import EndModel, Evaluation
 from beambell.project import Project
 from beambell.registry import assign_stage, champion, register, tag_version, versions
 from beambell.registry.versions import holds
@@ -16,10 +17,10 @@ def plan(project: Project) -> Plan[None]:
     model = project.store.read(Layout.END_MODEL)
     if model is None:
         return Plan(STAGE)
-    known = versions(project, model.facts["name"])
+    known = versions(project, EndModel.of(model).model)
     if known and holds(known[-1], model):
         return Plan(STAGE, current=1)
-    return Plan(STAGE, (Task(model.facts["name"], "newly trained" if known else "first version"),))
+    return Plan(STAGE, (Task(EndModel.of(model).model, "newly trained" if known else "first version"),))
 
 
 def run(project: Project, plan: Plan[None]) -> Outcome:
@@ -27,7 +28,7 @@ def run(project: Project, plan: Plan[None]) -> Outcome:
     model, evaluation = project.store.read(Layout.END_MODEL), project.store.read(Layout.EVALUATION)
     if model is None:
         return Outcome(STAGE)
-    if evaluation and evaluation.inputs["end model"] != model.id:
+    if evaluation and Evaluation.of(evaluation).end_model != model.id:
         evaluation = None  # it measured an older model
     version = register(project, model, evaluation)
     tagging = tag_version(project, version)

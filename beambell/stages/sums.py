@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Literal
 
+from beambell.artefacts.kinds.votes import State
 from beambell.artefacts.members import Member, Members
 from beambell.artefacts.stored import read_counts, roles
 from beambell.errors import ArtefactError
@@ -63,7 +64,7 @@ class Sums:
         self._before, self._minus, self._plus = before, minus or {}, plus or {}
         self._policy, self._budget = policy_of(project), project.params.state.max_patterns
         self._parts: dict[tuple[str, str], BudgetedCounts] = {}
-        newest_before = before.facts.get("newest") if before else None
+        newest_before = State.of(before).newest if before else None
         self._newest_before = date.fromisoformat(newest_before).toordinal() if newest_before else NO_DAY
         self.unit = self._policy.unit(newest)
 

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beambell.artefacts.contributors import sum_up
+from beambell.artefacts.kinds import models as kinds
+from beambell.artefacts.kinds.labels import Labels
 from beambell.config.formats import with_format
 from beambell.errors import TrainingError
 from beambell.model import EndModel, end_model, holdout
@@ -55,7 +57,7 @@ def plan(project: Project) -> Plan[Sources]:
     plan = plan_whole(STAGE, "end model", before, inputs, SPOKEN, work=sources)
     if not plan.tasks:
         return plan
-    learnt = before.facts["labels"] if before else {}
+    learnt = kinds.EndModel.of(before).labels if before else {}
     now = {str(partition): manifest.id for partition, manifest in sources.labels.items()}
     changed = sum(learnt.get(partition) != now.get(partition) for partition in {**learnt, **now})
     return replace(plan, figures={"partitions changed": changed})
@@ -71,7 +73,7 @@ def outer_inputs(project: Project) -> dict[str, Any]:
 def run(project: Project, plan: Plan[Sources]) -> Outcome:
     """Train the end model, unless labels, rows and parameters are those it was trained with."""
     manifest = _publish(project, plan.work) if plan.tasks else project.store.read(Layout.END_MODEL)
-    figures = {name: manifest.facts[name] for name in ("rows", "partitions")} if manifest else {}
+    figures = kinds.EndModel.of(manifest).figures if manifest else {}
     return Outcome(STAGE, len(plan.tasks), plan.current, figures)
 
 
@@ -129,7 +131,7 @@ def _publish(project: Project, sources: Sources) -> Manifest:
         "partitions": len(sources.labels),
         "labels": {str(p): manifest.id for p, manifest in sources.labels.items()},
         "sources": {str(p): sources.rows[p].files["rows"].sha256 for p in sources.labels},
-        "label_models": sorted({manifest.inputs["label_model"] for manifest in sources.labels.values()}),
+        "label_models": sorted({Labels.of(manifest).label_model for manifest in sources.labels.values()}),
         **sum_up(store, sources.labels),
         **{
             name: {str(p): m.inputs[name] for p, m in sources.labels.items() if name in m.inputs}

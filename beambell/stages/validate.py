@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from beambell.artefacts.kinds.labels import Candidates
+from beambell.artefacts.kinds.labels import Verdict as Kind
+from beambell.artefacts.kinds.records import Rows
+from beambell.artefacts.kinds.votes import Votes
 from beambell.config.formats import with_format
 from beambell.errors import GateError
 from beambell.project import Project
@@ -186,9 +190,9 @@ def find_cases(project: Project, selection: Selection, deliveries: Mapping[str, 
         vote, row = votes.get(partition), rows.get(partition)
         if not wanted(partition) or not vote or not row:
             continue
-        if candidate.inputs["votes"] == vote.files["votes"].sha256:
+        if Candidates.of(candidate).votes == vote.files["votes"].sha256:
             delivered = losses.partitions.get(partition, Delivered())
-            cases.append(_case(project, candidate, vote, row, delivered, gate))
+            cases.append(_case(project, partition, candidate, vote, row, delivered, gate))
     cases += [
         _empty_case(partition, losses.partitions[partition], gate)
         for partition in sorted(losses.unreadable - rows.keys())
@@ -198,29 +202,34 @@ def find_cases(project: Project, selection: Selection, deliveries: Mapping[str, 
 
 
 def _case(
-    project: Project, candidate: Manifest, votes: Manifest, rows: Manifest, delivered: Delivered, gate: str
+    project: Project,
+    partition: Partition,
+    candidate: Manifest,
+    votes: Manifest,
+    rows: Manifest,
+    delivered: Delivered,
+    gate: str,
 ) -> Case:
-    facts = candidate.facts
-    partition = Partition(facts["stream"], facts["dt"])
+    labelled, cast = Candidates.of(candidate), Votes.of(votes)
     summary = PartitionSummary(
         stream=partition.stream,
         dt=partition.dt,
-        rows=facts["rows"],
+        rows=labelled.rows,
         quarantined=delivered.quarantined,
-        duplicates=rows.facts["duplicates"],
-        covered=facts["covered"],
-        conflicts=facts["conflicts"],
-        dead_letters=votes.facts["dead_letters"],
-        class_shares=tuple(facts["class_shares"]),
-        mean_entropy=facts["mean_entropy"],
+        duplicates=Rows.of(rows).duplicates,
+        covered=labelled.covered,
+        conflicts=labelled.conflicts,
+        dead_letters=cast.dead_letters,
+        class_shares=labelled.class_shares,
+        mean_entropy=labelled.mean_entropy,
         bytes=delivered.bytes,
         lost=delivered.lost,
         lost_files=tuple(delivered.lost_files),
     )
     lfs = tuple(
-        LFSummary(partition.stream, partition.dt, lf["name"], facts["rows"], lf["votes"], lf["errors"])
-        for lf in votes.facts["lfs"]
-        if _speaks(project, lf["name"], partition.stream)
+        LFSummary(partition.stream, partition.dt, lf.name, labelled.rows, lf.votes, lf.errors)
+        for lf in cast.lfs
+        if _speaks(project, lf.name, partition.stream)
     )
     records = f"{summary.duplicates} duplicates, {_spoken(delivered)}"
     inputs = {"labels": candidate.id, "votes": votes.id, "records": records, "gate": gate}
@@ -265,7 +274,7 @@ def _thresholds(project: Project) -> Thresholds:
 def _reason(case: Case, verdict: Manifest | None, labels: Mapping[Partition, Manifest]) -> str | None:
     """Say why a case is to be judged, if it is."""
     reason = staleness(verdict, case.inputs)
-    if not reason and verdict and verdict.facts["passed"] and case.candidate and case.partition not in labels:
+    if not reason and verdict and Kind.of(verdict).passed and case.candidate and case.partition not in labels:
         return "its published labels were removed"
     return reason
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
+from beambell.artefacts.kinds.votes import State
 from beambell.artefacts.members import Member, Members, read_members
 from beambell.artefacts.stored import roles
 from beambell.errors import ArtefactError, BeamBellError
@@ -108,9 +109,10 @@ def _of_sums(project: Project, state: Manifest, members: Members) -> Iterator[Fi
         why = work.anew or "partitions wait for apply"
         yield Finding(Layout.STATE, f"not compared: {why}; run `beambell merge` first", cause="behind")
         return
-    newest = date.fromisoformat(state.facts["newest"]).toordinal() if state.facts["newest"] else NO_DAY
+    of_all = State.of(state)
+    newest = date.fromisoformat(of_all.newest).toordinal() if of_all.newest else NO_DAY
     sums = Sums(project, newest, lambda: members)
-    for stream in [None, *state.facts["streams"]]:
+    for stream in [None, *of_all.streams]:
         counts = sums.of(stream)
         expected = _digests(counts, stream)
         for role in roles(stream):

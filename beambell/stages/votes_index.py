@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from beambell.artefacts.kinds.votes import Votes
 from beambell.artefacts.members import Member, list_name, spell_list
 from beambell.project import Project
 from beambell.store import Layout, Manifest, Partition, Store
@@ -111,6 +112,5 @@ def _read(store: Store, stamps: Mapping[str, str]) -> dict[Partition, Voted]:
 
 
 def _voted(manifest: Manifest) -> Voted:
-    files = manifest.files
-    member = Member(files["patterns"], files["votes"].sha256, manifest.facts["rows"])
-    return Voted(manifest.inputs["lfs"], member)
+    files, cast = manifest.files, Votes.of(manifest)
+    return Voted(cast.lfs_digest, Member(files["patterns"], files["votes"].sha256, cast.rows))

@@ -64,14 +64,14 @@ class Wishes:
 
     @staticmethod
     def _spoken(record: Manifest | None) -> str:
-        rows, partitions = (record.facts["rows"], len(record.facts["partitions"])) if record else (0, 0)
+        rows, partitions = (Delivery.of(record).rows, len(Delivery.of(record).partitions)) if record else (0, 0)
         return f"withdrawn: its {rows:,} rows in {partitions} partitions are taken out"
 
 
 def _of_record(stream: str, name: str, record: Manifest | None) -> RawFile:
     assert record is not None
-    facts = record.facts
-    return RawFile(stream, name, "", facts["delivery"], record.inputs["file"], facts.get("bytes"))
+    delivery = Delivery.of(record)
+    return RawFile(stream, name, "", delivery.delivery, delivery.sha256, delivery.bytes)
 
 
 def _match(project: Project, wanted: Iterable[str], keys: Iterable[Key], option: str, none: str) -> list[Key]:

@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from beambell.artefacts.kinds import labels as kinds
+from beambell.artefacts.kinds.votes import Votes
 from beambell.errors import UsageError
 from beambell.feedback import interchange, label_studio, queue
 from beambell.feedback.batches import read_batches, read_events
@@ -257,7 +259,8 @@ def _read_pool(project: Project, selection: Selection, shares: Mapping[Reason, f
         if partition not in selection or partition.stream not in project.params.streams:
             continue
         rows = stored[partition].files["rows"] if partition in stored else None
-        if rows is None or (votes.inputs["lfs"], votes.inputs["rows"]) != (model.inputs["lfs"], rows.sha256):
+        cast = Votes.of(votes)
+        if rows is None or (cast.lfs_digest, cast.rows_digest) != (kinds.LabelModel.of(model).lfs_digest, rows.sha256):
             behind += 1
             continue
         sources.append(_Source(partition, votes.files["votes"], rows))

@@ -153,7 +153,10 @@ def _take(tables: Iterable[pa.Table], positions: Positions) -> pa.Table:
 def _stored(project: Project, partition: Partition, ref: FileRef, positions: Positions) -> StoredVotes | None:
     folder = Layout.of(Layout.VOTES, partition)
     votes = project.store.read(folder)
-    if votes is None or (votes.inputs["rows"], Votes.of(votes).cardinality) != (ref.sha256, project.params.cardinality):
+    if votes is None or (Votes.of(votes).rows_digest, Votes.of(votes).cardinality) != (
+        ref.sha256,
+        project.params.cardinality,
+    ):
         return None
     fingerprints = Votes.of(votes).fingerprints
     patterns = _take(iter_tables(project.store, folder, votes.files["votes"], ["pattern"]), positions)["pattern"]

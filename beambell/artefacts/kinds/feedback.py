@@ -39,6 +39,32 @@ class Batch(Artefact):
         return int(self.manifest.facts["quarantined"])
 
     @property
+    def records(self) -> int:
+        """Number of records in the file."""
+        return int(self.manifest.facts.get("records", self.answers + self.quarantined))
+
+    @property
+    def answers(self) -> int:
+        """Number of records that give an answer."""
+        return int(self.manifest.facts.get("answers", self.events))
+
+    @property
+    def skipped(self) -> Mapping[str, int]:
+        """Number of records in which nobody gave an answer, by the reason."""
+        skipped: Mapping[str, int] = self.manifest.facts.get("skipped", {})
+        return skipped
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with the file as a whole, a sentence each."""
+        return tuple(self.manifest.facts["problems"])
+
+    @property
+    def counted_by(self) -> str:
+        """What numbers of records count: ``line``, or ``record`` of an array."""
+        return str(self.manifest.facts.get("counted_by", "line"))
+
+    @property
     def asked(self) -> str:
         """Digest of the file that a person asked to take in; empty if nobody did."""
         return str(self.manifest.facts.get("asked", ""))
@@ -110,9 +136,9 @@ class Consensus(Located):
         return tuple(self.manifest.facts["classes"])
 
     @property
-    def figures(self) -> Mapping[str, Any]:
+    def figures(self) -> dict[str, Any]:
         """Numbers of rows by what became of their answers."""
-        return self.manifest.facts
+        return dict(self.manifest.facts)
 
 
 class Queue(Artefact):

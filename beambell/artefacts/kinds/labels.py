@@ -22,6 +22,7 @@ class LabelModel(Artefact):
     SENTENCE = "The label model: its settings, its parameters, and the posterior of every pattern."
     FILES = ("config", "params", "posterior")
     REFERENCES = (Reference("state", Layout.STATE), Reference("feedback", Layout.FEEDBACK))
+    FIGURES = ("kind", "rows", "patterns", "feedback")
     KEEPS_HISTORY = True
 
     @property
@@ -38,6 +39,16 @@ class LabelModel(Artefact):
     def voting(self) -> tuple[str, ...]:
         """Names of those whose votes it weighs."""
         return tuple(self.manifest.facts["voting"])
+
+    @property
+    def lfs_digest(self) -> str:
+        """Digest of names and fingerprints of the state's labeling functions, 64 hex digits; as votes have it."""
+        return self.manifest.inputs["lfs"]
+
+    @property
+    def is_fitted_to_feedback(self) -> bool:
+        """Whether people's answers were counted beside the votes."""
+        return "feedback" in self.manifest.inputs
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -67,6 +78,48 @@ class Candidates(Artefact):
         """Id of the label model's manifest, 64 hex digits."""
         return self.manifest.inputs["label_model"]
 
+    @property
+    def votes(self) -> str:
+        """Digest of the file of votes that the labels come from, 64 hex digits."""
+        return self.manifest.inputs["votes"]
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return int(self.manifest.facts["rows"])
+
+    @property
+    def covered(self) -> int:
+        """Number of rows with a vote of the label model's labeling functions."""
+        return int(self.manifest.facts["covered"])
+
+    @property
+    def conflicts(self) -> int:
+        """Number of rows with such votes for different classes."""
+        return int(self.manifest.facts["conflicts"])
+
+    @property
+    def unlabelled(self) -> int:
+        """Number of rows without a label."""
+        return int(self.manifest.facts["unlabelled"])
+
+    @property
+    def label_counts(self) -> Mapping[str, int]:
+        """Number of rows by the name of the class that they are labelled with."""
+        counts: Mapping[str, int] = self.manifest.facts["label_counts"]
+        return counts
+
+    @property
+    def class_shares(self) -> tuple[float, ...]:
+        """Mean probability of each class over the covered rows, in 0 to 1."""
+        return tuple(self.manifest.facts["class_shares"])
+
+    @property
+    def mean_entropy(self) -> float:
+        """Mean entropy of the covered rows' probabilities, in 0 to 1."""
+        entropy: float = self.manifest.facts["mean_entropy"]
+        return entropy
+
     def parents(self, store: Store, graph: Graph) -> Iterator[str]:
         """Keys of its votes, their labeling functions, its label model and what people said."""
         lfs = self.lfs or {}
@@ -75,11 +128,10 @@ class Candidates(Artefact):
         yield from super().parents(store, graph)
 
     def _votes(self, graph: Graph, lfs: Mapping[str, str]) -> str:
-        digest = self.manifest.inputs["votes"]
-        key = graph.made(Votes.TITLE, self.partition, digest)
+        key = graph.made(Votes.TITLE, self.partition, self.votes)
         cast_by = graph.voters.get(key)
         same = cast_by is None or lfs.items() <= cast_by.items()
-        return key if same else graph.votes_of_others(self.partition or "", digest)
+        return key if same else graph.votes_of_others(self.partition or "", self.votes)
 
 
 class Verdict(Artefact):

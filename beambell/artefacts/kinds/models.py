@@ -27,6 +27,7 @@ class EndModel(Artefact):
     BELOW = ""
     SENTENCE = "The end model that was trained last."
     FILES = ("model.json", "weights.npz")
+    FIGURES = ("rows", "partitions")
     KEEPS_HISTORY = True
 
     @property
@@ -72,6 +73,17 @@ class Evaluation(Artefact):
         """Metrics of labels and end model, as in metrics.json."""
         metrics: Mapping[str, Any] = self.manifest.facts["metrics"]
         return metrics
+
+    @property
+    def end_model(self) -> str:
+        """Id of the end model that was measured, 64 hex digits."""
+        return self.manifest.inputs["end model"]
+
+    @property
+    def gold(self) -> Mapping[str, Any]:
+        """Numbers of gold labels that fit a row, and of those that do not; empty in older ones."""
+        gold: Mapping[str, Any] = self.manifest.facts.get("gold", {})
+        return gold
 
 
 class Version(Artefact):
@@ -149,9 +161,25 @@ class Decision(Artefact):
         return by
 
     @property
+    def decided(self) -> dict[str, Any]:
+        """All that was decided: action, version, the one before, who and when, reason and evidence."""
+        names = ("action", "version", "before", "by", "at", "reason", "evidence")
+        return {name: self.manifest.facts[name] for name in names}
+
+    @property
+    def model(self) -> str:
+        """Name of the model."""
+        return self.version.rpartition("@v")[0]
+
+    @property
+    def newest(self) -> int:
+        """Number of the newest version when it was decided; 0 in older ones."""
+        return int(self.manifest.facts.get("newest", 0))
+
+    @property
     def home(self) -> str | None:
         """Folder of its model and number; decisions did not say their number at first."""
         facts = self.manifest.facts
         if not {"version", "number"} <= facts.keys():
             return None
-        return Layout.decision(facts["version"].rpartition("@v")[0], facts["number"])
+        return Layout.decision(self.model, facts["number"])

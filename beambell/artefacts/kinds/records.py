@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from beambell.artefacts.kind import Artefact
 from beambell.store.layout import Layout
@@ -99,6 +99,16 @@ class Delivery(Artefact):
     def bytes(self) -> int | None:
         """Size of the file, bytes; ``None`` in older ones."""
         return self.manifest.facts.get("bytes")
+
+    @property
+    def delivered(self) -> str | None:
+        """Time of the delivery where the file's name gives none, as ``2026-01-03T07:15:00Z``; ``None`` if it does."""
+        return self.manifest.facts.get("delivered")
+
+    @property
+    def archive(self) -> Mapping[str, Any] | None:
+        """What is kept of a file that is gone, as `beambell.stages.deliveries.Archive` has it; or ``None``."""
+        return self.manifest.facts.get("archive")
 
     @property
     def lost(self) -> int:

@@ -56,6 +56,11 @@ class Votes(Artefact):
         return self.manifest.inputs["lfs"]
 
     @property
+    def rows_digest(self) -> str:
+        """Digest of the file of rows that they are votes on, 64 hex digits."""
+        return self.manifest.inputs["rows"]
+
+    @property
     def cardinality(self) -> int:
         """Number of classes."""
         return int(self.manifest.facts["cardinality"])
@@ -97,6 +102,7 @@ class State(Artefact):
     BELOW = ""
     SENTENCE = "The weighted sum of the pattern counts of partitions, of each stream and of all."
     FILES = ("patterns", "marginals", "members")
+    FIGURES = ("partitions", "rows", "patterns")
     KEEPS_HISTORY = True
     NEVER_GARBAGE = f"{Layout.MEMBERS}/"
 
@@ -104,6 +110,11 @@ class State(Artefact):
     def lfs(self) -> tuple[str, ...]:
         """Names of the labeling functions, in the order of the patterns' codes."""
         return tuple(self.manifest.facts["lfs"])
+
+    @property
+    def lfs_digest(self) -> str:
+        """Digest of names and fingerprints of the labeling functions, 64 hex digits; votes of the same have it, too."""
+        return self.manifest.inputs["lfs"]
 
     @property
     def cardinality(self) -> int:
