@@ -378,4 +378,5 @@ def is_installed(name: str) -> bool:
 def _put_first(root: str) -> None:
     """Let this project come first on ``sys.path``, and earlier ones not at all: imports may happen in a vote."""
     sys.path[:] = [root, *(entry for entry in sys.path if entry not in _earlier_roots and entry != root)]
-    _earlier_roots.add(root)
+    if root != str(Path(__file__).parents[2]):  # a clone is a project, too, and where BeamBell itself comes from
+        _earlier_roots.add(root)

@@ -179,7 +179,7 @@ def test_what_is_there_is_not_overwritten(beambell, tmp_path, file):
     assert (code, "this is a file" in err) == (2, True)
 
 
-@pytest.mark.parametrize("words", [["demo"], ["status"], ["lf", "list"]])
+@pytest.mark.parametrize("words", [["generate"], ["status"], ["lf", "list"]])
 def test_without_a_project_the_way_to_one_is_named(beambell, tmp_path, words):
     code, _, err = beambell(*words, "--project", str(tmp_path))
     assert code == 2

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from textwrap import dedent
 from types import ModuleType
 
 import pytest
+from projects import REPOSITORY
 
 from beambell.errors import CatalogueError, UsageError
 from beambell.labeling import Catalogue, keyword
@@ -297,3 +300,24 @@ def test_our_own_package_is_never_reloaded(write):
 
     Catalogue.load(["lfs"], root=write(lfs="lf = keyword('k', any_of=['x'], label=1)"))
     assert sys.modules["beambell.labeling.core"] is before
+
+
+def test_a_clone_that_was_opened_as_a_project_stays_importable(tmp_path):
+    """BeamBell itself comes from there: processes that vote for the next project import it."""
+    code = f"""
+import sys
+from pathlib import Path
+
+import beambell
+from beambell.labeling import Catalogue
+
+ours = str(Path(beambell.__file__).parents[1])
+(Path({str(tmp_path)!r}) / "mine.py").write_text(
+    "from beambell.labeling import keyword\\nfree = keyword('free', any_of=['free'], label=1)\\n"
+)
+Catalogue.load(["labeling_functions.spam"], root=Path(ours))
+for _ in range(2):
+    Catalogue.load(["mine"], root=Path({str(tmp_path)!r}))
+    assert ours in sys.path
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(REPOSITORY)})

@@ -119,4 +119,4 @@ def test_what_params_did_not_say_once_is_not_said_while_it_is_the_default():
     assert "kind" not in ModelParams().said()
     assert ModelParams(options={"drop_below": 0.2}).said()["options"] == {"drop_below": 0.2}
     assert ModelParams(kind="mine").said()["kind"] == "mine"
-    assert kinds() == ("tfidf_logistic",)
+    assert "tfidf_logistic" in kinds()

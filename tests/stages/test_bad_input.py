@@ -284,7 +284,7 @@ def test_a_mistake_in_a_labeling_function_is_told_before_anything_runs(folder, l
     (folder / "my_lfs.py").write_text(lfs)
     project = Project(folder)
     for stage in (stage for stage in STAGES if stage.name in ("aggregate", "apply")):
-        for attempt in (stage.plan, stage.run):
+        for attempt in (stage.plan, stage.refresh):
             if stage.name == "apply" or "again" in message:
                 with pytest.raises(LabelingFunctionError, match=message):
                     attempt(project, project.select())
