@@ -45,7 +45,7 @@ def _million(folder: Path) -> str:
     import pyarrow.csv
 
     from beambell import Project
-    from beambell.stages.feedback import run
+    from beambell.stages.feedback import plan, run
     from beambell.stages.import_answers import import_file
 
     random, project = np.random.default_rng(1), Project(folder)
@@ -64,7 +64,7 @@ def _million(folder: Path) -> str:
     start = time.process_time()
     import_file(project, folder / "events.csv")
     taken = time.process_time()
-    outcome = run(project, project.select())
+    outcome = run(project, plan(project))
     found = time.process_time()
     cells = [f"{EVENTS:,}", f"{outcome.figures['rows']:,}", f"{taken - start:.1f}", f"{found - taken:.1f}"]
     head = ("events", "rows", "read, checked and stored", "consensus found, rows looked up")
