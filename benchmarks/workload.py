@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beambell.labeling import Catalogue, LabelingFunction
-from beambell.labeling.kinds import Declarative
+from beambell.labeling.declarative import Declarative
 from beambell.store.tables import ROW_GROUP_ROWS
 
 REPOSITORY = Path(__file__).parents[1]

@@ -35,8 +35,9 @@ import numpy as np
 from beambell.labeling import folding
 from beambell.labeling.conditions import AllOf, AnyOf, Combination, Condition, Not, spell
 from beambell.labeling.core import LabelingFunction, meaning
+from beambell.labeling.declarative import Declarative
 from beambell.labeling.files import Resource
-from beambell.labeling.kinds import Declarative, Lexicon, Lookup
+from beambell.labeling.kinds import Lexicon, Lookup
 from beambell.labeling.normal_form import (
     Form,
     find_class,

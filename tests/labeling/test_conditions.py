@@ -24,7 +24,7 @@ from beambell.labeling import (
     source,
 )
 from beambell.labeling.conditions import AllOf, AnyOf, Condition, Not
-from beambell.labeling.kinds import Declarative
+from beambell.labeling.declarative import Declarative
 
 A = keyword("a", any_of=["alpha"], label=0)
 B = regex("b", pattern="beta", label=1, field="title")

@@ -12,7 +12,7 @@ import numpy as np
 from beambell.labeling.compiler import kernels
 from beambell.labeling.compiler.alphabet import FILL, Array, Script
 from beambell.labeling.compiler.texts import Texts
-from beambell.labeling.kinds import Number, nearest_float
+from beambell.labeling.declarative import Number, nearest_float
 
 LEAST: Final = -(2**63)
 MOST: Final = 2**63 - 1

@@ -49,7 +49,8 @@ from beambell.labeling.compiler.syntax import (
 )
 from beambell.labeling.conditions import Combination
 from beambell.labeling.core import LabelingFunction, meaning
-from beambell.labeling.kinds import Count, Keyword, Length, Lexicon, Lookup, Numeric, Regex, Textual
+from beambell.labeling.declarative import Textual
+from beambell.labeling.kinds import Count, Keyword, Length, Lexicon, Lookup, Numeric, Regex
 from beambell.labeling.python import Scripted
 
 Build = Callable[[Patterns, int], Dfa | None]
