@@ -40,7 +40,8 @@ def _row(n: int) -> list[str]:
 
 def _in_new_process(*arguments: Any) -> tuple[float, np.ndarray]:
     with Isolated() as process:
-        return process(compile_set, *arguments)
+        taken: tuple[float, np.ndarray] = process(compile_set, *arguments)
+    return taken
 
 
 def compile_set(lfs: list[LabelingFunction], rows: pa.Table, cache: str) -> tuple[float, np.ndarray]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from beambell.labeling.dead_letters import DEAD_LETTERS_SCHEMA
 from beambell.project import Project
 from beambell.stages.order import stage_named
 from beambell.state import PatternCounts
@@ -60,7 +61,7 @@ def plain_loop(folder: Path) -> float:
             schema = apply.votes_schema(len(lfs), CARDINALITY)
             with project.store.seal(Layout.of(Layout.VOTES, PARTITION), "votes") as sealed:
                 write_tables(sealed, schema, voted())
-            letters = apply.DEAD_LETTERS_SCHEMA.empty_table()
+            letters = DEAD_LETTERS_SCHEMA.empty_table()
             apply.publish_votes(project, work, sealed.ref, PatternCounts.sum(counts), letters)
 
     forget_votes(folder)
@@ -88,7 +89,7 @@ def pandas_applier(folder: Path, rows: int) -> float:
         votes = applier.apply(frame, progress_bar=False)
         pq.write_table(pa.table({"id": frame["id"], "votes": list(votes.astype(np.int8))}), folder / "snorkel.parquet")
 
-    return seconds(run) * file.metadata.num_rows / rows
+    return seconds(run) * int(file.metadata.num_rows) / rows
 
 
 def raw_read(folder: Path) -> float:
@@ -111,7 +112,7 @@ def read_votes(folder: Path) -> npt.NDArray[np.int8]:
 def published_rows(folder: Path) -> int:
     """Rows that the job published votes on."""
     project = Project(folder)
-    return project.store.require(Layout.of(Layout.VOTES, PARTITION), "").facts["rows"]
+    return int(project.store.require(Layout.of(Layout.VOTES, PARTITION), "").facts["rows"])
 
 
 def read_polars_votes(folder: Path) -> npt.NDArray[np.int8]:
@@ -130,4 +131,4 @@ def _matrix(table: pa.Table) -> npt.NDArray[np.int8]:
 
 def _columns(project: Project) -> list[str]:
     """What the LFs read, and the id."""
-    return list(dict.fromkeys(["id", *(field for lf in project.catalogue for field in lf.fields)]))
+    return list(dict.fromkeys(["id", *(field for lf in project.catalogue for field in lf.fields or ())]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,7 @@ def fits() -> tuple[dict[str, float], int]:
 
     L = votes(ROWS, LFS)
     state = PatternCounts.from_votes(L, 2).to_table()
-    options = {"n_epochs": EPOCHS, "seed": 123}
+    options: dict[str, Any] = {"n_epochs": EPOCHS, "seed": 123}
     theirs = LabelModel(cardinality=2, verbose=False)
     ours = SnorkelLabelModel(**options)
 

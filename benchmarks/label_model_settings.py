@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -28,7 +29,9 @@ LEARNING = [
 ]
 FEEDBACK = [{"CHANCE": c, "ANCHOR": a} for c, a in product((0.0, 0.5, 1.0, 1.2, 1.5), (30.0, 60.0))]
 SHARES, DRAWS = (0.01, 0.05, 0.1), 3
-Votes, Labels, Settings = np.ndarray, np.ndarray, dict[str, float]
+Votes: TypeAlias = np.ndarray
+Labels: TypeAlias = np.ndarray
+Settings: TypeAlias = dict[str, Any]
 
 
 @dataclass
@@ -115,7 +118,7 @@ def words(texts: Sequence[str], y: Labels, K: int, m: int, rng: np.random.Genera
         for word in sorted(found[i]):
             seen[word][y[i]] += 1
     shares = np.bincount(y[read], minlength=K) / len(read)
-    told = {word: by.argmax() for word, by in seen.items() if by.sum() >= 2 and by.max() / by.sum() >= 0.55}
+    told = {word: int(by.argmax()) for word, by in seen.items() if by.sum() >= 2 and by.max() / by.sum() >= 0.55}
     told = {word: k for word, k in told.items() if seen[word][k] / seen[word].sum() > 1.15 * shares[k]}
     picked = rng.choice(sorted(told), min(m, len(told)), replace=False)
     L = np.column_stack([[told[word] if word in row else -1 for row in found] for word in picked]).astype(np.int8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from beambell.labeling import LabelingFunction
 from benchmarks import contenders
@@ -15,7 +16,7 @@ from benchmarks.timing import alternated, table
 from benchmarks.workload import Workload
 
 WORKLOAD = Workload(rows=1_000_000)
-EDITED = {
+EDITED: dict[str, tuple[str, dict[str, Any]]] = {
     "a keyword": ("free_stuff", {"any_of": ("free", "giveaway", "gift card", "winner", "prize", "coupon")}),
     "a lookup": ("moderator", {"values": frozenset({"rimshot_rosa", "stationmaster", "compost_carl"})}),
 }

@@ -63,7 +63,7 @@ class Set:
     def cells(self, model: DawidSkene, shares: Mapping[Reason, float], seed: int) -> queue.Cells:
         """As if all rows were one partition, of another name in every draw."""
         keys = queue.cell_keys(f"draw {seed}", self.counts.packed)
-        covered = (self.counts.patterns >= 0).any(axis=1)
+        covered = np.any(self.counts.patterns >= 0, axis=1)
         doubt = entropy(model.posterior(self.counts.patterns))
         return queue.make_cells(keys, self.counts.counts, doubt, covered, shares)
 
@@ -84,7 +84,8 @@ class Set:
                 time[rows] = np.minimum(time[rows], at)
         time[known] = np.inf
         order = np.argsort(time)[:size]
-        return order[np.isfinite(time[order])]
+        drawn: np.ndarray = order[np.isfinite(time[order])]
+        return drawn
 
     def strategies(self, size: int, seed: int) -> dict[str, np.ndarray]:
         """Rows to review, by each strategy."""
@@ -126,7 +127,7 @@ def bought(data: Set, answered: int, seed: int) -> tuple[np.ndarray, np.ndarray]
     feedback = data.feedback(reviewed)
     model = data.fit(feedback)
     cells = data.cells(model, QUEUE, seed)
-    picks = cells.rows * -np.expm1(-cells.rate * cells.time_of(NEXT))
+    picks: np.ndarray = cells.rows * -np.expm1(-cells.rate * cells.time_of(NEXT))
     said = expected_gain(data.fit, data.counts, feedback, picks)
     more = data.draw(model, QUEUE, NEXT, seed + 1000, known=reviewed)
     before = judged(model, L, y, data.K)

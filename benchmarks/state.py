@@ -6,7 +6,9 @@ import subprocess
 import sys
 import tempfile
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +18,9 @@ from beambell.state import PatternCounts
 from beambell.store import Layout, Store
 from beambell.store.tables import write_table
 from benchmarks.timing import alternated, median_seconds, seconds, table
+
+if TYPE_CHECKING:
+    from beambell import Project
 
 HISTORIES = (7, 365)
 ROWS_A_DAY, POOL, NEW_DAYS = 20_000, 20_000, 9
@@ -44,7 +49,8 @@ def measure() -> str:
 def _merging() -> str:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for policy in ({"policy": "all"}, {"policy": "decay", "half_life_days": 7}):
+        policies: list[dict[str, object]] = [{"policy": "all"}, {"policy": "decay", "half_life_days": 7}]
+        for policy in policies:
             histories = {
                 days: _History(Path(folder) / f"{policy['policy']}-{days}", days, policy) for days in HISTORIES
             }
@@ -108,8 +114,9 @@ def _make_project(folder: Path, policy: dict[str, object]) -> None:
     (folder / "lfs.yaml").write_text(yaml.safe_dump(lfs))
 
 
-def _vote(project: object, day: int) -> None:
-    from beambell.stages.apply import DEAD_LETTERS_SCHEMA, VotesWork, active_lfs, publish_votes
+def _vote(project: Project, day: int) -> None:
+    from beambell.labeling.dead_letters import DEAD_LETTERS_SCHEMA
+    from beambell.stages.apply import VotesWork, active_lfs, publish_votes
     from beambell.state import patterns as packing
     from beambell.store import FileRef, Partition
 
@@ -137,7 +144,7 @@ def _size() -> str:
     for factor in (1, 10, 100, 1000):
         counts = million * factor
         fit = SnorkelLabelModel(n_epochs=100)
-        taken = median_seconds(lambda fit=fit, counts=counts: fit.fit(counts), repeats=1)
+        taken = median_seconds(partial(fit.fit, counts), repeats=1)
         size = _bytes(counts)
         rows.append([f"{counts.n_rows:,}", f"{counts.n_patterns:,}", f"{size:,}", f"{taken:.2f}"])
     title = f"## Size of the state on disk, {LFS} LFs; a million rows, and counts scaled up to a billion\n\n"

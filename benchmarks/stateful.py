@@ -5,12 +5,16 @@ from __future__ import annotations
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import yaml
 
 from benchmarks.timing import table
+
+if TYPE_CHECKING:
+    from beambell import Project
 
 ROWS = 1_000_000
 KEYS = 100_000
@@ -87,7 +91,7 @@ def _run(folder: Path) -> dict[str, float]:
     return seconds
 
 
-def _put(project, dt: str, n: int, seed: int) -> None:
+def _put(project: Project, dt: str, n: int, seed: int) -> None:
     """Publish a partition of n generated rows."""
     from beambell.records import row_schema
     from beambell.store import Layout, Manifest, Partition

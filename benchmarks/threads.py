@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 
 from beambell.labeling import compile_lfs
@@ -48,12 +49,14 @@ def in_memory(process: Isolated, another: Isolated) -> dict[str, float]:
 
     def on(threads: int) -> float:
         taken, digests[threads] = process(vote, range(n_groups), threads)
-        return taken
+        return float(taken)
 
     def apart() -> float:
         with ThreadPoolExecutor(2) as both:
             halves = (range(first, n_groups, 2) for first in (0, 1))
-            return max(taken for taken, _ in both.map(lambda p, half: p(vote, half, 1), (process, another), halves))
+            return max(
+                float(taken) for taken, _ in both.map(lambda p, half: p(vote, half, 1), (process, another), halves)
+            )
 
     def check() -> None:
         assert digests[1] == digests[2]
@@ -72,7 +75,7 @@ def number_of_groups() -> int:
 def vote(numbers: range, threads: int) -> tuple[float, str]:
     """Seconds that some threads take to vote on some row groups, and the digest of their votes."""
     compiled, groups = _prepared()
-    votes = []
+    votes: list[np.ndarray] = []
 
     def run() -> None:
         with ThreadPoolExecutor(threads) as pool:

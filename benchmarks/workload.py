@@ -123,9 +123,10 @@ def comments() -> pa.Table:
 def declarative_lfs(n: int = 18) -> list[LabelingFunction]:
     """The first declarative LFs of the demo that vote on comments."""
     catalogue = Catalogue.load(["labeling_functions.spam"])
-    return [lf for lf in catalogue if isinstance(lf, Declarative) and lf.votes_on(STREAM)][:n]
+    found: list[LabelingFunction] = [lf for lf in catalogue if isinstance(lf, Declarative) and lf.votes_on(STREAM)]
+    return found[:n]
 
 
 def mean_bytes(texts: pa.ChunkedArray) -> float:
     """Mean length of texts in UTF-8."""
-    return pc.mean(pc.binary_length(texts)).as_py()
+    return float(pc.mean(pc.binary_length(texts)).as_py())

@@ -82,7 +82,8 @@ class Cadence:
     def due(self, key: str) -> datetime:
         """When the scheduled run of a key may begin: when the expression fires next after its end, in UTC."""
         fires = self._fires(self._start(key)) - timedelta(seconds=1)  # or at that moment
-        return croniter(self.cron, fires).get_next(datetime)
+        due: datetime = croniter(self.cron, fires).get_next(datetime)
+        return due
 
     def begins(self, run: Any) -> str:
         """When a run may begin, ISO 8601: at once, unless the schedule made it before it is due."""
@@ -172,7 +173,7 @@ def read_cron(expression: str) -> list[list[int | str]]:
         If it is none, or never fires.
     """
     try:
-        fields = croniter(expression, _FIRST).expanded
+        fields: list[list[int | str]] = croniter(expression, _FIRST).expanded
         croniter(expression, _FIRST).get_next()
     except (ValueError, AttributeError, TypeError, KeyError) as error:
         raise ValueError(f"{expression!r} is not a cron expression that fires: {error}") from None

@@ -209,7 +209,9 @@ def decide(
     """
     if served:
         return {"decision": "served already", "version": version, "by": user, "at": None, "command": []}
-    choice, by, at = APPROVE, user, None
+    choice = APPROVE
+    by: str | None = user
+    at: Any = None
     if given is not None:
         choice, answerer = given["chosen_options"][0], given["responded_by_user"]
         by = answerer["name"] if answerer else None

@@ -353,7 +353,7 @@ def _without_airflow(environment: Mapping[str, str]) -> dict[str, str]:
 
 try:
     _LIBC = ctypes.CDLL(None, use_errno=True)
-    _PRCTL = _LIBC.prctl
+    _PRCTL: Any = _LIBC.prctl
 except (OSError, AttributeError):  # not Linux: a stage then outlives a worker that is killed
     _PRCTL = None
 
