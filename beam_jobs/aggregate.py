@@ -74,7 +74,13 @@ class AggregatesFn(ProjectFn):
         self._tables = open_aggregates(self.project.store, self.project.params, self.catalogue())
 
     def tables(self, id_: str) -> AggregateTables:
-        """Return the tables of one aggregate."""
+        """Return the tables of one aggregate.
+
+        Raises
+        ------
+        CatalogueError
+            If this worker has other stateful labeling functions than the driver.
+        """
         if id_ not in self._tables:
             raise CatalogueError(
                 "this worker has other stateful labeling functions than the driver",

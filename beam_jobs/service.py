@@ -37,6 +37,8 @@ def check_service(options: PipelineOptions) -> None:
     ------
     JobServiceError
         If it is away, silent, or something else.
+    ConfigError
+        If the runner is ``PortableRunner``, and no job service is named.
     """
     portable = options.view_as(PortableOptions)
     endpoint = portable.job_endpoint

@@ -224,7 +224,13 @@ class Project:
 
     @cached_property
     def weighing_lfs(self) -> tuple[str, ...]:
-        """Names of the labeling functions that label models listen to: all but those in ``lfs.shadow``."""
+        """Names of the labeling functions that label models listen to: all but those in ``lfs.shadow``.
+
+        Raises
+        ------
+        ConfigError
+            If ``lfs.shadow`` names a labeling function that does not exist.
+        """
         shadow = self.params.lfs.shadow
         if unknown := sorted(set(shadow) - set(self.catalogue.names)):
             raise ConfigError(f"there is no labeling function {unknown[0]!r}", where="lfs.shadow")

@@ -111,7 +111,13 @@ class Reading:
         return word is not None and (word in self.theirs or word in self.classes or word in CHOICES)
 
     def class_of(self, word: Any) -> str:
-        """Give the class that a word means; a word that means none is left as it is, to be refused by its name."""
+        """Give the class that a word means; a word that means none is left as it is, to be refused by its name.
+
+        Raises
+        ------
+        NotUnderstoodError
+            If the word is not a text.
+        """
         text = spelled(word)
         if text is None:
             raise NotUnderstoodError(f"the answer {shown(word)} is not a text; it names no class")
@@ -128,6 +134,11 @@ class Reading:
         """Give verdict, label and comment of what was chosen; ``None`` if that is nothing.
 
         Several classes on one row are ``unsure``, and stand in the comment.
+
+        Raises
+        ------
+        NotUnderstoodError
+            If several words are chosen, and one of them is no class.
         """
         classes = list(dict.fromkeys(self.class_of(word) for word in words))
         comment = "\n".join(comments) or None

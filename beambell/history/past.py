@@ -109,7 +109,13 @@ class AggregateTables:
         return self._made.get(folder) or self._found.get(folder)
 
     def publish(self, part: Part, pieces: Iterable[pa.Table]) -> Manifest:
-        """Publish a table, given in pieces."""
+        """Publish a table, given in pieces.
+
+        Raises
+        ------
+        ValueError
+            If a table that this one is made from is not there yet.
+        """
         folder, inputs = self.folder(part), self.inputs(part)
         if inputs is None:
             raise ValueError(f"{part} is made before its parts")

@@ -216,6 +216,11 @@ def truths(condition: Condition, of_leaf: Callable[[LabelingFunction], Truths]) 
         Made of labeling functions.
     of_leaf
         Returns where one of these holds and fails; called for each, from left to right.
+
+    Raises
+    ------
+    TypeError
+        If the condition is neither a labeling function nor a combination of them.
     """
     match condition:
         case Not(part):

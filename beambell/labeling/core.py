@@ -210,7 +210,13 @@ class LabelingFunction(ABC):
         """Forget what was remembered about the rows just seen."""
 
     def fail(self, message: str, *, fix: str | None = None) -> NoReturn:
-        """Raise an error that names this labeling function."""
+        """Raise an error that names this labeling function.
+
+        Raises
+        ------
+        LabelingFunctionError
+            In every case, with the name of this labeling function as its place.
+        """
         raise LabelingFunctionError(message, where=f"labeling function {self.name!r}", fix=fix)
 
     def strings(self, what: str, values: Iterable[str]) -> tuple[str, ...]:

@@ -191,6 +191,8 @@ def prepare(lfs: Iterable[Any], table: pa.Table, *, cardinality: int, stream: st
     ------
     LabelingFunctionError
         If a column is missing or of a wrong type, or a label is not a class.
+    ValueError
+        If the cardinality is below 1 or above 127.
     """
     adopted = tuple(map(adopt, lfs))
     if not 1 <= cardinality <= MAX_CLASSES:

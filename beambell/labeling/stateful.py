@@ -293,6 +293,11 @@ def stateful_labeling_function(
     fields, label, resources
         As of `beambell.labeling.labeling_function`.
 
+    Raises
+    ------
+    LabelingFunctionError
+        If it decorates a function without being called, so that no key and no aggregate are given.
+
     Examples
     --------
     >>> from beambell.labeling.aggregates import count

@@ -52,6 +52,11 @@ def uniform(ids: Sequence[str] | pa.Array | pa.ChunkedArray, *, salt: str = "hol
     -------
     ndarray
         float64 [n], multiples of 2**-53.
+
+    Raises
+    ------
+    ValueError
+        If an id is null.
     """
     array = ids if isinstance(ids, pa.Array | pa.ChunkedArray) else pa.array(ids, pa.string())
     if array.null_count:

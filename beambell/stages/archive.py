@@ -50,6 +50,11 @@ def take_archived(project: Project, file: RawFile) -> tuple[list[Part], Delivery
     -------
     parts, report
         What is there; and what is on record from now on, if the stream's columns changed.
+
+    Raises
+    ------
+    InputError
+        If rows no longer fit the stream's columns, and the file as it was read is not kept.
     """
     stream, record = project.params.streams[file.stream], _record(project, file)
     archive = _archive(project, file, record) if file.outdated or ARCHIVE in record.files else None

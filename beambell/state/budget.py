@@ -200,7 +200,13 @@ class BudgetedCounts:
 
     @classmethod
     def of(cls, counts: PatternCounts, budget: int) -> Self:
-        """Put counts under a budget."""
+        """Put counts under a budget.
+
+        Raises
+        ------
+        StateError
+            If the budget is below 1.
+        """
         if budget < 1:
             raise StateError("a budget allows at least one pattern", where="max_patterns")
         return cls._settled(counts, budget, 0, None)

@@ -457,7 +457,13 @@ def magnitude(counts: Counts) -> int:
 
 
 def add_up(counts: Counts, inverse: npt.NDArray[np.int64], n_patterns: int) -> Counts:
-    """Add up the counts of each pattern, [n] or [n, K]; where int64 might overflow, with Python's own integers."""
+    """Add up the counts of each pattern, [n] or [n, K]; where int64 might overflow, with Python's own integers.
+
+    Raises
+    ------
+    StateError
+        If the sum for one pattern exceeds int64.
+    """
     shape = (n_patterns, *counts.shape[1:])
     if magnitude(counts) <= MAX_ROWS:
         sums = np.zeros(shape, np.int64)
@@ -471,14 +477,26 @@ def add_up(counts: Counts, inverse: npt.NDArray[np.int64], n_patterns: int) -> C
 
 
 def scaled(counts: Counts, factor: int) -> Counts:
-    """Multiply counts by an integer, exactly or not at all."""
+    """Multiply counts by an integer, exactly or not at all.
+
+    Raises
+    ------
+    StateError
+        If a product exceeds int64.
+    """
     if magnitude(counts) * abs(factor) > MAX_ROWS:
         raise StateError(f"more than {MAX_ROWS} rows cannot be counted", where="rows")
     return counts * np.int64(factor) if counts.size else counts
 
 
 def halved_counts(counts: Counts, times: int) -> Counts:
-    """Divide counts by a power of two, exactly or not at all."""
+    """Divide counts by a power of two, exactly or not at all.
+
+    Raises
+    ------
+    StateError
+        If a count is not divisible.
+    """
     divisor = 2**times
     if counts.size and (times > 62 or np.any(counts % divisor)):
         raise StateError(f"counts that are not divisible by {divisor} would have to be rounded", where="rows")

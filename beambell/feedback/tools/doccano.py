@@ -43,7 +43,13 @@ def tells(record: Record) -> bool:
 
 
 def read(record: Record, reading: Reading) -> Iterator[Outcome]:
-    """Read one example: an answer of each user, or the one that all users share."""
+    """Read one example: an answer of each user, or the one that all users share.
+
+    Raises
+    ------
+    NotUnderstoodError
+        If the example marks parts of the text only, and gives the row no class.
+    """
     event = reading.row_of(record)
     if is_taken_back(record):
         yield Skipped("taken back")

@@ -81,7 +81,13 @@ def tells(_record: Record) -> bool:
 
 
 def read(record: Record, reading: Reading) -> Iterator[Outcome]:
-    """Read one record; what says that its answer does not count is understood, or refused by its name."""
+    """Read one record; what says that its answer does not count is understood, or refused by its name.
+
+    Raises
+    ------
+    NotUnderstoodError
+        If an answer that names no class was rejected.
+    """
     said = {name: value for name in EVENTS_SCHEMA.names if not is_blank(value := record.get(name))}
     said |= {name: value for name, value in reading.row_of(record).items() if value is not None}
     for name, names in (("reviewer", REVIEWERS), ("time", TIMES)):

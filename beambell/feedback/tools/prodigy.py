@@ -57,7 +57,13 @@ def tells(record: Record) -> bool:
 
 
 def read(record: Record, reading: Reading) -> Iterator[Outcome]:
-    """Read one answered task."""
+    """Read one answered task.
+
+    Raises
+    ------
+    NotUnderstoodError
+        If the answer is none of accept, reject and ignore.
+    """
     answer = record.get("answer")
     if is_blank(answer):
         yield Skipped(NOBODY)

@@ -242,6 +242,12 @@ def lookup(
     fold
         Take for the same what looks the same, as `keyword` does.
 
+    Raises
+    ------
+    LabelingFunctionError
+        If neither or both of ``values`` and ``file`` are given, ``values`` is a single string, or the file cannot be
+        read.
+
     Examples
     --------
     >>> blocked = lookup("blocked", field="author", values=["spam_king"], label=1)
@@ -292,6 +298,11 @@ def lexicon(
         relative to the project. Its content is part of the function's meaning, its name is not.
     ignore_case, fold
         As `keyword` has them.
+
+    Raises
+    ------
+    LabelingFunctionError
+        If neither or both of ``weights`` and ``file`` are given, ``weights`` is no mapping, or the file cannot be read.
 
     Examples
     --------
