@@ -21,6 +21,7 @@ import pyarrow as pa
 from beam_jobs.main import main
 from beam_jobs.pipeline import ProjectFn, Spread, counters, new_pipeline, run_pipeline
 from beam_jobs.shards import Shard, ahead, read_shards, row_items, stage_shard
+from beambell.arrays import Packed
 from beambell.artefacts.kinds.votes import Votes
 from beambell.errors import CatalogueError
 from beambell.labeling import LabelingFunction, StatefulFunction
@@ -142,7 +143,7 @@ class ApplyLFs(ProjectFn):
         counts = count(codes, self.project.params.cardinality, [lf.name for lf in work.lfs])
         yield str(work.partition), Voted((counts,), (shard,), (letters,) if letters.num_rows else ())
 
-    def _carry_over(self, work: VotesWork, start: int, stop: int, new: list[int], cast: packed.Packed) -> packed.Packed:
+    def _carry_over(self, work: VotesWork, start: int, stop: int, new: list[int], cast: Packed) -> Packed:
         """Put the new votes of r LFs together with those of the LFs that are unchanged."""
         cardinality, m = self.project.params.cardinality, len(work.lfs)
         if not work.previous or len(new) == m:
@@ -160,7 +161,7 @@ class ApplyLFs(ProjectFn):
 
     def _vote(
         self, work: VotesWork, lfs: Collection[LabelingFunction], start: int, stop: int
-    ) -> tuple[packed.Packed, pa.Table]:
+    ) -> tuple[Packed, pa.Table]:
         """Let some LFs vote; return their votes and dead letters."""
         if not lfs:
             return np.empty((stop - start, 0), np.uint8), DEAD_LETTERS_SCHEMA.empty_table()

@@ -11,14 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beambell import label_model
+from beambell.arrays import Floats, Votes
 from beambell.artefacts.kinds.labels import LabelModel
 from beambell.model.evaluation import evaluate
 from beambell.project import Project
-from beambell.state.patterns import Votes
 from beambell.store import Layout, Partition
 from beambell.workshop.sample import Gold, Part
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-Keys = npt.NDArray[np.uint64]
+from beambell.arrays import Floats, Hashes, Integers
 
 
 class Reason(StrEnum):
@@ -76,7 +74,7 @@ class Cells:
         Rate, per row, at which a covered row is proposed because the end model may disagree, float64 [c].
     """
 
-    keys: Keys
+    keys: Hashes
     rows: Integers
     rates: Floats
     proposals: Floats
@@ -124,8 +122,8 @@ class Arrivals:
     time: Floats
 
 
-def cell_keys(partition: str, patterns: npt.NDArray[np.uint8]) -> Keys:
-    """Keys of the cells of one partition.
+def cell_keys(partition: str, patterns: npt.NDArray[np.uint8]) -> Hashes:
+    """Hashes of the cells of one partition.
 
     Parameters
     ----------
@@ -140,7 +138,7 @@ def cell_keys(partition: str, patterns: npt.NDArray[np.uint8]) -> Keys:
 
 
 def make_cells(
-    keys: Keys, rows: Integers, entropy: Floats, covered: npt.NDArray[np.bool_], shares: Mapping[Reason, float]
+    keys: Hashes, rows: Integers, entropy: Floats, covered: npt.NDArray[np.bool_], shares: Mapping[Reason, float]
 ) -> Cells:
     """Give every cell its rates.
 
@@ -171,7 +169,7 @@ def make_cells(
     return Cells(keys, rows, columns, rates[Reason.DISAGREEMENT] / DISAGREEING)
 
 
-def arrivals(keys: Keys, rows: Integers, rate: Floats, until: float, salt: str) -> Arrivals:
+def arrivals(keys: Hashes, rows: Integers, rate: Floats, until: float, salt: str) -> Arrivals:
     """Draw the arrivals before a time. Later times have the earlier times' arrivals, and more.
 
     Parameters
@@ -268,7 +266,7 @@ def text_key(stream: str, text: str | None) -> str:
     return hashlib.blake2b(f"{stream}/{normal_text(text)}".encode(), digest_size=16).hexdigest()
 
 
-def _uniform(keys: Keys, order: int) -> Floats:
+def _uniform(keys: Hashes, order: int) -> Floats:
     """Draw from (0, 1] by key and order: splitmix64, its state the key, ``order + 1`` steps on."""
     step = (order + 1) * 0x9E3779B97F4A7C15 % 2**64
     x = keys + np.uint64(step)

@@ -7,8 +7,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from beambell.arrays import Floats, Integers
 
 ACCURACY: Final = 0.8
 """Of a reviewer of whom nothing is known yet."""
@@ -19,7 +18,9 @@ _CONVERGED: Final = 1e-7
 _TIE: Final = 1e-6
 
 
-def weigh(n: int, row: Ints, reviewer: Ints, answer: Ints, n_answers: int, n_reviewers: int) -> tuple[Ints, Floats]:
+def weigh(
+    n: int, row: Integers, reviewer: Integers, answer: Integers, n_answers: int, n_reviewers: int
+) -> tuple[Integers, Floats]:
     """Find the most probable answer of each row.
 
     Parameters
@@ -73,7 +74,7 @@ def weigh(n: int, row: Ints, reviewer: Ints, answer: Ints, n_answers: int, n_rev
     return winner, probability
 
 
-def _softmax(score: npt.NDArray[Any], group: Ints, n: int) -> Floats:
+def _softmax(score: npt.NDArray[Any], group: Integers, n: int) -> Floats:
     highest = np.full(n, -np.inf)
     np.maximum.at(highest, group, score)
     odds = np.exp(score - highest[group])

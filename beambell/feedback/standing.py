@@ -9,10 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Ints = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
+from beambell.arrays import Integers, Mask
 
 
 @dataclass(frozen=True)
@@ -27,10 +25,10 @@ class Given:
         [n]: greater is later.
     """
 
-    row: Ints
-    reviewer: Ints
-    answer: Ints
-    order: Ints
+    row: Integers
+    reviewer: Integers
+    answer: Integers
+    order: Integers
 
     def take(self, kept: Mask) -> Given:
         """Keep some of them."""
@@ -92,7 +90,7 @@ def find_standing(answers: Given, exclusions: Given, n_classes: int) -> Standing
     return Standing(_joined(decided, inferred), excluded, unsure.take(~told), superseded)
 
 
-def _take(values: Ints, at: Ints) -> Ints:
+def _take(values: Integers, at: Integers) -> Integers:
     return values[at] if len(values) else np.zeros(len(at), np.int64)
 
 
@@ -130,12 +128,12 @@ class Tally:
         [n]: how many reviewers these are.
     """
 
-    votes: Ints
-    against: Ints
-    excluding: Ints
+    votes: Integers
+    against: Integers
+    excluding: Integers
 
     @classmethod
-    def of(cls, standing: Standing, rows: Ints, n_classes: int) -> Tally:
+    def of(cls, standing: Standing, rows: Integers, n_classes: int) -> Tally:
         """Count them.
 
         Parameters
@@ -154,11 +152,11 @@ class Tally:
         return cls(votes, against, np.bincount(at[new], minlength=n))
 
     @property
-    def deciding(self) -> Ints:
+    def deciding(self) -> Integers:
         """Reviewers that said something of which class a row is, [n]."""
         return np.asarray(self.votes.sum(axis=1) + self.excluding)
 
-    def support(self) -> Ints:
+    def support(self) -> Integers:
         """Reviewers behind each answer that someone gave, [n, K + 1]; -1 for the others.
 
         Who says "not A" stands behind every other answer that someone gave.
@@ -166,7 +164,7 @@ class Tally:
         against = np.concatenate([self.against, np.zeros((len(self.against), 1), np.int64)], axis=1)
         return np.where(self.votes > 0, self.votes + self.excluding[:, None] - against, -1)
 
-    def opposed(self, answer: Ints) -> Mask:
+    def opposed(self, answer: Integers) -> Mask:
         """Tell where as many are against an answer, [n] with -1 for none, as have given it."""
         n_classes = self.against.shape[1]
         at, named = np.arange(len(answer)), np.clip(answer, 0, n_classes - 1)

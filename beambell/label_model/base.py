@@ -12,15 +12,14 @@ from typing import Any, ClassVar, Final, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
+from beambell.arrays import Floats, Votes
 from beambell.errors import BeamBellError, LabelModelError
 from beambell.label_model import correction
 from beambell.state import FeedbackCounts, PatternCounts
 from beambell.state import patterns as packing
-from beambell.state.patterns import Votes
 from beambell.store import canonical_json
 from beambell.store.arrays import pack_arrays
 
-Proba = npt.NDArray[np.float64]
 Params = dict[str, npt.NDArray[Any]]
 TieBreak = Literal["abstain", "lowest"]
 
@@ -105,10 +104,10 @@ class LabelModel(ABC):
         """Return the parameters that fit these counts; names that start with ``feedback_`` are taken."""
 
     @abstractmethod
-    def _posterior(self, patterns: Votes, fitted: Fitted) -> Proba:
+    def _posterior(self, patterns: Votes, fitted: Fitted) -> Floats:
         """Return P(class | pattern), [p, K], each row from its own pattern alone, whatever the others are."""
 
-    def _evidence(self, fitted: Fitted) -> tuple[Proba, Proba]:  # noqa: ARG002
+    def _evidence(self, fitted: Fitted) -> tuple[Floats, Floats]:  # noqa: ARG002
         """Return log-odds of the votes, [m, K, K] at ``[j, v, y]``, and of the classes, [K], for `explain`."""
         raise LabelModelError(
             "it does not add up log-odds, so it cannot explain a label by them",
@@ -142,7 +141,7 @@ class LabelModel(ABC):
         self._fitted = fitted
         return self
 
-    def posterior(self, patterns: Votes) -> Proba:
+    def posterior(self, patterns: Votes) -> Floats:
         """Return the probability of each class given each pattern.
 
         Parameters
@@ -209,7 +208,7 @@ class LabelModel(ABC):
         )
         return Explanation(contributions, _centred(prior), _centred(own), tuple(after.tolist()))
 
-    def predict_proba(self, L: npt.ArrayLike) -> Proba:
+    def predict_proba(self, L: npt.ArrayLike) -> Floats:
         """Return the probability of each class for each row, working once per distinct pattern.
 
         Parameters
@@ -328,10 +327,10 @@ class LabelModel(ABC):
         votes, bias, scale = correction.fit(patterns, rows, self._posterior(patterns, fitted), labels)
         return taught | {"feedback_votes": votes, "feedback_bias": bias, "feedback_scale": np.array([scale])}
 
-    def _predict(self, patterns: Votes, fitted: Fitted) -> Proba:
+    def _predict(self, patterns: Votes, fitted: Fitted) -> Floats:
         return _with_own_labels(self._before_review(patterns, fitted), patterns, fitted)
 
-    def _before_review(self, patterns: Votes, fitted: Fitted) -> Proba:
+    def _before_review(self, patterns: Votes, fitted: Fitted) -> Floats:
         proba, params = self._posterior(patterns, fitted), fitted.params
         if "feedback_votes" not in params:
             return proba
@@ -370,7 +369,7 @@ def _checked(L: npt.ArrayLike, fitted: Fitted) -> Votes:
         ) from error
 
 
-def add_up(patterns: Votes, evidence: Proba, prior: Proba) -> Proba:
+def add_up(patterns: Votes, evidence: Floats, prior: Floats) -> Floats:
     """Add to ``prior`` [K] what each vote says, ``evidence[j, v]`` of [m, K, K]: [p, K], one LF after the other."""
     score = np.tile(prior, (len(patterns), 1))
     for j in range(patterns.shape[1]):
@@ -379,7 +378,7 @@ def add_up(patterns: Votes, evidence: Proba, prior: Proba) -> Proba:
     return score
 
 
-def softmax(score: Proba) -> Proba:
+def softmax(score: Floats) -> Floats:
     """Turn logits [p, K] into probabilities; what differs by less than 1e-9 is equal."""
     odds = np.exp(np.round(score - score.max(axis=1, keepdims=True), _DECIMALS))
     return np.asarray(odds / odds.sum(axis=1, keepdims=True))
@@ -396,7 +395,7 @@ def _own_labels(patterns: Votes, fitted: Fitted) -> npt.NDArray[np.int64]:
     return labels
 
 
-def _with_own_labels(proba: Proba, patterns: Votes, fitted: Fitted) -> Proba:
+def _with_own_labels(proba: Floats, patterns: Votes, fitted: Fitted) -> Floats:
     if "feedback_patterns" not in fitted.params:
         return proba
     labels = _own_labels(patterns, fitted)
@@ -407,5 +406,5 @@ def _with_own_labels(proba: Proba, patterns: Votes, fitted: Fitted) -> Proba:
     return np.where(own[:, None], (worth * proba + labels) / total, proba)
 
 
-def _centred(log_odds: Proba) -> tuple[float, ...]:
+def _centred(log_odds: Floats) -> tuple[float, ...]:
     return tuple((log_odds - log_odds.mean()).tolist())

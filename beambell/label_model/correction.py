@@ -19,9 +19,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from beambell.state.patterns import Votes
-
-Floats = npt.NDArray[np.float64]
+from beambell.arrays import Floats, Votes
 
 ANCHOR: Final = 30.0
 """Labels that the label model's own word is worth, before there are any."""

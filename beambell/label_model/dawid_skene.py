@@ -8,13 +8,13 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
+from beambell.arrays import Floats, Votes
 from beambell.errors import LabelModelError
 from beambell.label_model.balance import balance_option, check_balance
-from beambell.label_model.base import Fitted, LabelModel, Params, Proba, add_up, softmax
-from beambell.label_model.correction import Floats, indicators
+from beambell.label_model.base import Fitted, LabelModel, Params, add_up, softmax
+from beambell.label_model.correction import indicators
 from beambell.label_model.dependencies import voices
 from beambell.state import FeedbackCounts, PatternCounts
-from beambell.state.patterns import Votes
 
 _SMOOTH = 0.01  # rows: so that a vote that never was is not impossible
 _FULL = 0.999  # of all rows, at most, a labeling function votes given a class
@@ -122,7 +122,7 @@ class DawidSkene(LabelModel):
             raise LabelModelError("evidence has another shape", where=self.kind, fix="fit it again: `beambell fit`")
         return params["evidence"] * params["voice"][:, None, None], np.log(params["class_balance"])
 
-    def _posterior(self, patterns: Votes, fitted: Fitted) -> Proba:
+    def _posterior(self, patterns: Votes, fitted: Fitted) -> Floats:
         return softmax(add_up(patterns, *self._evidence(fitted)))
 
 

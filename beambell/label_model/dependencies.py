@@ -13,11 +13,9 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from beambell.arrays import Floats
 from beambell.state import PatternCounts
-
-Floats = npt.NDArray[np.float64]
 
 COPY: Final = 0.9
 """Likeness beyond chance from which a pair begins to share one voice."""

@@ -19,12 +19,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from beambell.arrays import Floats
 from beambell.label_model import LabelModel
 from beambell.label_model.base import softmax
 from beambell.label_model.correction import indicators
 from beambell.state import FeedbackCounts, PatternCounts
-
-Floats = npt.NDArray[np.float64]
 
 VOTE_ERROR: Final = 1.0
 """Standard deviation of what each vote's log-odds are off by."""

@@ -8,9 +8,10 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from beambell.label_model.base import Fitted, LabelModel, Params, Proba
+from beambell.arrays import Floats, Votes
+from beambell.label_model.base import Fitted, LabelModel, Params
 from beambell.state import FeedbackCounts, PatternCounts
-from beambell.state.patterns import Votes, default_names
+from beambell.state.patterns import default_names
 
 
 @dataclass(eq=False)
@@ -32,7 +33,7 @@ class MajorityVote(LabelModel):
     def _learn(self, counts: PatternCounts, feedback: FeedbackCounts | None) -> Params:  # noqa: ARG002
         return {}  # there is nothing to learn
 
-    def _posterior(self, patterns: Votes, fitted: Fitted) -> Proba:
+    def _posterior(self, patterns: Votes, fitted: Fitted) -> Floats:
         votes = np.stack([(patterns == y).sum(axis=1) for y in range(fitted.cardinality)], axis=1)
         top = (votes == votes.max(axis=1, keepdims=True)).astype(np.float64)
         return np.asarray(top / top.sum(axis=1, keepdims=True))

@@ -14,11 +14,11 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from beambell.arrays import Floats, Votes
 from beambell.errors import LabelModelError
 from beambell.label_model.balance import check_balance
-from beambell.label_model.base import Fitted, LabelModel, Params, Proba
+from beambell.label_model.base import Fitted, LabelModel, Params
 from beambell.state import FeedbackCounts, PatternCounts
-from beambell.state.patterns import Votes
 
 MIN_LFS = 3
 """With fewer, the accuracies cannot be told from agreements alone."""
@@ -84,7 +84,7 @@ class SnorkelLabelModel(LabelModel):
             raise LabelModelError("there are no rows to fit it to", where=self.kind, fix="run `beambell merge` first")
         return {"mu": self._mu(counts, balance), "class_balance": balance}
 
-    def _mu(self, counts: PatternCounts, balance: Proba) -> Proba:
+    def _mu(self, counts: PatternCounts, balance: Floats) -> Floats:
         """P(LF j votes v | class y), at [j K + v, y]: float32 [m K, K]."""
         with _undisturbed():
             model = _snorkel_model(counts)
@@ -98,12 +98,12 @@ class SnorkelLabelModel(LabelModel):
                 ) from error
             return np.array(model.mu.detach().numpy())
 
-    def _evidence(self, fitted: Fitted) -> tuple[Proba, Proba]:
+    def _evidence(self, fitted: Fitted) -> tuple[Floats, Floats]:
         m, K = len(fitted.lfs), fitted.cardinality
         log_mu = np.log(fitted.params["mu"]).astype(np.float64).reshape(m, K, K)
         return log_mu, np.log(fitted.params["class_balance"])
 
-    def _posterior(self, patterns: Votes, fitted: Fitted) -> Proba:
+    def _posterior(self, patterns: Votes, fitted: Fitted) -> Floats:
         K, m = fitted.cardinality, len(fitted.lfs)
         # An abstention says nothing. float32, as snorkel has them: float64 then adds them without rounding, so that
         # the order of addition, and with it the row's company in a matrix product, cannot change a bit.

@@ -8,13 +8,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from beambell.arrays import Floats, Votes
 from beambell.label_model.balance import balance_option, check_balance
-from beambell.label_model.base import Fitted, LabelModel, Params, Proba, add_up, softmax
-from beambell.label_model.correction import Floats, fair_share
+from beambell.label_model.base import Fitted, LabelModel, Params, add_up, softmax
+from beambell.label_model.correction import fair_share
 from beambell.label_model.dependencies import voices
 from beambell.state import FeedbackCounts, PatternCounts
 from beambell.state import patterns as packing
-from beambell.state.patterns import Votes
 
 _NEARLY = 1e-6
 
@@ -84,5 +84,5 @@ class WeightedVote(LabelModel):
         # Only the class voted for gets something, so that equal votes add up to equal figures, to the last bit.
         return weight[:, None, None] * np.eye(K), np.log(params["class_balance"])
 
-    def _posterior(self, patterns: Votes, fitted: Fitted) -> Proba:
+    def _posterior(self, patterns: Votes, fitted: Fitted) -> Floats:
         return softmax(add_up(patterns, *self._evidence(fitted)))

@@ -14,14 +14,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NoReturn, Unpack
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from beambell.labeling.core import ABSTAIN, About, LabelingFunction, OnError, Votes
+from beambell.arrays import Mask, Votes
+from beambell.labeling.core import ABSTAIN, About, LabelingFunction, OnError
 from beambell.labeling.python import adopt, is_labeling_function, refuse_to_combine
 from beambell.labeling.row import Columns, Row
 
-Mask = npt.NDArray[np.bool_]
 Truths = tuple[Mask, Mask]
 """Where a condition holds, and where it does not: bool [n] each; unknown where neither."""
 

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from beambell.labeling.core import ABSTAIN, MAX_CLASSES, LabelingFunction, Votes, check_fields, check_labels
+from beambell.arrays import Packed, Votes
+from beambell.labeling.core import ABSTAIN, MAX_CLASSES, LabelingFunction, check_fields, check_labels
 from beambell.labeling.fingerprint import fingerprint
 from beambell.labeling.python import adopt
 from beambell.labeling.row import Columns
 from beambell.labeling.time_limit import Stopped, time_limit, too_slow
-from beambell.state.patterns import Packed
 
 VoteMatrix = np.ndarray[tuple[int, int], np.dtype[np.int8]]
 

@@ -14,14 +14,13 @@ from typing import Any, ClassVar, Final, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from beambell.arrays import Floats
 from beambell.errors import ArtefactError, TrainingError
 from beambell.model.features import Texts
 
 DESCRIPTION: Final = "model.json"
 """Name of the file of every end model that says what it is; its key ``format`` names the kind's `EndModel.FORMAT`."""
 FIX: Final = "restore the model's files together from its version in the registry, or train again"
-
-Floats = npt.NDArray[np.float64]
 
 
 class EndModel(ABC):

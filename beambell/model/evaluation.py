@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from beambell.arrays import Floats
 from beambell.errors import TrainingError
 from beambell.model.checks import check_probabilities
-
-Floats = npt.NDArray[np.float64]
 
 Z_95 = 1.959963984540054  # the standard normal's 97.5 % quantile
 DECIMALS = 6  # of written figures: enough for any comparison, few enough for stable diffs

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from beambell.arrays import Floats
 from beambell.errors import ArtefactError, TrainingError
 from beambell.model.end_model import DEFAULT, DESCRIPTION, FIX, EndModel, register
 from beambell.model.features import HashedNgrams, Texts, as_list, inverse_document_frequency, tfidf
@@ -24,8 +25,6 @@ from beambell.store.arrays import pack_arrays, unpack_arrays
 FORMAT: Literal["beambell-end-model/1"] = "beambell-end-model/1"
 WEIGHTS = "weights.npz"
 BATCH = 16_384  # rows at a time in prediction; bounds memory, does not change results
-
-Floats = npt.NDArray[np.float64]
 
 
 class _File(BaseModel):

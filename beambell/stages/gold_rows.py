@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.arrays import Integers
 from beambell.artefacts.kinds.models import Evaluation
 from beambell.errors import InputError
 from beambell.project import Project
@@ -25,8 +26,6 @@ from beambell.store import Layout
 
 SHOWN: Final = 5
 _CLASH: Final = -2
-
-Ints = npt.NDArray[np.int64]
 
 
 GoldGlobs = Mapping[str, Sequence[Found]]
@@ -68,7 +67,7 @@ class GoldFile:
 
     name: str
     table: pa.Table
-    label: Ints
+    label: Integers
 
     @classmethod
     def of(cls, name: str, table: pa.Table) -> GoldFile:
@@ -79,7 +78,7 @@ class GoldFile:
             label[_contradicting(key, table["label"].to_numpy())] = _CLASH
         return cls(name, table, label)
 
-    def rows_named(self, at: Ints) -> list[str]:
+    def rows_named(self, at: Integers) -> list[str]:
         """Name some of its rows as people do."""
         table = self.table.take(pa.array(at))
         if "id" in table.column_names:
@@ -104,9 +103,9 @@ class Matched:
         File -> places of its labels that are of one of these rows.
     """
 
-    label: Ints
+    label: Integers
     contradicted: npt.NDArray[np.bool_]
-    used: dict[str, Ints]
+    used: dict[str, Integers]
 
 
 @dataclass(frozen=True)
@@ -156,7 +155,7 @@ class Gold:
         return Matched(np.where(contradicted, NO_GOLD, label), contradicted, used)
 
 
-def gold_of(project: Project) -> Callable[[Any], Ints]:
+def gold_of(project: Project) -> Callable[[Any], Integers]:
     """Return what finds the gold labels of some rows of a partition (``.rows`` and ``.partition``): int64 [n]."""
     gold = Gold.read(project)
     return lambda part: gold.match(part.rows, part.partition.stream).label
@@ -174,7 +173,7 @@ def _keys(table: pa.Table) -> Iterator[pa.Array]:
         yield _joined(stream, table["id"])
 
 
-def _contradicting(key: pa.Array, label: Ints) -> npt.NDArray[np.bool_]:
+def _contradicting(key: pa.Array, label: Integers) -> npt.NDArray[np.bool_]:
     """Tell which rows have a key that has two labels, bool [n]."""
     codes = pc.fill_null(key.dictionary_encode().indices, -1).to_numpy().astype(np.int64)
     known = codes >= 0
@@ -187,7 +186,7 @@ def _contradicting(key: pa.Array, label: Ints) -> npt.NDArray[np.bool_]:
     return np.asarray(known & (low != high)[np.where(known, codes, 0)])
 
 
-def _places_of(rows: pa.Table, stream: str, gold: pa.Table) -> Iterator[Ints]:
+def _places_of(rows: pa.Table, stream: str, gold: pa.Table) -> Iterator[Integers]:
     """Find each of n rows in a file of gold labels, by each way in which that names rows: int64 [n], -1 without."""
     if "stream" in gold.column_names:
         gold = gold.filter(pc.equal(gold["stream"], stream))

@@ -12,18 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.arrays import Hashes, Integers
 from beambell.project import Project
 from beambell.store import FileRef, Layout, Partition
 from beambell.store.caching import if_writable
 from beambell.store.files import Files
 from beambell.store.tables import iter_tables, read_table
-
-Hashes = npt.NDArray[np.uint64]
-Positions = npt.NDArray[np.int64]
 
 FOLDER = "row-index"
 SUM_BYTES = 4
@@ -58,7 +55,7 @@ class RowIndex:
         self._project = project
         self._files = Files(project.volatile)
 
-    def find(self, ids: Mapping[str, pa.Array]) -> Iterator[tuple[Partition, Positions, pa.Table]]:
+    def find(self, ids: Mapping[str, pa.Array]) -> Iterator[tuple[Partition, Integers, pa.Table]]:
         """Find rows.
 
         Parameters
@@ -74,7 +71,7 @@ class RowIndex:
         """
         wanted = {stream: _Wanted(hash_ids(of_stream)) for stream, of_stream in ids.items() if len(of_stream)}
 
-        def look(partition: Partition) -> tuple[Partition, Positions, pa.Table] | None:
+        def look(partition: Partition) -> tuple[Partition, Integers, pa.Table] | None:
             ref = self._tables[partition]
             likely = wanted[partition.stream].among(self._hashes(partition, ref))
             if not len(likely):
@@ -134,8 +131,8 @@ class _Wanted:
         self._order = np.argsort(hashes, kind="stable")
         self._hashes = hashes[self._order]
 
-    def among(self, there: Hashes) -> Positions:
-        """Positions, in order, of those that occur in other sorted hashes."""
+    def among(self, there: Hashes) -> Integers:
+        """Integers, in order, of those that occur in other sorted hashes."""
         few, many = sorted((self._hashes, there), key=len)
         if not len(few):
             return np.empty(0, np.int64)

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from beambell.arrays import Packed
 from beambell.labeling import LabelingFunction
 from beambell.labeling.apart import Voters
 from beambell.labeling.compiler import CompiledLFs, compile_lfs
 from beambell.labeling.dead_letters import DEAD_LETTERS_SCHEMA
 from beambell.project import Project
-from beambell.state.patterns import Packed
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from beambell.arrays import Counts, Mask, Packed, Votes
 from beambell.errors import StateError
 from beambell.state import patterns as packing
-from beambell.state.patterns import Packed, Votes
-
-Counts = npt.NDArray[np.int64]
 
 EXACT_IN_FLOAT: Final = 2**53
 _BLOCK: Final = 2**18  # votes looked at a time: they stay in the cache, and no product is worth a second thread
@@ -204,7 +201,7 @@ def blocks(patterns: Votes, counts: Counts) -> Iterator[tuple[Votes, Counts]]:
         yield patterns[start : start + step], counts[start : start + step]
 
 
-def weighed(rows: Counts, mask: npt.NDArray[np.bool_]) -> Counts:
+def weighed(rows: Counts, mask: Mask) -> Counts:
     """Add up the rows of the patterns for which each column holds, exactly.
 
     Parameters

@@ -18,21 +18,15 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from beambell.arrays import Counts, Hashes, Packed
 from beambell.errors import StateError
 from beambell.state.analysis import LFAnalysis, LFStatistics
-from beambell.state.pattern_counts import (
-    METADATA_KEY,
-    Counts,
-    PatternCounts,
-    add_up,
-    halved_counts,
-    read_facts,
-    scaled,
-)
-from beambell.state.patterns import Packed
+from beambell.state.arithmetic import add_up, halved_counts, scaled
+from beambell.state.count_tables import METADATA_KEY, read_facts
+from beambell.state.group import Group
+from beambell.state.pattern_counts import PatternCounts
 
 HASH_BITS = 64
 
@@ -178,7 +172,7 @@ def _sampled(counts: PatternCounts, level: int, marginals: Marginals) -> Sampled
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class BudgetedCounts:
+class BudgetedCounts(Group):
     """Pattern counts under a budget: exact as long as they fit, else a sample with exact figures beside it.
 
     Attributes
@@ -246,18 +240,6 @@ class BudgetedCounts:
 
     # -- the group -------------------------------------------------------------------------------------------
 
-    def __add__(self, other: BudgetedCounts) -> BudgetedCounts:
-        """Count the rows of both."""
-        return BudgetedCounts.sum([self, other]) if isinstance(other, BudgetedCounts) else NotImplemented
-
-    def __sub__(self, other: BudgetedCounts) -> BudgetedCounts:
-        """Take the rows of the other away."""
-        return self + -other if isinstance(other, BudgetedCounts) else NotImplemented
-
-    def __neg__(self) -> BudgetedCounts:
-        """Return the inverse."""
-        return self * -1
-
     def __mul__(self, factor: object) -> BudgetedCounts:
         """Count every row that many times."""
         if not isinstance(factor, int):
@@ -265,8 +247,6 @@ class BudgetedCounts:
         if not factor:
             return BudgetedCounts(self.sample * 0, self.budget)
         return self._changed(self.sample * factor, lambda values: scaled(values, factor))
-
-    __rmul__ = __mul__
 
     def halved(self, times: int) -> BudgetedCounts:
         """Divide every count by a power of two, exactly; a negative one doubles."""
@@ -281,13 +261,6 @@ class BudgetedCounts:
     def _changed(self, sample: PatternCounts, change: Callable[[Counts], Counts]) -> BudgetedCounts:
         marginals = None if self.marginals is None else self.marginals.changed(change)
         return BudgetedCounts(sample, self.budget, self.level, marginals)
-
-    def __eq__(self, other: object) -> bool:
-        """Say whether both count the same rows."""
-        return self._key() == other._key() if isinstance(other, BudgetedCounts) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._key())
 
     def __repr__(self) -> str:
         return f"BudgetedCounts({self.sample!r}, level {self.level})"
@@ -349,7 +322,7 @@ class BudgetedCounts:
         return cls(sample, budget, level, Marginals(sample.lfs, sample.cardinality, values))
 
 
-def hashes(packed: Packed) -> npt.NDArray[np.uint64]:
+def hashes(packed: Packed) -> Hashes:
     """Hash packed patterns: uint64 [n], the same on every machine, now and later.
 
     Eight bytes at a time, each mixed in by the finalizer of SplitMix64.
@@ -363,7 +336,7 @@ def hashes(packed: Packed) -> npt.NDArray[np.uint64]:
     return found
 
 
-def _mixed(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def _mixed(x: Hashes) -> Hashes:
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,26 +11,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from beambell.arrays import Counts, Integers, Packed, Votes
 from beambell.errors import StateError
 from beambell.state import patterns as packing
-from beambell.state.pattern_counts import (
-    MAX_ROWS,
-    METADATA_KEY,
-    Counts,
-    PatternCounts,
-    add_up,
-    magnitude,
-    read_facts,
-    scaled,
-    table_facts,
-)
-from beambell.state.patterns import Packed, Votes
+from beambell.state.arithmetic import MAX_ROWS, add_up, magnitude, scaled
+from beambell.state.count_tables import read_facts, write_table
+from beambell.state.group import Group
+from beambell.state.pattern_counts import PatternCounts
 
 UNKNOWN = -1
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FeedbackCounts:
+class FeedbackCounts(Group):
     """How many rows of each vote pattern have which label, by people's word.
 
     Make it with `from_labels`, `from_table` or `zero`. It does not change; its arrays are read-only.
@@ -129,25 +121,11 @@ class FeedbackCounts:
 
     # -- the group -------------------------------------------------------------------------------------------
 
-    def __add__(self, other: FeedbackCounts) -> FeedbackCounts:
-        """Count the labels of both."""
-        return FeedbackCounts.sum([self, other]) if isinstance(other, FeedbackCounts) else NotImplemented
-
-    def __sub__(self, other: FeedbackCounts) -> FeedbackCounts:
-        """Take the labels of the other away."""
-        return self + -other if isinstance(other, FeedbackCounts) else NotImplemented
-
-    def __neg__(self) -> FeedbackCounts:
-        """Return the inverse: what, added, leaves nothing."""
-        return FeedbackCounts(self.lfs, self.cardinality, self.packed, -self.counts)
-
     def __mul__(self, factor: object) -> FeedbackCounts:
         """Count every label that many times."""
         if not isinstance(factor, int):
             return NotImplemented
         return self._of(self.lfs, self.cardinality, self.packed, scaled(self.counts, factor))
-
-    __rmul__ = __mul__
 
     def restrict(self, lfs: Sequence[str]) -> FeedbackCounts:
         """Forget the votes of the other labeling functions (see `PatternCounts.restrict`)."""
@@ -172,13 +150,6 @@ class FeedbackCounts:
     def to_pattern_counts(self) -> PatternCounts:
         """Pattern counts of all rows that were labelled."""
         return PatternCounts.sum([self.of_class(k) for k in range(self.cardinality)])
-
-    def __eq__(self, other: object) -> bool:
-        """Say whether both count the same labels of the same labeling functions and classes."""
-        return self._key() == other._key() if isinstance(other, FeedbackCounts) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._key())
 
     def __repr__(self) -> str:
         return f"FeedbackCounts({self.n_rows} rows, {self.n_patterns} patterns, {self.cardinality} classes)"
@@ -212,13 +183,8 @@ class FeedbackCounts:
 
     def to_table(self) -> pa.Table:
         """Lay them out as an Arrow table: ``pattern`` (fixed-size binary), ``y_0 .. y_{K-1}`` (int64)."""
-        fields = [pa.field("pattern", packing.arrow_type(len(self.lfs), self.cardinality), nullable=False)]
-        fields += [pa.field(name, pa.int64(), nullable=False) for name in self._columns(self.cardinality)]
-        facts = json.dumps(table_facts(self.lfs, self.cardinality), sort_keys=True).encode()
-        by_class = [np.ascontiguousarray(self.counts[:, k]) for k in range(self.cardinality)]
-        arrays = [pa.Array.from_buffers(pa.int64(), self.n_patterns, [None, pa.py_buffer(rows)]) for rows in by_class]
-        schema = pa.schema(fields, metadata={METADATA_KEY: facts})
-        return pa.Table.from_arrays([packing.to_arrow(self.packed), *arrays], schema=schema)
+        by_class = dict(zip(self._columns(self.cardinality), self.counts.T, strict=True))
+        return write_table(self.packed, self.lfs, self.cardinality, by_class, {})
 
     @classmethod
     def from_table(cls, table: pa.Table) -> Self:
@@ -244,7 +210,7 @@ class FeedbackCounts:
         return [f"y_{k}" for k in range(cardinality)]
 
 
-def _check_labels(y: npt.ArrayLike, n: int, cardinality: int) -> npt.NDArray[np.int64]:
+def _check_labels(y: npt.ArrayLike, n: int, cardinality: int) -> Integers:
     labels = np.asarray(y)
     if labels.shape != (n,) or not np.issubdtype(labels.dtype, np.integer):
         raise StateError(f"labels are integers [{n}], not {labels.dtype} {list(labels.shape)}", where="y")

@@ -12,9 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from beambell.state.patterns import Votes
-
-Counts = npt.NDArray[np.int64]
+from beambell.arrays import Counts, Votes
 
 _GROUP_PATTERNS: Final = 256
 _BLOCK: Final = 2**18  # patterns at a time

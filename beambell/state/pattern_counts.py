@@ -17,30 +17,27 @@ without a rest; so where a row is to weigh less than another (see `beambell.stat
 from __future__ import annotations
 
 import heapq
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from beambell.arrays import Counts, Packed, Votes
 from beambell.errors import StateError
 from beambell.state import patterns as packing
-from beambell.state.analysis import EXACT_IN_FLOAT, LFAnalysis, analyse_packed, blocks, weighed
+from beambell.state.analysis import LFAnalysis, analyse_packed, blocks, weighed
+from beambell.state.arithmetic import MAX_ROWS, add_up, check_counts, halved_counts, magnitude, scaled
+from beambell.state.count_tables import read_facts, write_table
+from beambell.state.group import Group
 from beambell.state.pairs import count_pairs
-from beambell.state.patterns import Packed, Votes
-
-Counts = npt.NDArray[np.int64]
-
-METADATA_KEY: Final = b"beambell"
-MAX_ROWS: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PatternCounts:
+class PatternCounts(Group):
     """How many rows have which vote pattern.
 
     Make it with `from_votes`, `from_packed`, `from_table` or `zero`. It does not change; its arrays are read-only.
@@ -144,7 +141,7 @@ class PatternCounts:
             packing.check_possible(counted.packed, len(names), cardinality)
             return counted
         packing.check_possible(packed, len(names), cardinality)
-        rows, order = _check_counts(counts, len(packed)), packing.keys(packed)
+        rows, order = check_counts(counts, len(packed)), packing.keys(packed)
         if not np.all(order[1:] > order[:-1]):  # as in every table of them
             packed, inverse, _ = packing.unique(packed)
             rows = add_up(rows, inverse, len(packed))
@@ -195,14 +192,6 @@ class PatternCounts:
 
     # -- the group -------------------------------------------------------------------------------------------
 
-    def __add__(self, other: PatternCounts) -> PatternCounts:
-        """Count the rows of both."""
-        return PatternCounts.sum([self, other]) if isinstance(other, PatternCounts) else NotImplemented
-
-    def __sub__(self, other: PatternCounts) -> PatternCounts:
-        """Take the rows of the other away."""
-        return self + -other if isinstance(other, PatternCounts) else NotImplemented
-
     def __neg__(self) -> PatternCounts:
         """Return the inverse: what, added, leaves nothing."""
         return PatternCounts(self.lfs, self.cardinality, self.packed, -self.counts, self.unit)
@@ -219,8 +208,6 @@ class PatternCounts:
             return NotImplemented
         rows = scaled(self.counts, factor)
         return PatternCounts._canonical(self.lfs, self.cardinality, self.packed, rows, self.unit)
-
-    __rmul__ = __mul__
 
     def halved(self, times: int) -> PatternCounts:
         """Divide every count by a power of two; a negative one doubles.
@@ -288,13 +275,6 @@ class PatternCounts:
         return PatternCounts.from_packed(packed, self.cardinality, names, self.counts).in_units(self.unit)
 
     # -- equality, and what it needs -------------------------------------------------------------------------
-
-    def __eq__(self, other: object) -> bool:
-        """Say whether both count the same rows of the same labeling functions and classes."""
-        return self._key() == other._key() if isinstance(other, PatternCounts) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._key())
 
     def __repr__(self) -> str:
         return (
@@ -397,17 +377,8 @@ class PatternCounts:
 
         The names of the labeling functions and the number of classes are in the metadata of its schema.
         """
-        facts = table_facts(self.lfs, self.cardinality) | ({"unit": self.unit} if self.unit != 1 else {})
-        schema = pa.schema(
-            [
-                pa.field("pattern", packing.arrow_type(self.n_lfs, self.cardinality), nullable=False),
-                pa.field("rows", pa.int64(), nullable=False),
-            ],
-            metadata={METADATA_KEY: json.dumps(facts, sort_keys=True).encode()},
-        )
-        # From its buffer: pa.array() would import pandas first.
-        rows = pa.Array.from_buffers(pa.int64(), self.n_patterns, [None, pa.py_buffer(self.counts)])
-        return pa.Table.from_arrays([packing.to_arrow(self.packed), rows], schema=schema)
+        facts = {"unit": self.unit} if self.unit != 1 else {}
+        return write_table(self.packed, self.lfs, self.cardinality, {"rows": self.counts}, facts)
 
     @classmethod
     def from_table(cls, table: pa.Table) -> Self:
@@ -449,60 +420,6 @@ def _merged(tables: list[tuple[Packed, Counts]]) -> tuple[Packed, Counts]:
     return by_length[0][2]
 
 
-def magnitude(counts: Counts) -> int:
-    """Add up absolute values, exactly."""
-    if np.abs(counts.astype(np.float64)).sum() < EXACT_IN_FLOAT:
-        return int(np.abs(counts).sum())
-    return sum(map(abs, counts.ravel().tolist()))
-
-
-def add_up(counts: Counts, inverse: npt.NDArray[np.int64], n_patterns: int) -> Counts:
-    """Add up the counts of each pattern, [n] or [n, K]; where int64 might overflow, with Python's own integers.
-
-    Raises
-    ------
-    StateError
-        If the sum for one pattern exceeds int64.
-    """
-    shape = (n_patterns, *counts.shape[1:])
-    if magnitude(counts) <= MAX_ROWS:
-        sums = np.zeros(shape, np.int64)
-        np.add.at(sums, inverse, counts)
-        return sums
-    exact = np.zeros(shape, object)
-    np.add.at(exact, inverse, counts.astype(object))
-    if any(abs(total) > MAX_ROWS for total in exact.ravel()):
-        raise StateError(f"more than {MAX_ROWS} rows of one pattern cannot be counted", where="rows")
-    return exact.astype(np.int64)
-
-
-def scaled(counts: Counts, factor: int) -> Counts:
-    """Multiply counts by an integer, exactly or not at all.
-
-    Raises
-    ------
-    StateError
-        If a product exceeds int64.
-    """
-    if magnitude(counts) * abs(factor) > MAX_ROWS:
-        raise StateError(f"more than {MAX_ROWS} rows cannot be counted", where="rows")
-    return counts * np.int64(factor) if counts.size else counts
-
-
-def halved_counts(counts: Counts, times: int) -> Counts:
-    """Divide counts by a power of two, exactly or not at all.
-
-    Raises
-    ------
-    StateError
-        If a count is not divisible.
-    """
-    divisor = 2**times
-    if counts.size and (times > 62 or np.any(counts % divisor)):
-        raise StateError(f"counts that are not divisible by {divisor} would have to be rounded", where="rows")
-    return counts // divisor if counts.size else counts
-
-
 def _check_names(lfs: Sequence[str]) -> tuple[str, ...]:
     names = tuple(lfs)
     if isinstance(lfs, str) or not all(isinstance(name, str) for name in names):
@@ -510,38 +427,6 @@ def _check_names(lfs: Sequence[str]) -> tuple[str, ...]:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise StateError(f"two labeling functions are called {twice[0]!r}", where="lfs", fix="rename one of them")
     return names
-
-
-def _check_counts(counts: npt.ArrayLike, n: int) -> Counts:
-    array = np.asarray(counts)
-    if array.shape != (n,) or not (np.can_cast(array.dtype, np.int64) and np.issubdtype(array.dtype, np.integer)):
-        raise StateError(f"counts are int64 [{n}], not {array.dtype} {list(array.shape)}", where="rows")
-    return array.astype(np.int64)
-
-
-def table_facts(lfs: tuple[str, ...], cardinality: int) -> dict[str, Any]:
-    """What packed patterns need to be read: kept in the metadata of every table of them."""
-    return {"cardinality": cardinality, "lfs": list(lfs)}
-
-
-def read_facts(table: pa.Table, columns: set[str]) -> dict[str, Any]:
-    """Read the metadata of a table of pattern counts.
-
-    Raises
-    ------
-    StateError
-        If it has none, or lacks a column.
-    """
-    try:
-        facts = json.loads(table.schema.metadata[METADATA_KEY])
-        if {"cardinality", "lfs"} <= set(facts) and columns <= set(table.column_names):
-            return dict(facts)
-    except (TypeError, KeyError, ValueError):
-        pass
-    raise StateError(
-        "not a table of pattern counts: a column, or the metadata with the labeling functions, is missing",
-        fix="it is written by PatternCounts.to_table()",
-    )
 
 
 def _difference(ours: tuple[str, ...], theirs: tuple[str, ...]) -> str:

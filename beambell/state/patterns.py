@@ -18,10 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from beambell.arrays import Integers, Packed, Votes
 from beambell.errors import LabelingFunctionError, StateError
-
-Votes = npt.NDArray[np.int8]
-Packed = npt.NDArray[np.uint8]
 
 ABSTAIN: Final = -1
 MAX_CARDINALITY: Final = 127
@@ -284,7 +282,7 @@ def _impossible(n_lfs: int, cardinality: int) -> StateError:
     )
 
 
-def unique(packed: Packed) -> tuple[Packed, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def unique(packed: Packed) -> tuple[Packed, Integers, Integers]:
     """Find the distinct patterns.
 
     Parameters
@@ -308,14 +306,14 @@ def unique(packed: Packed) -> tuple[Packed, npt.NDArray[np.int64], npt.NDArray[n
     return first_seen.take(order, axis=0), rank[inverse], counts[order]
 
 
-def count(packed: Packed) -> tuple[Packed, npt.NDArray[np.int64]]:
+def count(packed: Packed) -> tuple[Packed, Integers]:
     """Find the distinct patterns and how often each is there, as `unique` does."""
     first_seen, _, counts = _numbered(packed)
     order = _ascending(first_seen)
     return first_seen.take(order, axis=0), counts[order]
 
 
-def _numbered(packed: Packed) -> tuple[Packed, npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+def _numbered(packed: Packed) -> tuple[Packed, Integers, Integers]:
     """Return the distinct patterns as they first occur; for each row, which it has; the rows of each."""
     n = len(packed)
     if loops := kernels(n):
@@ -335,9 +333,7 @@ def _ascending(packed: Packed) -> npt.NDArray[Any]:
     return np.argsort(keys(packed), kind="stable") if loops is None else loops.ascending(frozen(packed))
 
 
-def merge(
-    a: Packed, of_a: npt.NDArray[np.int64], b: Packed, of_b: npt.NDArray[np.int64]
-) -> tuple[Packed, npt.NDArray[np.int64]]:
+def merge(a: Packed, of_a: Integers, b: Packed, of_b: Integers) -> tuple[Packed, Integers]:
     """Add two tables of ascending patterns and their counts, in machine code; sums of zero are left out.
 
     No sum may be beyond int64.

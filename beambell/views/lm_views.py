@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from beambell import label_model
+from beambell.arrays import Floats
 from beambell.errors import LabelModelError
 from beambell.label_model import Dependency, LabelModel
 from beambell.model.evaluation import Evaluation, evaluate
@@ -19,8 +20,6 @@ from beambell.state import FeedbackCounts, PatternCounts
 from beambell.state.patterns import ABSTAIN
 from beambell.store import Partition, Selection
 from beambell.workshop.sample import Gold, draw
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from beambell.arrays import Votes
 from beambell.artefacts.lf_records import read_record, record_path
 from beambell.labeling import ABSTAIN
 from beambell.project import Project
-from beambell.state.patterns import Votes
 from beambell.store import Selection
 from beambell.workshop.examples import EXAMPLES, Example, Speaker
 from beambell.workshop.lf_voting import Voter

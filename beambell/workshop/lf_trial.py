@@ -9,13 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
+from beambell.arrays import Votes
 from beambell.artefacts.kinds.feedback import Consensus
 from beambell.errors import LabelingFunctionError, UsageError
 from beambell.labeling import ABSTAIN, LabelingFunction
 from beambell.labeling.evaluate import Evaluation
 from beambell.model.evaluation import wilson_interval
 from beambell.project import Project
-from beambell.state.patterns import Votes
 from beambell.store import Layout, Partition, Selection
 from beambell.workshop.examples import EXAMPLES, Example, Speaker
 from beambell.workshop.lf_voting import TRIAL_S, Stop, Voter, ran_out_of_time

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from beambell.arrays import Floats, Integers, Packed
 from beambell.artefacts.kinds import labels as kinds
 from beambell.artefacts.kinds.votes import Votes
 from beambell.errors import UsageError
@@ -42,8 +43,6 @@ from beambell.workshop.queue_views import QueueView
 if TYPE_CHECKING:
     from beambell.label_model import LabelModel
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 RECORD_SCHEMA = pa.schema(
     [
@@ -109,7 +108,7 @@ class _Pool:
 
     sources: tuple[_Source, ...]
     posteriors: Posteriors
-    patterns: packed.Packed
+    patterns: Packed
     proba: Floats
     source: Integers
     pattern: Integers

@@ -10,20 +10,19 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.arrays import Floats, Votes
 from beambell.artefacts.kinds.feedback import Consensus
 from beambell.artefacts.kinds.labels import LabelModel
 from beambell.feedback.stored import with_excluded
 from beambell.model.evaluation import wilson_interval
 from beambell.project import Project
 from beambell.state import patterns as packed
-from beambell.state.patterns import ABSTAIN, Votes
+from beambell.state.patterns import ABSTAIN
 from beambell.store import Layout, Manifest
 from beambell.store.tables import read_table
 
 SHOWN = 10
 _TIE = 1e-5
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from beambell.arrays import Integers
 from beambell.artefacts.kinds.votes import Votes
 from beambell.errors import UsageError
 from beambell.project import Project
@@ -16,8 +17,6 @@ from beambell.records import as_seen
 from beambell.state import patterns as packed
 from beambell.store import FileRef, Layout, Partition, Selection
 from beambell.store.tables import iter_tables
-
-Positions = npt.NDArray[np.int64]
 
 SAMPLE = 10_000
 """Rows of a sample, unless another number is asked for."""
@@ -118,7 +117,7 @@ def _visible(line: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
 
 
-def spread(n: int, most: int) -> Positions:
+def spread(n: int, most: int) -> Integers:
     """Choose at most ``most`` of n positions, evenly spaced."""
     return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.int64)) if n else np.empty(0, np.int64)
 
@@ -135,13 +134,13 @@ def _shares(sizes: Sequence[int], size: int) -> list[int]:
     return shares
 
 
-def _positions(ref: FileRef, share: int) -> Positions:
+def _positions(ref: FileRef, share: int) -> Integers:
     """Choose rows of a file by its digest."""
     chosen = np.random.default_rng(int(ref.sha256[:16], 16)).choice(ref.rows, share, replace=False)
     return np.sort(chosen).astype(np.int64)
 
 
-def _take(tables: Iterable[pa.Table], positions: Positions) -> pa.Table:
+def _take(tables: Iterable[pa.Table], positions: Integers) -> pa.Table:
     taken, offset = [], 0
     for table in tables:
         here = positions[(positions >= offset) & (positions < offset + table.num_rows)] - offset
@@ -150,7 +149,7 @@ def _take(tables: Iterable[pa.Table], positions: Positions) -> pa.Table:
     return pa.concat_tables(taken)
 
 
-def _stored(project: Project, partition: Partition, ref: FileRef, positions: Positions) -> StoredVotes | None:
+def _stored(project: Project, partition: Partition, ref: FileRef, positions: Integers) -> StoredVotes | None:
     folder = Layout.of(Layout.VOTES, partition)
     votes = project.store.read(folder)
     if votes is None or (Votes.of(votes).rows_digest, Votes.of(votes).cardinality) != (

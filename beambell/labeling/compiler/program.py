@@ -15,12 +15,13 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import pyarrow as pa
 
+from beambell.arrays import Mask, Votes
 from beambell.labeling.compiler import kernels
 from beambell.labeling.compiler.alphabet import Array, Script
 from beambell.labeling.compiler.counting import Counter, Range, Within
 from beambell.labeling.compiler.dfa import Machine
 from beambell.labeling.compiler.folded import Folded
-from beambell.labeling.compiler.texts import Mask, Texts, buffers, is_ascii, is_known, read_only
+from beambell.labeling.compiler.texts import Texts, buffers, is_ascii, is_known, read_only
 from beambell.labeling.conditions import Condition, Truths, truths
 from beambell.labeling.core import ABSTAIN, MAX_CLASSES, LabelingFunction, raise_error
 from beambell.labeling.kinds import Lookup, Numeric
@@ -122,7 +123,7 @@ def as_patterns(labels: tuple[int, ...], cardinality: int) -> Found:
     return Found.of(patterns.pack(_ballots(labels), cardinality), patterns.bits_per_vote(cardinality))
 
 
-def _ballots(labels: tuple[int, ...]) -> patterns.Votes:
+def _ballots(labels: tuple[int, ...]) -> Votes:
     """Return the votes on 256 rows, in which each group of eight outputs is one byte, from 0 to 255: int8 [256, m]."""
     found = np.arange(256)[:, None] >> np.arange(len(labels)) % 8 & 1
     return np.where(found, labels, ABSTAIN).astype(np.int8)
