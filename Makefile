@@ -2,11 +2,12 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 BIN := .venv/bin
 STAMP := .venv/.installed
+DOCS := .venv/docs
 
 export GX_ANALYTICS_ENABLED := false
 export DVC_NO_ANALYTICS := true
 
-.PHONY: help install hooks demo airflow airflow-stop screenshots quick test test-all test-airflow lint types layers bench lock clean
+.PHONY: help install hooks demo airflow airflow-stop screenshots docs quick test test-all test-airflow lint types layers bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -36,6 +37,15 @@ airflow-stop:  ## stop it
 screenshots: install  ## make the pictures of the DAGs in docs/ again (needs Chromium; takes minutes)
 	$(BIN)/python deploy/screenshots.py
 
+docs: install $(DOCS)/.installed  ## build the documentation into site/html; anything wrong with it fails
+	$(BIN)/python deploy/docs_site.py $(DOCS)/bin/zensical
+
+# An environment of its own: who only runs or tests the project installs none of it.
+$(DOCS)/.installed: requirements/docs.txt $(STAMP)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(DOCS)
+	VIRTUAL_ENV=$(CURDIR)/$(DOCS) $(BIN)/uv pip sync --quiet --require-hashes requirements/docs.txt
+	@touch $@
+
 SINCE ?= main
 quick: install lint types layers  ## lint, types, layers and the tests of the modules that changed since SINCE (default: main)
 	@tests=$$($(BIN)/python tests/changed.py $(SINCE)); test -z "$$tests" || $(BIN)/python -m pytest -x $$tests
@@ -43,7 +53,7 @@ quick: install lint types layers  ## lint, types, layers and the tests of the mo
 test: install lint types layers  ## lint, types, layers and the tests, two files at a time (under 12 minutes on 2 cores)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-test-all: install lint types layers  ## the same, with the heavy tests
+test-all: install lint types layers docs  ## the same, with the heavy tests and the documentation
 	$(BIN)/python -m pytest -m ''
 
 test-airflow: install  ## all tests of the DAGs, the heavy ones too, two files at a time (under 10 minutes on 2 cores)
@@ -67,6 +77,8 @@ lock: install  ## resolve again and write requirements/*.txt (no host is named i
 		--custom-compile-command "make lock" pyproject.toml -o requirements/all.txt
 	echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--custom-compile-command "make lock" - -o requirements/uv.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group docs \
+		--custom-compile-command "make lock" -o requirements/docs.txt
 
 clean:  ## remove what the project generated (never the environment)
-	rm -rf data .beambell
+	rm -rf data .beambell site

@@ -53,11 +53,13 @@ class StateParams(Section):
     policy
         ``all`` partitions count the same; a ``window`` of the last ``days``; ``decay``: half as much every
         ``half_life_days``.
-    days, half_life_days
-        What the policy needs.
+    days
+        Length of the ``window`` in days.
+    half_life_days
+        Half-life of ``decay`` in days: a row that much older counts half.
     max_patterns
-        Beyond about this many distinct vote patterns, a sample of them is kept; figures of votes and of pairs of
-        votes stay exact.
+        Largest number of distinct vote patterns that are all kept. Of more, a sample is kept; figures of votes and of
+        pairs of votes stay exact.
     """
 
     policy: Literal["all", "window", "decay"] = "all"
@@ -81,13 +83,13 @@ class ReviewQueueParams(Section):
     Attributes
     ----------
     size
-        Rows of a queue.
+        Number of rows in a queue.
     entropy, uncovered, disagreement, random
         Shares of the queue: rows whose class is in doubt; rows that no labeling function votes on; rows about which the
         end model disagrees; and rows drawn at random, which stand for all. They are taken as they relate to each other.
     blind
-        Which rows are asked about without saying what the system makes of them: those drawn at ``random``, so that
-        figures from these are of an unbiased eye, ``all`` or ``none``.
+        Rows that are shown without what the system makes of them: those drawn at ``random``, ``all`` or ``none``. A
+        reviewer who does not see the system's answer is not led by it, so figures from such rows are unbiased.
     """
 
     size: int = Field(default=100, ge=1)
@@ -113,18 +115,18 @@ class FeedbackParams(Section):
         Globs of files of events, relative to the project (or fsspec URLs). A file is taken in once; what it said stays
         when it is removed or changed.
     consensus
-        How several reviewers of a row become one answer: by ``majority``, or by ``dawid_skene``, which weighs each
-        reviewer by how well the others bear him out.
+        Rule by which the answers of several reviewers become one: ``majority``, or ``dawid_skene``, which weighs each
+        reviewer by how often the others agree with them.
     min_reviewers
-        Fewer reviewers that decided on a class, or against all, leave a row undecided.
+        Smallest number of reviewers who decided, for a class or against all; with fewer, a row is undecided.
     min_agreement
-        Share of them that must have said the same (of ``dawid_skene``: its probability), or the row is undecided. Ties
-        always are.
+        Smallest share of these reviewers (with ``dawid_skene``: smallest probability) for one answer; below it a row is
+        undecided. Ties always are.
     evaluate
         Share of rows, chosen by hash, whose feedback only measures: no label model is fitted to it, and no end model
         trained on it.
     queue
-        Which rows reviewers are asked about.
+        Settings of the rows that reviewers are asked about.
     """
 
     inputs: tuple[Pattern, ...] = ()
@@ -158,7 +160,16 @@ def _check_plain(value: Any, key: str) -> None:
 
 
 class LabelModelParams(Section):
-    """Which label model, and its options (see ``beambell.label_model``)."""
+    """Which label model, and its options (see docs/label-models.md).
+
+    Attributes
+    ----------
+    kind
+        Name of the kind: ``dawid_skene``, ``weighted``, ``majority``, ``snorkel``, or one of your own that a module in
+        ``lfs.modules`` registers.
+    options
+        Options of that kind, by name.
+    """
 
     kind: Text = "dawid_skene"
     options: Annotated[dict[str, Any], AfterValidator(_plain)] = Field(default={})
@@ -170,7 +181,7 @@ class LabelParams(Section):
     Attributes
     ----------
     relabel_days
-        When the label model changes, this many days back from the newest partition are relabelled; ``None``
+        Number of days, back from the newest partition, that are relabelled when the label model changes; ``None``
         relabels all history. Partitions whose votes or feedback changed, or that have no labels yet, are always
         labelled.
     """
@@ -179,7 +190,23 @@ class LabelParams(Section):
 
 
 class GateParams(Section):
-    """Bounds on label quality; ``max_lost``, ``max_quarantined``, ``min_coverage`` and ``max_lf_errors`` block."""
+    """Bounds on label quality; ``max_lost``, ``max_quarantined``, ``min_coverage`` and ``max_lf_errors`` block.
+
+    Attributes
+    ----------
+    max_lost
+        Largest share of the bytes delivered that may lie in files which could not be read to their end.
+    max_quarantined, max_duplicates
+        Largest shares of the records read that may be quarantined, or repeat the id of a later record.
+    min_coverage
+        Smallest share of the rows that some labeling function must vote on.
+    max_conflict
+        Largest share of the rows on which labeling functions may vote for different classes.
+    min_class_share
+        Smallest share of the covered rows that each class must have.
+    max_lf_errors
+        Largest share of the rows on which any one labeling function may fail.
+    """
 
     max_lost: Share = 0.05
     max_quarantined: Share = 0.05
@@ -205,21 +232,25 @@ class ModelParams(Section):
     Attributes
     ----------
     name
-        The registry's name for it.
+        Name of the model in the registry.
     streams
         Streams it is trained on; ``None`` for all.
     window_days
-        Partitions back from the newest that it is trained on; ``None`` for all.
+        Number of days, back from the newest partition, that it is trained on; ``None`` for all.
     kind
         Kind of end model: ``tfidf_logistic``, or one of your own that a module in ``lfs.modules`` registers.
     options
         Options of that kind, by name.
-    features, ngrams
-        Of ``tfidf_logistic``: hash buckets, and the shortest and longest sequence of words.
+    features
+        Number of hash buckets of ``tfidf_logistic``.
+    ngrams
+        Lengths in words of the shortest and the longest sequence that ``tfidf_logistic`` counts.
     C
-        Of ``tfidf_logistic``: inverse strength of regularisation, as in scikit-learn.
+        Inverse strength of the regularisation of ``tfidf_logistic``, as in scikit-learn.
     max_rows
-        A larger training set is sampled.
+        Largest number of rows that it is trained on; of more, a sample is drawn.
+    seed
+        Seed of the sample, and of what a kind of model draws at random.
     """
 
     name: Name = "model"
@@ -257,10 +288,10 @@ class EvaluationParams(Section):
         unknown), and either ``stream`` with ``id`` (or ``file`` and ``line``) of ingested rows, or a ``text`` column
         with rows of their own.
     holdout
-        Share of ids, chosen by hash, that is never trained on. Gold labels count only there; rows of their
-        own count wholly.
+        Share of ids, chosen by hash, that is never trained on. Gold labels of ingested rows count only there; gold rows
+        with a text of their own all count.
     bins
-        Of the calibration curve.
+        Number of bins of the calibration curve.
     """
 
     gold: tuple[Pattern, ...] = ()
@@ -274,20 +305,21 @@ class PromotionParams(Section):
     Attributes
     ----------
     mode
-        ``policy``: when the bounds below hold. ``approval``: when they hold and a person agrees. ``off``: never by
-        itself.
+        Condition of a promotion. ``policy``: the bounds below hold. ``approval``: they hold and a person agrees.
+        ``off``: a person promotes.
     stage
-        Name of the place, as in GTO's tags.
+        Name of the champion's place, as in GTO's tags.
     metric
-        What is compared, on the rows that both versions were judged by.
+        Metric by which versions are compared, on the rows that both were judged by.
     min_gain
-        How much better than the champion a version must be; 0 takes an equal one, for it has seen newer data.
+        Smallest difference by which a version must be better than the champion, in units of the metric; 0 takes an
+        equal one, for it has seen newer data.
     floor
-        Bound that no version may be worse than, champion or not; ``None`` for none.
+        Worst value of the metric that a promoted version may have, even without a champion; ``None`` for no bound.
     max_recall_drop
-        How much recall any one class may lose.
+        Largest recall that any one class may lose, a difference in [0, 1].
     min_rows
-        Gold rows that both versions must have been judged by.
+        Smallest number of gold rows that both versions must have been judged by.
     """
 
     mode: Literal["policy", "approval", "off"] = "policy"
@@ -305,24 +337,25 @@ class ScheduleParams(Section):
     Attributes
     ----------
     hour, day, month
-        When the partitions of a grain are labelled, each once, after its end. Where an expression leaves some out,
-        such as Saturdays, the next run takes those, too.
+        Times at which the partitions of a grain are labelled, each once, after its end. Where an expression leaves some
+        out, such as Saturdays, the next run takes those, too.
     wait_minutes
-        How long a run waits for a stream's files before it goes on without.
+        Minutes that a run waits for a stream's files before it goes on without them.
     backfill_over
-        When the labeling functions changed, more stale partitions than this are left to ``backfill_lfs``.
+        Largest number of stale partitions that ``label_partition`` takes after the labeling functions changed; more are
+        left to ``backfill_lfs``.
     backfill_days
-        Days that one task of ``backfill_lfs`` takes.
+        Number of days that one task of ``backfill_lfs`` takes.
     retrain
-        ``labels``: whenever labels were published. Or a cron expression.
+        Time of a training: ``labels`` (whenever labels were published), or a cron expression.
     retrain_partitions
-        Partitions whose labels must have changed since the last training.
+        Smallest number of partitions whose labels must have changed since the last training.
     approval_hours
-        How long ``promote_model`` waits for a person; no answer leaves the champion as it is.
+        Hours that ``promote_model`` waits for a person; without an answer the champion stays.
     retry_minutes
-        How long a task that failed waits before it is tried again; twice that the second time.
+        Minutes that a failed task waits before it is tried again; twice that the second time.
     feedback, maintenance
-        When feedback is taken in, and when the store is looked after.
+        Times at which feedback is taken in, and at which the store is checked and cleaned.
     """
 
     hour: Cron = "10 * * * *"
@@ -345,9 +378,9 @@ class DemoParams(Section):
     Attributes
     ----------
     scale
-        Its size; 1 is about 100,000 rows in a fortnight.
+        Size of the data set; 1 is about 100,000 rows in a fortnight.
     days
-        From 2026-01-01 on.
+        Number of days, from 2026-01-01 on.
     """
 
     scale: float = Field(default=1.0, gt=0, le=100)
@@ -365,16 +398,16 @@ class Params(BaseSettings):
     Attributes
     ----------
     project
-        Its name.
+        Name of the project.
     data
         The data root: a folder, or a URL that fsspec reaches.
     lock
-        Whom the write lock keeps away. ``shared``: writers on other machines, too, if the data root is on an S3 API.
-        ``machine``: those of this machine alone, for object stores that ignore conditions on writes.
+        Reach of the write lock. ``shared`` keeps away writers on other machines, too, if the data root is on an S3 API.
+        ``machine`` keeps away those of this machine alone, for object stores that ignore conditions on writes.
     classes
         Names of the classes, in the order of their numbers: any text that people use.
     streams
-        By name.
+        Streams of records by name.
     """
 
     model_config = SettingsConfigDict(

@@ -134,8 +134,9 @@ def batch_labeling_function(
         What it receives: a ``pyarrow.Table``, or a ``pandas.DataFrame``.
     batch_size
         At most so many rows at once.
-    description
-        The first line of the function's docstring by default.
+    **more
+        Keywords of every labeling function, as ``beambell.labeling.core.About`` has them. ``description`` is the first
+        line of the function's docstring by default.
 
     Examples
     --------

@@ -330,8 +330,9 @@ def labeling_function(
         the label, false abstains. Without it, it returns a class or `ABSTAIN`.
     resources
         Keyword arguments for the function. A `Resource` is loaded once per process.
-    description
-        The first line of the function's docstring by default.
+    **more
+        Keywords of every labeling function, as ``beambell.labeling.core.About`` has them. ``description`` is the first
+        line of the function's docstring by default.
 
     Examples
     --------

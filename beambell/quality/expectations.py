@@ -27,15 +27,15 @@ class Thresholds:
     Attributes
     ----------
     max_lost
-        Of the bytes delivered: of files that could not be read to their end, or not at all.
+        Share of the bytes delivered that lie in files which could not be read to their end, or not at all.
     max_quarantined, max_duplicates
-        Of the records read.
+        Shares of the records read.
     min_coverage, max_conflict
-        Of the rows.
+        Shares of the rows.
     min_class_share
-        Of the covered rows, for each class.
+        Share of the covered rows, for each class.
     max_lf_errors
-        Of the rows, for each labeling function.
+        Share of the rows, for each labeling function.
     """
 
     max_lost: float = 0.05
