@@ -1,7 +1,8 @@
 """Row-sized work as Apache Beam jobs; each also runs as ``python -m beam_jobs.NAME``.
 
-A work item is a file or a range of rows: Arrow comes in, Arrow goes out to a staged file, and only small
-descriptions travel between steps. The last step of a job publishes each partition with its manifest.
+A work item is a file or a range of rows, and only small descriptions travel between steps. A range that is a whole
+partition writes the partition's file at once; pieces of one are staged, and the last step of a job joins them. That
+step publishes each partition with its manifest.
 """
 
 import logging

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from beam_jobs.main import main
 from beam_jobs.pipeline import ProjectFn, Spread, new_pipeline, run_pipeline
-from beam_jobs.shards import Shard, row_items, stage_shard
+from beam_jobs.shards import RowRange, Shard, row_ranges, stage_shard
 from beambell.errors import CatalogueError
 from beambell.history.aggregates import aggregate_rows, merge_sorted
 from beambell.history.past import AggregateTables, open_aggregates
@@ -29,7 +29,6 @@ from beambell.store.tables import iter_tables, read_rows, read_staged, write_tab
 MOST_AT_ONCE = 16
 """Tables merged at a time: with pieces of 65,536 keys each, that bounds the memory."""
 
-Item = tuple[PartitionWork, int, int, int]
 Key = tuple[str, str]
 
 
@@ -51,7 +50,7 @@ def run(project: Project, plan: Plan[tuple[answers.AnswersWork, AggregateWork]])
 def build(project: Project, work: Iterable[PartitionWork], job: str) -> beam.Pipeline:
     """Build the pipeline: row ranges to tables by key, gathered and merged per partition and aggregate."""
     folder = str(project.path)
-    items: list[Item] = row_items(work, lambda item: item.rows, project.params.beam.rows_per_item)
+    items = row_ranges(work, lambda item: item.rows, project.params.beam.rows_per_item)
     pipeline = new_pipeline(project.params.beam)
     (
         pipeline
@@ -93,9 +92,9 @@ class AggregatesFn(ProjectFn):
 class AggregateRows(AggregatesFn):
     """Aggregate a range of rows, for all aggregates that its partition lacks."""
 
-    def work(self, item: Item) -> Iterator[tuple[Key, Shard]]:
-        """Yield ((partition, aggregate), staged table)."""
-        work, index, start, stop = item
+    def work(self, item: RowRange[PartitionWork]) -> Iterator[tuple[Key, Shard]]:
+        """Publish the tables of a partition that the range holds whole; else yield ((partition, aggregate), shard)."""
+        work = item.work
         several = [self.tables(id_) for id_ in work.specs]
         stream = work.partition.stream
         read = dict.fromkeys(["ts"])
@@ -104,13 +103,16 @@ class AggregateRows(AggregatesFn):
         read.pop("stream", None)
         folder = Layout.of(Layout.PARTITIONS, work.partition)
         params = self.project.params.streams[stream]
-        stored = read_rows(self.project.store, folder, work.rows, start, stop, stored_names(read, params))
+        stored = read_rows(self.project.store, folder, work.rows, item.start, item.stop, stored_names(read, params))
         rows = as_seen(stored, params)
         for tables in several:
             seen = tables.with_answers(rows, work.partition)
             table = aggregate_rows(tables.spec, seen, stream, counted=stream in tables.counted)
+            if item.is_whole:
+                tables.publish(work.partition, merge_sorted(tables.spec.aggregate, [[table]], days=False))
+                continue
             place = f"{self._job}/{work.partition}/{tables.spec.id}"
-            yield (str(work.partition), tables.spec.id), stage_shard(self.project.store, place, index, table)
+            yield (str(work.partition), tables.spec.id), stage_shard(self.project.store, place, item.index, table)
 
 
 class PublishTables(AggregatesFn):

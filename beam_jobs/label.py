@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 import apache_beam as beam
+import pyarrow as pa
 
 from beam_jobs.main import main
 from beam_jobs.pipeline import ProjectFn, Spread, new_pipeline, run_pipeline
-from beam_jobs.shards import Shard, join_shards, row_items, stage_shard
+from beam_jobs.shards import RowRange, Shard, ahead, read_shards, row_ranges, stage_shard
 from beambell.artefacts.kinds.labels import Candidates
 from beambell.project import Project
 from beambell.stages.damage import sound_work
@@ -28,9 +29,7 @@ from beambell.stages.posteriors import Posteriors, labels_schema, labels_table
 from beambell.stages.stage import Outcome, Plan
 from beambell.state import patterns as packed
 from beambell.store import Layout
-from beambell.store.tables import read_rows
-
-Item = tuple[LabelWork, int, int, int]
+from beambell.store.tables import read_rows, write_tables
 
 
 def run(project: Project, plan: Plan[list[LabelWork]]) -> Outcome:
@@ -45,7 +44,7 @@ def run(project: Project, plan: Plan[list[LabelWork]]) -> Outcome:
 def build(project: Project, work: list[LabelWork], job: str) -> beam.Pipeline:
     """Build the pipeline: row ranges to shards, shards joined per partition, partitions published."""
     folder = str(project.path)
-    items: list[Item] = row_items(work, lambda item: item.votes, project.params.beam.rows_per_item)
+    items = row_ranges(work, lambda item: item.votes, project.params.beam.rows_per_item)
     pipeline = new_pipeline(project.params.beam)
     (
         pipeline
@@ -67,17 +66,27 @@ class LabellingFn(ProjectFn):
         super().setup()
         self.posteriors = Posteriors(self.project)
 
+    def publish(self, work: LabelWork, labels: Iterable[pa.Table]) -> None:
+        """Write the labels of one partition and publish them."""
+        store, folder = self.project.store, Layout.of(Layout.CANDIDATES, work.partition)
+        with store.seal(folder, "labels") as sealed:
+            write_tables(sealed, labels_schema(self.posteriors.classes), labels)
+        publish_candidate(self.project, work, sealed.ref, self.posteriors)
+
 
 class Label(LabellingFn):
     """Label one range of rows."""
 
-    def work(self, item: Item) -> Iterator[tuple[str, Shard]]:
-        """Yield (partition, shard)."""
-        work, index, start, stop = item
-        votes = read_rows(self.project.store, Layout.of(Layout.VOTES, work.partition), work.votes, start, stop)
+    def work(self, rows: RowRange[LabelWork]) -> Iterator[tuple[str, Shard]]:
+        """Publish a partition that the range holds whole; yield (partition, shard) for any other."""
+        work, store = rows.work, self.project.store
+        votes = read_rows(store, Layout.of(Layout.VOTES, work.partition), work.votes, rows.start, rows.stop)
         answers = read_answers(self.project, work)
         labels = labels_table(votes["id"], packed.from_arrow(votes["pattern"]), self.posteriors, answers)
-        yield str(work.partition), stage_shard(self.project.store, f"{self._job}/{work.partition}", index, labels)
+        if rows.is_whole:
+            self.publish(work, [labels])
+        else:
+            yield str(work.partition), stage_shard(store, f"{self._job}/{work.partition}", rows.index, labels)
 
 
 class PublishCandidate(LabellingFn):
@@ -90,11 +99,7 @@ class PublishCandidate(LabellingFn):
     def work(self, element: tuple[str, Iterable[Shard]]) -> None:
         """Publish one partition."""
         key, shards = element
-        work = self._work[key]
-        schema = labels_schema(self.posteriors.classes)
-        folder = Layout.of(Layout.CANDIDATES, work.partition)
-        labels = join_shards(self.project.store, folder, "labels", schema, shards)
-        publish_candidate(self.project, work, labels, self.posteriors)
+        self.publish(self._work[key], ahead(read_shards(self.project.store, shards)))
 
 
 def _outcome(project: Project, work: list[LabelWork], current: int) -> Outcome:

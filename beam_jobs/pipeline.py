@@ -31,6 +31,9 @@ from beambell.store import Layout, canonical_json
 
 EMBEDDED = "FnApiRunner"
 
+HELD_BYTES = 16 << 20
+"""Bytes that one step hands over to the next in memory, if both are in this process; more than that is staged."""
+
 _failures: dict[str, BeamBellError] = {}  # first error per job of the workers in this process
 _projects: dict[str, Project] = {}  # per job that this process drives: workers in it need not open the folder again
 
@@ -71,7 +74,7 @@ def run_pipeline(project: Project, job: str, pipeline: beam.Pipeline) -> Pipelin
     before = logger.level
     logger.setLevel(logging.CRITICAL)  # of a failure, Beam logs the same traceback many times over
     try:
-        with failures_of(pipeline.options):
+        with failures_of(pipeline.options), project.store.files.holding(HELD_BYTES):
             result = pipeline.run()
             result.wait_until_finish()
     except Exception:

@@ -1,18 +1,41 @@
-"""Work items as ranges of rows, and staged shards joined into one file in their order."""
+"""Work items as ranges of rows, and staged shards of those that share a partition."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 
 from beambell.store import FileRef, Store
-from beambell.store.tables import read_staged, stage_table, write_tables
+from beambell.store.tables import read_staged, stage_table
 
 Work = TypeVar("Work")
+
+
+@dataclass(frozen=True)
+class RowRange(Generic[Work]):
+    """A work item: a range of one partition's rows.
+
+    Attributes
+    ----------
+    work
+        Description of what the partition lacks.
+    index
+        Number of the range among those of its partition, from 0.
+    start, stop
+        Number of the first row, and of the row after the last.
+    is_whole
+        Whether these are all rows of the partition: its file is then written at once, and nothing is staged.
+    """
+
+    work: Work
+    index: int
+    start: int
+    stop: int
+    is_whole: bool
 
 
 @dataclass(frozen=True)
@@ -22,24 +45,23 @@ class Shard:
     Attributes
     ----------
     index
-        Its place among the pieces.
+        Number of the range of rows that it holds.
     path
-        Staged file below the staging folder.
+        Name of the staged file, relative to the staging folder.
     """
 
     index: int
     path: str
 
 
-def row_ranges(rows: int, per_item: int) -> Iterator[tuple[int, int, int]]:
-    """Cut ``rows`` rows into (index, start, stop); an empty partition is one empty range."""
-    for index, start in enumerate(range(0, max(rows, 1), per_item)):
-        yield index, start, min(start + per_item, rows)
-
-
-def row_items(work: Iterable[Work], rows: Callable[[Work], FileRef], per_item: int) -> list[tuple[Work, int, int, int]]:
-    """Cut what is to be done into work items: (work, index, start, stop) for each range of its rows."""
-    return [(item, *place) for item in work for place in row_ranges(rows(item).rows, per_item)]
+def row_ranges(work: Iterable[Work], rows: Callable[[Work], FileRef], per_item: int) -> list[RowRange[Work]]:
+    """Cut what is to be done into ranges of at most ``per_item`` rows; an empty partition is one empty range."""
+    return [
+        RowRange(item, index, start, min(start + per_item, n), n <= per_item)
+        for item in work
+        for n in [rows(item).rows]
+        for index, start in enumerate(range(0, max(n, 1), per_item))
+    ]
 
 
 def stage_shard(store: Store, folder: str, index: int, table: pa.Table) -> Shard:
@@ -62,10 +84,3 @@ def ahead(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
         while (table := coming.result()) is not None:
             coming = thread.submit(next, tables, None)
             yield table
-
-
-def join_shards(store: Store, folder: str, role: str, schema: pa.Schema, shards: Iterable[Shard]) -> FileRef:
-    """Write staged shards as one data file, in their order."""
-    with store.seal(folder, role) as sealed:
-        write_tables(sealed, schema, ahead(read_shards(store, shards)))
-    return sealed.ref

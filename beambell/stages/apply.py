@@ -76,6 +76,11 @@ class VotesWork:
     past: Mapping[str, str] = field(default_factory=dict)
     staged: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
+    @property
+    def to_run(self) -> tuple[str, ...]:
+        """Names of the LFs that have to run, in the order of a pattern's digits."""
+        return tuple(lf.name for lf, column in zip(self.lfs, self.reuse, strict=True) if column == REUSE_NONE)
+
 
 def plan(project: Project, selection: Selection) -> Plan[list[VotesWork]]:
     """Say which partitions would be voted on, and why."""
@@ -144,7 +149,7 @@ def stage_pasts(project: Project, work: Iterable[VotesWork], job: str) -> list[V
 
     def stage(item: VotesWork) -> VotesWork:
         past = pasts.inputs(item.partition)
-        return replace(item, past=past, staged=pasts.stage(item.partition, _names_to_run(item)))
+        return replace(item, past=past, staged=pasts.stage(item.partition, item.to_run))
 
     staged = list(project.store.files.each(stage, work))
     pasts.save()
@@ -194,10 +199,6 @@ def _reason_for_all(project: Project, rows: FileRef, votes: Manifest | None) -> 
     if has_other_format(STAGE, votes.inputs):
         return FORMAT_CHANGED
     return "classes changed" if Votes.of(votes).cardinality != project.params.cardinality else ""
-
-
-def _names_to_run(work: VotesWork) -> set[str]:
-    return {lf.name for lf, column in zip(work.lfs, work.reuse, strict=True) if column == REUSE_NONE}
 
 
 def _lf_changes(before: dict[str, str], lfs: tuple[LFRef, ...]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -67,7 +67,7 @@ class Pasts:
         """
         return {input_name(lf.name): self._digest(lf, partition) for lf in self._lfs if lf.votes_on(partition.stream)}
 
-    def stage(self, partition: Partition, names: set[str]) -> dict[str, tuple[str, ...]]:
+    def stage(self, partition: Partition, names: Collection[str]) -> dict[str, tuple[str, ...]]:
         """Stage the pasts of labeling functions that are to run on a partition; return their pieces' paths by name."""
         staged = {}
         for lf in self._lfs:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +18,9 @@ from beambell.labeling.apart import Voters
 from beambell.labeling.compiler import CompiledLFs, compile_lfs
 from beambell.labeling.dead_letters import DEAD_LETTERS_SCHEMA
 from beambell.project import Project
+
+_shared: WeakKeyDictionary[Project, Voting] = WeakKeyDictionary()
+_sharing = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,29 @@ class Voting:
         self._cache_dir = project.volatile / "compiled"
         self._compilations: dict[tuple[str, ...], CompiledLFs] = {}
         self._compiling = threading.Lock()
+
+    @classmethod
+    def shared(cls, project: Project) -> Voting:
+        """Return the one that all threads of this process share, for a project that they have in common."""
+        with _sharing:
+            if project not in _shared:
+                _shared[project] = cls(project)
+            return _shared[project]
+
+    @classmethod
+    @contextmanager
+    def begun(cls, project: Project, processes: int) -> Iterator[Voters]:
+        """Have some processes ready in which what is written in Python votes, and end them afterwards.
+
+        They are for `shared` in this process; a worker elsewhere starts its own, which end with it.
+        """
+        voters = cls.shared(project).voters
+        voters.start(processes)
+        try:
+            yield voters
+        finally:
+            voters.close()
+            del _shared[project]
 
     def columns(self, lfs: Collection[LabelingFunction], stream: str) -> Columns:
         """Say what some labeling functions read of a stream's rows."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import hashlib
 import os
+import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -116,6 +117,9 @@ class Files:
         self.is_local = "://" not in self.root
         self._lease: Lease | None = None
         self._seen: dict[tuple[str, ...], Any] | None = None
+        self._held: dict[str, bytes] = {}
+        self._room = 0
+        self._holding = threading.Lock()
         self._opened: Backend | None = LocalFolder(self.root, Layout.STAGING, self._announce) if self.is_local else None
 
     def __repr__(self) -> str:
@@ -336,14 +340,38 @@ class Files:
         with storage_errors(self.root):
             self._backend.put(f"{Layout.STAGING}/{name}", b"".join((data, _sum(data))))
 
+    @contextmanager
+    def holding(self, most: int) -> Iterator[None]:
+        """Hold what is handed over in the block in memory, up to ``most`` bytes; what is beyond that is staged.
+
+        Only who has this very object reads it there: a process with another stages what it hands over.
+        """
+        self._room = most
+        try:
+            yield
+        finally:
+            self._held, self._room = {}, 0
+
+    def hand_over(self, name: str, data: bytes) -> None:
+        """Keep bytes for a later step of a job, which reads them by `staged`: in memory where they are held."""
+        with self._holding:
+            is_held = len(data) <= self._room
+            if is_held:
+                self._room -= len(data)
+                self._held[name] = data
+        if not is_held:
+            self.stage(name, data)
+
     def staged(self, name: str) -> memoryview:
-        """Read a staged file.
+        """Read what was staged or handed over.
 
         Raises
         ------
         ArtefactError
             If it is gone, or not what was staged.
         """
+        if name in self._held:
+            return memoryview(self._held[name])
         where = f"{Layout.STAGING}/{name}"
         data = memoryview(self.read(where) or b"")
         content, said = data[:-SUM_BYTES], data[-SUM_BYTES:]

@@ -88,14 +88,14 @@ def write_table(store: Store, folder: str, role: str, table: pa.Table) -> FileRe
 
 
 def stage_table(store: Store, path: str, table: pa.Table) -> None:
-    """Write one table below the staging folder, for a later step of the same job.
+    """Hand one table over to a later step of the same job, in memory or below the staging folder.
 
     As Arrow holds it: it is read once and thrown away, so neither encoding nor compression would pay.
     """
     sink = pa.BufferOutputStream()
     with pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table, max_chunksize=ROW_GROUP_ROWS)
-    store.files.stage(path, sink.getvalue())
+    store.files.hand_over(path, sink.getvalue())
 
 
 def read_staged(store: Store, path: str) -> pa.Table:

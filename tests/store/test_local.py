@@ -1,10 +1,11 @@
-"""A data root in a folder: what lies behind a link is not the data root's."""
+"""A data root in a folder: what lies behind a link is not its own, and what is handed over need not reach it."""
 
 from __future__ import annotations
 
 import pytest
 
-from beambell.store import Store
+from beambell.errors import ArtefactError
+from beambell.store import Files, Store
 
 
 @pytest.fixture
@@ -28,3 +29,19 @@ def test_folders_behind_links_are_not_walked(store):
 
 def test_artefacts_behind_links_are_not_found(store):
     assert list(store.stamps("votes")) == ["votes/stream=mine/dt=2026-01-01"]
+
+
+def test_what_is_handed_over_is_held_up_to_a_bound_and_staged_beyond(tmp_path):
+    files = Files(str(tmp_path))
+    files.hand_over("job/before", b"staged")
+    with files.holding(10):
+        files.hand_over("job/first", b"12345678")
+        files.hand_over("job/second", b"too much")
+        files.hand_over("job/third", b"90")
+        assert files.list(".staging/job") == ["before", "second"]
+        for name, data in {"before": b"staged", "first": b"12345678", "second": b"too much", "third": b"90"}.items():
+            assert bytes(files.staged(f"job/{name}")) == data
+        with pytest.raises(ArtefactError, match="gone or damaged"):
+            Files(str(tmp_path)).staged("job/first")  # of another process
+    with pytest.raises(ArtefactError, match="gone or damaged"):
+        files.staged("job/first")
