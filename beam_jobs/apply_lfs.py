@@ -121,7 +121,7 @@ class Voted:
     Attributes
     ----------
     counts
-        Their pattern counts, some of them not added up yet.
+        Pattern counts of the ranges, some of them not added up yet.
     parts
         Staged patterns of each range; or the file of the partition's votes, if one range has all of its rows.
     letters

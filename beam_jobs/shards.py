@@ -45,7 +45,7 @@ class Shard:
     Attributes
     ----------
     index
-        Number of the range of rows that it holds.
+        Number of the piece among the pieces.
     path
         Name of the staged file, relative to the staging folder.
     """

@@ -214,7 +214,7 @@ class Project:
         Parameters
         ----------
         stream
-            Only this one.
+            Name of the only stream whose patterns are counted; ``None`` for all.
         at
             Id of a state of the past, or its number in `beambell state log`.
         """

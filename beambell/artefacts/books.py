@@ -23,7 +23,7 @@ class Source:
     Attributes
     ----------
     sha256
-        Of the file.
+        Digest of the file's bytes, 64 hex digits.
     records
         How many records, those that a later revision replaced among them.
     """
@@ -39,7 +39,7 @@ class Difference:
     Attributes
     ----------
     partition, file
-        Which.
+        Partition and name of the raw file that differ.
     what
         What is wrong with the partition, for people.
     lacking

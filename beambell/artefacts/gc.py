@@ -43,7 +43,7 @@ def find_garbage(store: Store, *, keep_history: int | None = None, grace_s: floa
     Parameters
     ----------
     store
-        Whose.
+        Store that is searched.
     keep_history
         How many past revisions of each artefact keep their data files, newest first; ``None`` for all. A past revision
         that a current artefact was made from always keeps them, and manifests are always kept.

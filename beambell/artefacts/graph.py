@@ -53,7 +53,7 @@ class Graph:
     Attributes
     ----------
     nodes
-        By key.
+        Nodes by their key.
     parents, children
         Key to keys, in order: what it was made from, and what was made with it.
     voters
@@ -149,7 +149,7 @@ def build_graph(store: Store, snapshot: Snapshot, past_tables: PastTables = lamb
     Parameters
     ----------
     store, snapshot
-        Of the data root.
+        Store of the data root, and all that was read of its manifests.
     past_tables
         Votes name the past that a stateful labeling function saw by the digest of its content for their own keys: that
         does not change with every table it is merged from. Which these are follows from the function instead: this

@@ -65,7 +65,7 @@ class Artefact:
     manifest
         What it says of itself.
     folder
-        Its folder below the data root; empty where nobody asks for it.
+        Folder of the artefact below the data root; empty where nobody asks for it.
     place
         Path of the manifest below the data root.
     current
@@ -203,7 +203,7 @@ class Homes:
         manifest
             What it says.
         where
-            Its path or URL, for the message.
+            Path or URL of the manifest, for the message.
 
         Raises
         ------

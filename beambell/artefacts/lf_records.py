@@ -32,7 +32,7 @@ class LFRecord:
     Attributes
     ----------
     name, kind, fingerprint, source
-        Its name, its kind (such as ``keyword``), 64 hex digits, and its code.
+        Name of the labeling function, its kind (such as ``keyword``), its fingerprint of 64 hex digits, and its code.
     label
         Number of the class that it votes for; None if that depends on the row.
     fields, streams

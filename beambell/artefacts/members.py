@@ -23,7 +23,7 @@ class Member:
     Attributes
     ----------
     patterns
-        Its file of pattern counts.
+        File of the partition's pattern counts.
     votes
         Digest of its file of votes.
     rows

@@ -75,7 +75,7 @@ class Logged:
     number
         1 for the first.
     id
-        Of its manifest, 64 hex digits.
+        Id of the state's manifest, 64 hex digits.
     """
 
     number: int

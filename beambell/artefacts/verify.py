@@ -74,9 +74,9 @@ def verify(store: Store, *, deep: bool = False) -> Verification:
     Parameters
     ----------
     store
-        Whose.
+        Store of the data root.
     deep
-        Read every byte and compare digests; otherwise names and sizes only, which finds no flipped bit.
+        Whether every byte is read and digests are compared; otherwise names and sizes only, which finds no flipped bit.
     """
     snapshot = take_snapshot(store)
     findings = [

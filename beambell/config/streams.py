@@ -58,14 +58,14 @@ class CsvParams(Section):
     Attributes
     ----------
     delimiter
-        Between columns: one character, or ``tab``. ``None``: the one of ``,`` ``;`` tab and ``|`` by which the header
-        has the stream's columns.
+        Character between columns, or ``tab``. ``None``: the one of ``,`` ``;`` tab and ``|`` by which the header has
+        the stream's columns.
     quote
-        Around texts: one character, or ``none`` where quotes mean nothing. ``None``: ``"``, or ``'`` where the header
-        has it.
+        Character around texts, or ``none`` where quotes mean nothing. ``None``: ``"``, or ``'`` where the header has
+        it.
     escape
-        Before a quote inside of a text: one character, mostly a backslash, or ``none`` where such quotes are doubled.
-        ``None``: a backslash where it is read so and doubled quotes are not.
+        Character before a quote inside of a text, mostly a backslash, or ``none`` where such quotes are doubled.
+        ``None``: a backslash where files can be read so and not with doubled quotes.
     null
         Cells that stand for nothing, beside the empty one.
     """
@@ -121,21 +121,21 @@ class StreamParams(Section):
     fields
         Further columns to keep, with their types.
     undated
-        What becomes of records without a time: ``quarantine``, ``delivery`` (the ``{dt}`` of their file), or
-        a fixed partition such as ``2015-01``. Unparsable times are quarantined always.
+        Place of records without a time: ``quarantine``, ``delivery`` (the ``{dt}`` of their file), or a fixed partition
+        such as ``2015-01``. Unparsable times are always quarantined.
     removed
-        What becomes of the rows of a file that is there no more: ``withdraw`` takes them out, ``keep`` leaves them.
+        Fate of the rows of a file that is gone: ``withdraw`` takes them out, ``keep`` leaves them.
     encoding
-        Of text formats, unless a file begins with a byte order mark.
+        Encoding of text formats, unless a file begins with a byte order mark.
     future
-        How much later than its file was delivered an event may be: minutes, hours, days or weeks, such as ``2 days``.
-        Later ones are quarantined. ``off`` believes every time.
+        Largest time by which an event may be later than the delivery of its file: minutes, hours, days or weeks, such
+        as ``2 days``. Later ones are quarantined. ``off`` believes every time.
     csv
-        How CSV and TSV files are written.
+        Format of CSV and TSV files.
     delimiter
-        The same as ``csv.delimiter``, which is its newer name.
+        Older name of ``csv.delimiter``.
     max_text_chars
-        Longer texts are quarantined.
+        Largest number of characters of a text; longer ones are quarantined.
     """
 
     inputs: tuple[Pattern, ...] = Field(min_length=1)

@@ -39,7 +39,7 @@ class Crowd:
     Parameters
     ----------
     seed, scale
-        As for `beambell.demo.generate`; ``scale`` multiplies the number of accounts.
+        Seed and size of the data set, as for `beambell.demo.generate`; ``scale`` multiplies the number of accounts.
     campaigns
         Names of the campaigns, each with spam accounts of its own.
     """

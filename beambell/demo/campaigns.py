@@ -14,7 +14,7 @@ class Campaign:
     Attributes
     ----------
     name
-        Its section in ``phrases/campaigns.txt``.
+        Name of the campaign's section in ``phrases/campaigns.txt``.
     weights
         Stream to share of that stream's spam, relative to the other campaigns of the day.
     days

@@ -28,7 +28,7 @@ class Quality:
     rows
         How many have a label.
     accuracy, macro_f1, log_loss
-        Of these.
+        Figures of these rows.
     """
 
     rows: int
@@ -46,9 +46,9 @@ class FeedbackEffect:
     reviewed
         Rows whose label is people's own word.
     before, after
-        Of all rows: labels by votes alone, and as they are published.
+        Quality over all rows: of labels by votes alone, and as they are published.
     before_others, after_others
-        Of the rows with votes that nobody reviewed: what the answers taught about other rows.
+        Quality over the rows with votes that nobody reviewed: what the answers changed for other rows.
     """
 
     reviewed: int
@@ -64,7 +64,7 @@ def show_effect(project: Project, gold: Gold) -> FeedbackEffect:
     Parameters
     ----------
     gold
-        Gives the true class of rows.
+        Function that gives the true class of rows.
     """
     params = project.params.label_model
     lfs = LabelModel.of(project.store.require(Layout.LABEL_MODEL, "run `beambell fit`")).lfs

@@ -83,7 +83,7 @@ def generate(root: Path, *, gold: Path | None = None, seed: int = 2026, scale: f
     scale
         Multiplies the number of rows (about 100,000 in a fortnight at 1) and of accounts.
     days
-        From 2026-01-01 on; the campaigns repeat every fortnight.
+        Number of days from 2026-01-01 on; the campaigns repeat every fortnight.
 
     Raises
     ------

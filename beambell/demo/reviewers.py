@@ -40,7 +40,7 @@ def review(
     rows
         Stream, id, number of the true class, and the probability with which the row was picked.
     classes
-        Their names.
+        Names of the classes.
     """
     for number, (stream, row_id, truth, probability) in enumerate(rows):
         absent = number % len(REVIEWERS)

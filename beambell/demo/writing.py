@@ -34,7 +34,7 @@ class Row:
     fields
         Column to value, in the order of the columns; the time is an aware ``datetime``.
     second
-        Of its day, UTC.
+        Second of the row's day, UTC.
     label
         The hidden truth.
     """
@@ -126,9 +126,9 @@ class Writer:
     spec
         The stream.
     crowd
-        Who writes.
+        Accounts that write.
     seed, scale
-        As for `beambell.demo.generate`.
+        Seed and size of the data set, as for `beambell.demo.generate`.
     """
 
     def __init__(self, spec: StreamSpec, crowd: Crowd, seed: int, scale: float) -> None:

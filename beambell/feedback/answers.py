@@ -37,7 +37,7 @@ class NotUnderstoodError(Exception):
     Attributes
     ----------
     code
-        Its kind.
+        Kind of the reason.
     """
 
     def __init__(self, message: str, code: Code = Code.BAD_VALUE) -> None:

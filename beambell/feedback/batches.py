@@ -52,7 +52,7 @@ def take_turn(store: Store, turns: Mapping[str, Manifest], inputs: Mapping[str, 
     turns
         Batches of the same file that only differ in what its words mean, by folder.
     inputs
-        Of the batch that is to be made, or to count again.
+        Inputs of the batch that is to be made, or to count again.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def publish_batch(
     Parameters
     ----------
     parts
-        Its events, and what was no event, part by part.
+        Events of the batch, and what was no event, part by part.
     inputs
         Digests of all it is made from: they name it.
     file

@@ -46,9 +46,9 @@ class Value:
     Attributes
     ----------
     number
-        Its line, or its place among the values, from 1.
+        Number of the value's line, or of the value in its file, from 1.
     value
-        As Python has it.
+        Value as a Python object.
     """
 
     number: int

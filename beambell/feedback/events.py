@@ -105,7 +105,7 @@ class CheckedEvents:
     rejects
         The others: where, why and what to do; with ``line`` None, a remark on the whole file.
     skipped
-        Of records that nobody gave an answer in: why -> how many.
+        Number of records without an answer, by reason.
     taken_back
         How many of ``events`` are of such records: the reviewer looked at the row, and gave no answer.
     counted_by

@@ -31,7 +31,7 @@ class Imported:
     Attributes
     ----------
     file
-        Its name.
+        Name of the file.
     new
         Whether it was not taken in before.
     records, answers, skipped, not_understood
@@ -39,7 +39,7 @@ class Imported:
     events, quarantined
         Events that it gave, those of rows that a reviewer skipped among them; and the same as ``not_understood``.
     problems
-        Of the file as a whole.
+        Problems of the file as a whole.
     skipped_because
         Why -> how many records nobody gave an answer in.
     not_understood_because

@@ -62,7 +62,7 @@ def write_tasks(tasks: pa.Table, file_format: FileFormat) -> Iterator[bytes]:
     Parameters
     ----------
     tasks
-        `TASKS_SCHEMA`.
+        Table of `TASKS_SCHEMA`, one row per task.
     """
     match file_format:
         case "csv":

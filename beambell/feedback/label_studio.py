@@ -31,7 +31,7 @@ def write_tasks(tasks: pa.Table) -> Iterator[bytes]:
     Parameters
     ----------
     tasks
-        `beambell.feedback.tasks.TASKS_SCHEMA`.
+        Table of `beambell.feedback.tasks.TASKS_SCHEMA`, one row per task.
     """
     first = True
     for task in iter_tasks(tasks):

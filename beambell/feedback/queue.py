@@ -69,7 +69,7 @@ class Cells:
     rows
         How many there are in each, int64 [c].
     rates
-        Of each reason of `OF_PATTERNS`, per row, float64 [c, 3]; they sum to the shares over all rows.
+        Rate of each reason of `OF_PATTERNS`, per row, float64 [c, 3]; they sum to the shares over all rows.
     proposals
         Rate, per row, at which a covered row is proposed because the end model may disagree, float64 [c].
     """
@@ -112,7 +112,7 @@ class Arrivals:
     Attributes
     ----------
     cell, order
-        Which cell, and the how-manieth of it, from 0; int64 [a].
+        Number of the cell, and number of the arrival in it, from 0; int64 [a].
     time
         float64 [a].
     """
@@ -128,7 +128,7 @@ def cell_keys(partition: str, patterns: npt.NDArray[np.uint8]) -> Hashes:
     Parameters
     ----------
     partition
-        Its name.
+        Name of the partition.
     patterns
         Packed, uint8 [p, width].
     """
@@ -145,13 +145,13 @@ def make_cells(
     Parameters
     ----------
     keys, rows
-        As in `Cells`.
+        Keys and rows of the cells, as in `Cells`.
     entropy
-        Of the posterior of its pattern, [c].
+        Entropy of the posterior of each cell's pattern, [c].
     covered
         Whether a labeling function votes on it, [c].
     shares
-        Of each reason in the queue. A reason that no row has leaves its share to the others.
+        Share of each reason in the queue. A reason that no row has leaves its share to the others.
     """
     weights = {
         Reason.ENTROPY: np.where(covered, entropy, 0.0),
@@ -175,9 +175,9 @@ def arrivals(keys: Hashes, rows: Integers, rate: Floats, until: float, salt: str
     Parameters
     ----------
     keys, rows
-        Of the cells, [c].
+        Keys of the cells, and their numbers of rows, [c].
     rate
-        Of each row of a cell, [c].
+        Rate of each row of a cell, [c].
     until
         The time.
     salt
@@ -226,9 +226,9 @@ def reasons(rates: Floats, time: Floats, until: float, draws: Floats, more_draws
     Parameters
     ----------
     rates
-        Of each reason of `OF_PATTERNS`, [a, 3].
+        Rates of each reason of `OF_PATTERNS`, [a, 3].
     time
-        At which each arrived, [a].
+        Time at which each arrived, [a].
     draws, more_draws
         Uniform on [0, 1), independent of all else, [a].
     """

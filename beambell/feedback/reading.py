@@ -64,7 +64,8 @@ class Part:
     answers
         Raw events, with what is not understood set aside, for `check_events`.
     taken_back
-        Those of which the reviewer looked at a row and gave no answer, or took it back: ``unsure``, counted as skipped.
+        Records of which the reviewer looked at a row and gave no answer, or took it back: ``unsure``, counted as
+        skipped.
     skipped
         Why -> how many records nobody gave an answer in, those taken back among them.
     counted_by
@@ -97,7 +98,7 @@ def read_parts(
     file_format
         One of `FORMATS`, if name and shape do not tell.
     delimiter
-        Of CSV, if the header does not tell.
+        Delimiter of CSV, if the header does not tell it.
 
     Raises
     ------

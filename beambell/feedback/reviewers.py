@@ -26,7 +26,7 @@ def weigh(
     Parameters
     ----------
     n
-        Rows.
+        Number of rows.
     row, reviewer, answer
         One entry per answer, sorted by row and reviewer: who gave which.
     n_answers, n_reviewers

@@ -20,7 +20,7 @@ class Given:
     Attributes
     ----------
     row, reviewer, answer
-        Of each, [n]: numbers of row and reviewer, and the class or another answer; of an exclusion, the class.
+        Numbers of row and reviewer of each event, and the class or another answer (of an exclusion: the class), [n].
     order
         [n]: greater is later.
     """

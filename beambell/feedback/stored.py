@@ -36,7 +36,7 @@ class Reviewed:
     start, stop
         Where they are, ``stop`` excluded.
     sha256
-        Of what they say that labels depend on; ``None`` if that is nothing.
+        Digest of the answers that labels depend on; ``None`` if there are none.
     """
 
     start: int

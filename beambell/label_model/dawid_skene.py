@@ -46,9 +46,10 @@ class DawidSkene(LabelModel):
     caution
         Log-odds that a vote must differ from the prior, if there is a row for each parameter (LFs times classes).
     damp_copies
-        Let copies share one voice.
+        Whether labeling functions that copy each other share one voice.
     max_iterations
-        Of expectation maximisation. It stops earlier when no probability changes by more than 1e-5.
+        Largest number of iterations of expectation maximisation. It stops earlier when no probability changes by more
+        than 1e-5.
     """
 
     kind: ClassVar[str] = "dawid_skene"

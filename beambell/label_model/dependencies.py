@@ -39,11 +39,11 @@ class Dependency:
         ``copy``: nearly the same votes on nearly the same rows, which is damped. ``subset``: nearly all its votes
         are among the other's many, which is only reported, since a narrower rule may well be the better one.
     lf, of
-        Which one, and of which other.
+        Name of the copying labeling function, and of the one that it copies.
     likeness
         Rows with the same vote of both, as a share of rows with a vote of either.
     contained
-        The same, as a share of the rows on which ``lf`` votes.
+        Number of rows with the same vote of both, as a share of the rows on which ``lf`` votes.
     votes
         Rows on which ``lf`` votes.
     """

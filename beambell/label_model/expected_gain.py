@@ -51,9 +51,9 @@ class ExpectedGain:
     answers
         How many of them are of covered rows, and are fitted to.
     accuracy
-        By how much the share of right labels grows.
+        Growth of the share of right labels.
     log_loss
-        By how much the mean log loss of the probabilities falls.
+        Fall of the mean log loss of the probabilities, in nats.
     changed
         Share of covered rows that get another label.
     surprises

@@ -54,7 +54,7 @@ def create(kind: str, **options: Any) -> LabelModel:
     kind
         One of `kinds`.
     **options
-        Of that kind.
+        Options of that kind, by name.
 
     Raises
     ------

@@ -39,7 +39,7 @@ class SnorkelLabelModel(LabelModel):
     n_epochs
         Steps of the optimiser.
     seed
-        Of the random scale of the first guess.
+        Seed of the random scale of the first guess.
     lr
         Learning rate.
     l2

@@ -36,7 +36,7 @@ class WeightedVote(LabelModel):
     class_balance
         Share of each class, summing to 1; uniform by default.
     damp_copies
-        Let copies share one voice.
+        Whether labeling functions that copy each other share one voice.
     """
 
     kind: ClassVar[str] = "weighted"

@@ -96,7 +96,7 @@ class Aggregate:
         Parameters
         ----------
         rows
-            With the columns of ``fields``, and ``ts``.
+            Table of n rows, with the columns of ``fields``, and ``ts``.
         """
         del rows
         return {}
@@ -264,7 +264,7 @@ def feedback_rate(label: int, *, min_reviewed: int = 1) -> FeedbackRate:
     label
         Number of the class.
     min_reviewed
-        With fewer reviewed rows the value is ``None``.
+        Smallest number of reviewed rows; with fewer the value is ``None``.
     """
     return FeedbackRate(label, min_reviewed)
 

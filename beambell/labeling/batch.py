@@ -123,17 +123,17 @@ def batch_labeling_function(
     Parameters
     ----------
     name
-        The function's own name by default.
+        Name of the labeling function; by default the function's own.
     fields
         Columns of the table; ``id``, ``ts`` and ``stream`` are always there.
     label
-        The one class it votes for, if there is one. The function may then return truth values.
+        Class that it votes for, if there is only one. The function may then return truth values.
     resources
         Keyword arguments for the function. A `Resource` is loaded once per process.
     form
-        What it receives: a ``pyarrow.Table``, or a ``pandas.DataFrame``.
+        Form of the rows that it receives: a ``pyarrow.Table``, or a ``pandas.DataFrame``.
     batch_size
-        At most so many rows at once.
+        Largest number of rows that it receives at once.
     **more
         Keywords of every labeling function, as ``beambell.labeling.core.About`` has them. ``description`` is the first
         line of the function's docstring by default.

@@ -43,16 +43,16 @@ class Catalogue:
     lfs
         Labeling functions with distinct names; snorkel's are adopted.
     places
-        By name, where they are defined: ``file:line``.
+        Place where each is defined, ``file:line``, by name.
     may_be_empty
-        There may be none yet.
+        Whether there may be no labeling function yet.
 
     Attributes
     ----------
     lfs
         All of them, by name.
     fingerprints, sources
-        By name: the fingerprint, and what it was made of.
+        Fingerprint, and what it was made of, by name.
     aggregates
         What the stateful ones vote by, by id.
     remarks
@@ -114,7 +114,7 @@ class Catalogue:
         root
             The project's folder, which goes on ``sys.path``; ``None`` imports as usual.
         may_be_empty
-            There may be no labeling function yet.
+            Whether there may be no labeling function yet.
 
         Raises
         ------

@@ -82,7 +82,7 @@ def unseen(modules: Sequence[ModuleType], made: Iterable[Made], found: Iterable[
     Parameters
     ----------
     modules
-        Those that were looked at.
+        Modules that were looked at.
     made
         What was made while they were imported.
     found

@@ -35,7 +35,7 @@ class About(TypedDict, total=False):
     Attributes
     ----------
     description, owner, tags
-        For people; not part of the function's meaning.
+        Words for people; not part of the function's meaning.
     version
         A word of your own: changing it makes it another function, as when a model behind it was replaced.
     streams
@@ -73,7 +73,7 @@ class LabelingFunction(ABC):
     label
         The only class it votes for; ``None`` when it may vote for several.
     description, owner, tags, version, streams
-        See `About`.
+        Keywords of every kind: see `About`.
 
     Raises
     ------

@@ -108,7 +108,7 @@ def evaluate(
     stream
         The stream's name.
     fingerprints
-        By name, where known; computed otherwise when first needed.
+        Fingerprints by name, where known; computed otherwise when first needed.
     time_limit_s
         Seconds that one labeling function may take for these rows; then it is stopped, and the rows that it has not
         voted on are failures. See `beambell.labeling.time_limit` for what cannot be stopped.
@@ -185,7 +185,7 @@ def prepare(lfs: Iterable[Any], table: pa.Table, *, cardinality: int, stream: st
     Parameters
     ----------
     lfs, table, cardinality, stream
-        See `evaluate`.
+        Labeling functions, rows, number of classes and name of the stream: see `evaluate`.
 
     Raises
     ------

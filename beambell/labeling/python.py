@@ -322,12 +322,12 @@ def labeling_function(
     Parameters
     ----------
     name
-        The function's own name by default.
+        Name of the labeling function; by default the function's own.
     fields
         Columns it reads; ``id``, ``ts`` and ``stream`` are always there.
     label
-        The one class it votes for, if there is one. The function may then return a truth value: true votes
-        the label, false abstains. Without it, it returns a class or `ABSTAIN`.
+        Class that it votes for, if there is only one. The function may then return a truth value: true votes for the
+        class, false abstains. Without it, the function returns a class or `ABSTAIN`.
     resources
         Keyword arguments for the function. A `Resource` is loaded once per process.
     **more

@@ -69,9 +69,9 @@ def keys_of(parts: Sequence[KeyPart], rows: pa.Table, stream: str) -> pa.Array:
     Parameters
     ----------
     rows
-        Of one stream, with the columns of the key.
+        Rows of one stream, with the columns of the key.
     stream
-        Its name, which may be part of the key.
+        Name of the stream, which may be part of the key.
     """
     columns = [pa.repeat(stream, len(rows)) if part == "stream" else _key_column(part, rows) for part in parts]
     if len(columns) == 1:
@@ -97,7 +97,7 @@ class AggregateSpec:
     id
         Digest of what the other fields mean, 16 hexadecimal digits: equal ones share their tables.
     key, aggregate, where, streams
-        As given to `stateful_labeling_function`.
+        Definition of the aggregate, as given to `stateful_labeling_function`.
     """
 
     id: str
@@ -204,7 +204,7 @@ class StatefulFunction(Decorated):
         Parameters
         ----------
         rows
-            Of one stream, with the columns of the key.
+            Rows of one stream, with the columns of the key.
         past
             States by key, in one table or in several; a key that is not there has no past.
         """
@@ -279,19 +279,19 @@ def stateful_labeling_function(
     Parameters
     ----------
     name
-        The function's own name by default.
+        Name of the labeling function; by default the function's own.
     key
         A column, several, or `text_hash` of one. A row whose key is null is not counted and has no past.
     aggregate
-        What is known of earlier rows with the same key: see `beambell.labeling.aggregates`.
+        Aggregate of earlier rows with the same key: see `beambell.labeling.aggregates`.
     window_days
-        Only of the last so many days before the row's partition begins; of all by default.
+        Number of days before the row's partition begins that are looked at; all by default.
     where
-        Only of rows on which a declarative labeling function, or a combination, holds.
+        Declarative labeling function, or combination, that must hold on the rows that are looked at.
     of_streams
-        Only of rows of these streams; by default of all that have the columns.
+        Streams whose rows are looked at; by default all that have the columns.
     fields, label, resources
-        As of `beambell.labeling.labeling_function`.
+        Columns, class and resources, as of `beambell.labeling.labeling_function`.
 
     Raises
     ------

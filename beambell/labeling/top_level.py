@@ -18,7 +18,7 @@ class TopLevel:
     Attributes
     ----------
     lines
-        For each name the line that defines it (the last one that does).
+        Number of the line that defines each name (the last one that does).
     unused
         Names that are defined here, not imported, and that nothing in the module uses.
     """

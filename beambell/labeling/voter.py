@@ -41,7 +41,7 @@ class Source:
     Attributes
     ----------
     modules, files, classes
-        As `Catalogue.load` takes them.
+        Names of modules, globs of YAML files and names of classes, as `Catalogue.load` takes them.
     root
         The project's folder.
     """
@@ -65,9 +65,9 @@ class Rows:
     table
         The stream's bytes.
     stream, cardinality
-        Whose they are, and the number of classes.
+        Name of their stream, and the number of classes.
     fingerprints
-        By name, of the labeling functions that will be asked.
+        Fingerprints, by name, of the labeling functions that will be asked.
     """
 
     table: bytes
@@ -83,7 +83,7 @@ class Ask:
     Attributes
     ----------
     name
-        Of the labeling function.
+        Name of the labeling function.
     start, stop, step
         Rows, so many at a time: what became of each part is told at once.
     time_limit_s
@@ -177,7 +177,7 @@ class _Given:
     Parameters
     ----------
     rows
-        As they were sent.
+        Rows as they were sent.
     """
 
     def __init__(self, rows: Rows) -> None:

@@ -39,7 +39,7 @@ class CalibrationBin:
     Attributes
     ----------
     predicted
-        Their mean highest probability.
+        Mean of their highest probabilities.
     observed
         The share of them that was predicted rightly. In a calibrated model the two are equal.
     """
@@ -73,9 +73,9 @@ class Evaluation:
     calibration_error
         Expected calibration error of the highest probability, in [0, 1].
     roc_auc
-        Of two classes, the area under the ROC curve of the second; ``None`` where undefined.
+        Area under the ROC curve of the second of two classes; ``None`` where undefined.
     scores
-        Per class.
+        Scores per class.
     confusion
         int64 [K, K], rows of class i predicted as j; here the first of equals, since rows are whole.
     calibration

@@ -101,12 +101,13 @@ class TfidfLogistic(EndModel):
         Parameters
         ----------
         texts, proba, classes, seed
-            See `EndModel.fit`.
+            Texts, their probabilities, names of the classes and a seed: see `EndModel.fit`.
         C
             Inverse strength of the L2 penalty. Vote shares as labels of the YouTube, SMS and ChemProt sets: 10 gives
             4 to 6 points of accuracy or macro-F1 more than 1; from 10 to 30 little changes.
         ngrams, n_features
-            See :class:`~beambell.model.features.HashedNgrams`.
+            Lengths of the sequences of words, and number of buckets: see
+            :class:`~beambell.model.features.HashedNgrams`.
         drop_below
             Probability from 0 to 1 below which a class counts as impossible: that much is mostly the label model's
             doubt, not evidence. By default 0.05, or 0.01 of two classes.

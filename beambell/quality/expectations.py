@@ -54,7 +54,7 @@ class Check:
     Attributes
     ----------
     name
-        Of the check; with `column` it is unique in a suite.
+        Name of the check; with `column` it is unique in a suite.
     column
         The figure, a column of a summary frame.
     noun

@@ -30,7 +30,7 @@ class Judgement:
     Attributes
     ----------
     verdicts
-        By ``(stream, dt)``, in that order. Each depends on its own partition's summaries only.
+        Verdicts by ``(stream, dt)``, in that order. Each depends on its own partition's summaries only.
     results
         Great Expectations' validation results, by suite (``partitions``, ``labeling_functions``), over all
         the partitions judged; the same bytes for the same input.
@@ -66,7 +66,7 @@ def judge(
     classes
         Names of the K classes, in the order of ``class_shares``.
     voteless
-        Those that no labeling function votes for.
+        Names of the classes that no labeling function votes for.
 
     Raises
     ------

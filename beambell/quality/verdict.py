@@ -22,7 +22,7 @@ class Failure:
     column
         Name of the figure that was checked.
     figure
-        Its value to 6 significant digits; ``None`` if it is not a finite number.
+        Value of the figure to 6 significant digits; ``None`` if it is not a finite number.
     threshold
         The bound it missed.
     lf

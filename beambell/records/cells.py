@@ -34,13 +34,13 @@ class Kind:
     Attributes
     ----------
     type
-        Of the typed column.
+        Type of the typed column.
     fast
         Column -> typed column, null where undecided; may raise `pa.ArrowException` to decide nothing.
     slow
         Value -> typed value, or None when absent; raises ``ValueError`` saying what it is not.
     code
-        Of the fault when ``slow`` raises.
+        Code of the fault when ``slow`` raises.
     """
 
     type: pa.DataType
@@ -59,7 +59,7 @@ def convert(cells: Cells, kind: Kind, column: str, faults: Faults) -> pa.Array:
     kind
         What to read them as.
     column
-        Its name, for messages.
+        Name of the column, for messages.
     faults
         Receives the rows whose value cannot be read.
 

@@ -55,7 +55,7 @@ class Chunk:
     excerpt
         Row number in the chunk -> its raw form, for the quarantine.
     faults
-        Of rows in the chunk.
+        Faults of rows in the chunk.
     rejects
         Records that could not be parsed into rows at all, and remarks on the file.
     empty_is_null
@@ -77,9 +77,9 @@ class Wanted:
     Attributes
     ----------
     required, optional, unmissed
-        Their names. That a file lacks an optional one is remarked on.
+        Names of columns. A file that lacks an optional one gets a remark.
     time
-        Which of them holds times, if one does: a line with a time in its place is a record.
+        Name of the column that holds times, if one does: a line with a time in its place is a record.
     """
 
     required: tuple[str, ...]
@@ -121,7 +121,7 @@ class Header:
     names
         All columns.
     wanted
-        Those that are read.
+        Columns that are read.
     hint
         What may be wrong, if wanted ones are not there.
     """

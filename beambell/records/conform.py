@@ -20,7 +20,7 @@ def conform(rows: pa.Table, stream: StreamParams) -> tuple[pa.Table, pa.Table]:
     Parameters
     ----------
     rows
-        As some earlier parameters had them: with ``id``, ``ts``, ``_file`` and ``_line``.
+        Rows as some earlier parameters had them: with ``id``, ``ts``, ``_file`` and ``_line``.
     stream
         Today's parameters.
 

@@ -40,7 +40,7 @@ class _Records:
     Attributes
     ----------
     cells
-        Of all records, one after the other: flat, because lists by the thousand keep the collector busy.
+        Cells of all records, one after the other: flat, because lists by the thousand keep the collector busy.
     starts, ends
         First line, and the one after the last, of each record, as places in the window.
     bad
@@ -174,7 +174,7 @@ def read_delimited(lines: LineReader, *, wanted: Wanted, asked: Asked, batch_row
     lines
         The file, with line ends of every kind.
     wanted
-        Which columns.
+        Columns that are read.
     asked
         What is known of its dialect; the rest is told from its first lines.
     batch_rows

@@ -214,11 +214,11 @@ class Opening:
     Attributes
     ----------
     dialect
-        Told from its header; whether quotes are escaped or doubled, `beambell.records.delimited` finds out.
+        Dialect as the header tells it; whether quotes are escaped or doubled, `beambell.records.delimited` finds out.
     at
         Place of the header among the lines.
     names
-        Its columns; a `Broken` if it cannot be read.
+        Names of the columns; a `Broken` if the header cannot be read.
     hint
         What to set, if another delimiter fits the header better than the one that was asked for.
     """
@@ -235,7 +235,7 @@ def open_delimited(lines: Sequence[str], wanted: Wanted, asked: Asked) -> Openin
     Parameters
     ----------
     lines
-        With their ends.
+        First lines of the file, with their ends.
     wanted
         Columns to look for.
     asked

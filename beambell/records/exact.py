@@ -18,7 +18,7 @@ class Narrow(float):
     Parameters
     ----------
     number
-        It.
+        Number as it was kept.
     kind
         Arrow's floating type that it came in.
     """

@@ -25,7 +25,7 @@ def read_jsonl(lines: LineReader, *, wanted: Wanted, batch_rows: int) -> Iterato
     lines
         The file, with lines ended by LF.
     wanted
-        Which keys.
+        Keys that are read.
     batch_rows
         Lines of a chunk.
 

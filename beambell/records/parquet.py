@@ -29,7 +29,7 @@ def read_parquet(source: BinaryIO, *, stream: StreamParams, batch_rows: int) -> 
     source
         Raw bytes; copied to a temporary file if it cannot seek.
     stream
-        Whose columns are wanted.
+        Stream whose columns are read.
     batch_rows
         Rows of a chunk.
 

@@ -22,7 +22,7 @@ class Quarantine:
     records
         How many there are.
     codes
-        Their reasons, and those of the remarks on the file, counted.
+        Number of records by reason, and of the remarks on the file.
     """
 
     def __init__(self) -> None:

@@ -83,9 +83,9 @@ def read_records(
     name
         What rows and messages call it; its suffix tells the format.
     stream
-        Its columns and rules.
+        Columns and rules of the stream.
     stream_name
-        Its name, for messages that say which parameter to set.
+        Name of the stream, for messages that say which parameter to set.
     delivery
         The hour, day or month of delivery, for streams with ``undated: delivery``.
     delivered

@@ -26,7 +26,7 @@ def holdout(
     ids
         n ids; equal ids fall on the same side.
     fraction
-        Between 0 (no row) and 1 (every row).
+        Share of the rows, between 0 (no row) and 1 (every row).
     salt
         Name of the split.
 

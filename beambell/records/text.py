@@ -94,7 +94,7 @@ class LineReader:
     limit
         Length, in characters, from which no line can be a record.
     newline
-        As for `open`: ``""`` ends lines at any of CR, LF, CRLF, ``"\n"`` at LF alone.
+        Ends of lines, as for `open`: ``""`` is any of CR, LF, CRLF, ``"\n"`` is LF alone.
 
     Raises
     ------

@@ -36,9 +36,9 @@ class Decision:
     version, before
         Versions by name: the one it is about, and the champion until then.
     by, at
-        Who decided, and when, as the caller said; ``by`` is ``None`` for the policy, which has no clock either.
+        Person who decided, and time, as the caller said; ``by`` is ``None`` for the policy, which has no clock either.
     reason
-        In a sentence.
+        Reason in a sentence.
     evidence
         The figures it rests on.
     newest

@@ -18,7 +18,7 @@ class Check:
     Attributes
     ----------
     name, passed
-        Which, and whether.
+        Name of the bound, and whether it holds.
     message
         The figure and the bound, for people.
     """
@@ -40,7 +40,8 @@ def judge(evidence: Mapping[str, Any], refused: Collection[str], params: Promoti
     Parameters
     ----------
     evidence
-        As `beambell.stages.promote.gather` makes it: ``rows``, the figures of ``challenger`` and ``champion`` on them.
+        Figures as `beambell.stages.promote.gather` makes them: ``rows``, the figures of ``challenger`` and ``champion``
+        on them.
     refused
         Partitions it was trained on that the gate refuses now.
     params

@@ -29,7 +29,7 @@ class ModelVersion:
     folder
         Where it lies, below the data root.
     manifest
-        Its files, what it was made from, and its metrics.
+        Manifest of the version: its files, what it was made from, and its metrics.
     """
 
     model: str

@@ -29,7 +29,7 @@ class PartitionWork:
     Attributes
     ----------
     partition, rows
-        Whose, and the file of its records.
+        Partition that lacks them, and the file of its records.
     specs
         Ids of the aggregates.
     reason

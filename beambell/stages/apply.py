@@ -49,11 +49,11 @@ class VotesWork:
     Attributes
     ----------
     partition, rows
-        Whose, and the file of its records.
+        Partition that lacks them, and the file of its records.
     lfs
         All active LFs, in the order of a pattern's digits.
     reuse
-        Per LF, its column in the previous votes, or -1 if it has to run.
+        Column of each LF in the previous votes, or -1 if the LF has to run.
     previous
         The previous votes of the same rows, if any are reused.
     previous_lfs
@@ -264,9 +264,9 @@ def publish_votes(
     votes
         The file of votes, written already.
     counts
-        Of those votes.
+        Pattern counts of those votes.
     dead_letters
-        Of the LFs that ran; those of reused LFs are carried over.
+        Dead letters of the LFs that ran; those of reused LFs are carried over.
     """
     store, folder = project.store, Layout.of(Layout.VOTES, work.partition)
     letters = pa.concat_tables([dead_letters, _carried_letters(project, work)]).sort_by(

@@ -33,7 +33,7 @@ class Part:
     dt
         Date of the partition.
     rows
-        Those that are to be had, under today's columns.
+        Rows that fit the columns of today.
     records
         How many records the file has there, those that a later revision replaced among them.
     """

@@ -23,9 +23,9 @@ class Sound(Generic[Work]):
     Attributes
     ----------
     work
-        That reads nothing damaged.
+        Work that reads nothing damaged.
     damage
-        Of the files that the rest of the work would have read, by their names.
+        Errors of the files that the rest of the work would have read, by their names.
     """
 
     work: list[Work]

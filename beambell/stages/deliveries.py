@@ -57,9 +57,9 @@ class Archive:
     Attributes
     ----------
     rows, quarantine
-        Its rows with a column ``dt``, and what was quarantined of it, as files of its record.
+        Rows of the file with a column ``dt``, and what was quarantined of it, as files of its record.
     partitions, quarantined, codes, problems
-        As in `DeliveryReport`.
+        Figures as in `DeliveryReport`.
     """
 
     rows: FileRef

@@ -165,7 +165,7 @@ class GoldRows:
     Attributes
     ----------
     partition, rows
-        Which; with their published labels and a column ``gold``.
+        Partition, and its rows with their published labels and a column ``gold``.
     ids, matched
         Ids of all rows of the partition, and what gold says of them.
     majority, voted

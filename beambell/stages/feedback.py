@@ -134,7 +134,7 @@ class Added:
     Attributes
     ----------
     event_id
-        Its id.
+        Id of the event.
     new
         Whether it was not there before.
     partitions

@@ -97,7 +97,7 @@ def read_feedback(project: Project, lfs: Sequence[str], role: Role = "fit") -> F
     Parameters
     ----------
     lfs
-        Those whose votes count.
+        Names of the labeling functions whose votes count.
     role
         The part of the rows that label models are fitted to, or the one that only measures.
 

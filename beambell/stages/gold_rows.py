@@ -58,9 +58,9 @@ class GoldFile:
     Attributes
     ----------
     name
-        Of the file.
+        Name of the file.
     table
-        As `beambell.stages.gold.read_gold_file` gives it.
+        Table as `beambell.stages.gold.read_gold_file` gives it.
     label
         Class of each, int64 [n]; `_CLASH` where the file has another for the same row as well.
     """
@@ -98,7 +98,7 @@ class Matched:
     label
         Class of each, int64 [n]; -1 where there is none, or several.
     contradicted
-        Which have several, bool [n].
+        Mask of the rows that have several labels, bool [n].
     used
         File -> places of its labels that are of one of these rows.
     """

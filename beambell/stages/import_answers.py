@@ -84,7 +84,7 @@ class _Taken:
     Attributes
     ----------
     name, folder, batch, events
-        Its own, its batch's, and what it says.
+        Name of the file, folder and manifest of its batch, and the events in it.
     new
         Whether it was not taken in before.
     repeated, replaced

@@ -37,7 +37,7 @@ class Withdrawal:
     Attributes
     ----------
     stream, file
-        Which.
+        Stream and name of the file.
     rows, partitions
         How many records it had, and in how many partitions.
     why
@@ -68,7 +68,7 @@ class IngestWork:
     withdrawn
         Raw files whose rows are taken out.
     gone
-        Those of them that go off the record.
+        Keys of those files that go off the record.
     tasks
         All of it, for people.
     current

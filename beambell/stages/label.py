@@ -39,13 +39,13 @@ class LabelWork:
     Attributes
     ----------
     partition
-        Whose.
+        Partition that lacks them.
     votes, patterns
-        Its files of votes and of pattern counts.
+        Files of its votes and of its pattern counts.
     label_model
         Id of the label model's manifest.
     reviewed
-        Its reviewed rows, where that changes a label.
+        Reviewed rows of the partition, where these change a label.
     """
 
     partition: Partition

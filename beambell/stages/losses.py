@@ -30,7 +30,7 @@ class Delivered:
     lost
         Bytes of the files that could not be read to their end, or not at all.
     lost_files
-        Their names, with the reason.
+        Names of files that were lost, with the reason.
     misnamed
         Names of the files that were not looked into because of their name.
     unreadable
@@ -70,7 +70,7 @@ class Losses:
     homeless
         What belongs to none, by stream.
     bytes
-        Of all files, by stream.
+        Number of bytes of all files, by stream.
     """
 
     partitions: dict[Partition, Delivered]

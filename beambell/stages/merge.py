@@ -40,11 +40,11 @@ class Rule:
     lfs
         Digest of today's LFs.
     policy
-        Of weights.
+        Policy of weights.
     newest
         Day of the newest member, from which ages are counted.
     latest
-        The same, were all partitions of today's LFs.
+        Day that ``newest`` would be, if all partitions had votes of today's LFs.
     """
 
     lfs: str
@@ -66,7 +66,7 @@ class ListWork:
     store, rule
         Where the list is, and what belongs into it.
     ref
-        Its file, if the state has such a list.
+        File of the list, if the state has such a list.
     voted
         The votes there are.
     """
@@ -122,7 +122,7 @@ class MergeWork:
     before
         Manifest of the state as it is.
     lists
-        Of its members, by name, in order.
+        Lists of its members, by name, in order.
     anew
         Why nothing of it can be kept, if so.
     waiting

@@ -26,7 +26,7 @@ class Found:
     stamp
         Changes when the file does.
     bytes
-        Its size.
+        Size of the file in bytes.
     modified
         When it was last modified, as its source says, in seconds since 1970; 0 where that is unknown.
     """
@@ -88,7 +88,7 @@ class FileDigests:
     Parameters
     ----------
     project
-        Its volatile folder keeps the memory.
+        Project whose volatile folder keeps the memory.
     """
 
     def __init__(self, project: Project) -> None:

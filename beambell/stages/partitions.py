@@ -166,7 +166,7 @@ def withdraw_labels(project: Project, streams: Collection[str], gone: Collection
     Parameters
     ----------
     project, streams
-        Where.
+        Project, and names of the streams whose labels are looked at.
     gone
         Raw files that are about to go off the record.
     """

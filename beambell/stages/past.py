@@ -34,7 +34,7 @@ class Pasts:
     Parameters
     ----------
     project
-        With or without stateful labeling functions.
+        Project, with or without stateful labeling functions.
     job
         Id of the run to stage tables for; ``None`` for a mere plan.
     """

@@ -27,14 +27,14 @@ class Posteriors:
     Parameters
     ----------
     project
-        Whose label model.
+        Project whose label model it is.
 
     Attributes
     ----------
     classes, lfs
         Names of the classes, and of the labeling functions that the label model listens to.
     id, taught
-        Of the label model: its manifest's id, and whether it was fitted to feedback.
+        Id of the label model's manifest, and whether it was fitted to feedback.
     """
 
     def __init__(self, project: Project) -> None:
@@ -185,9 +185,9 @@ class Answers:
     Attributes
     ----------
     mask
-        Which rows, bool [n].
+        Mask of the rows that have an answer, bool [n].
     columns
-        Of a file of labels, for these rows in their order. A row of none of the classes is unlabelled.
+        Columns of a file of labels, for these rows in their order. A row of none of the classes is unlabelled.
     """
 
     def __init__(self, ids: pa.ChunkedArray, reviewed: pa.Table, classes: list[str]) -> None:
@@ -218,10 +218,10 @@ class Limits:
     Attributes
     ----------
     mask
-        Which of n rows, bool [n].
+        Mask of these rows, bool [n].
     columns
-        Of a file of labels, for these rows in their order: their probabilities without the classes that people ruled
-        out, shared out again among the others in proportion.
+        Columns of a file of labels, for these rows in their order: their probabilities without the classes that people
+        ruled out, shared out again among the others in proportion.
     """
 
     def __init__(

@@ -113,11 +113,11 @@ def promote(
     name
         ``spam@v3``, ``v3`` or ``3``; the newest if ``None``.
     by, reason, at
-        Who, why, and when if it matters: all of it goes on record.
+        Person who decides, the reason, and the time if it matters: all of it goes on record.
     override
         Promote what the policy would not.
     dry_run
-        Say what speaks for it and against it, and change nothing.
+        Whether only what speaks for it and against it is said, and nothing changed.
 
     Raises
     ------
@@ -170,10 +170,10 @@ def rollback(
     Parameters
     ----------
     name
-        Which; the champion before this one if ``None``. Name it where a command may be repeated: twice the one
-        before goes back two.
+        Name of the version; ``None`` for the champion before this one. Name it where a command may be repeated: twice
+        the one before goes back two.
     dry_run
-        Say which it would be, and change nothing.
+        Whether only the version is named that it would be, and nothing changed.
 
     Raises
     ------

@@ -25,7 +25,7 @@ class PublicLabels:
     Parameters
     ----------
     project
-        Whose; its volatile folder remembers the digests of files that did not change since.
+        Project of the labels; its volatile folder remembers the digests of files that did not change since.
     """
 
     def __init__(self, project: Project) -> None:
@@ -57,7 +57,7 @@ class PublicLabels:
         published
             The published labels, if they were just read.
         deep
-            Read every byte; otherwise only files that changed since they were looked at.
+            Whether every byte is read; otherwise only files that changed since they were looked at.
         """
         there = self._there()
         published = self._store.partitions(Layout.LABELS) if published is None else published

@@ -30,19 +30,19 @@ class RawFile:
     Attributes
     ----------
     stream
-        Whose records it holds.
+        Stream whose records it holds.
     name
-        Its path relative to the project, or its URL; the order of names is the order of revisions.
+        Path relative to the project, or URL; the order of names is the order of revisions.
     url
         Where to open it.
     delivery
         The ``{dt}`` of its name, if its pattern has one.
     sha256, bytes
-        Of its bytes, and how many there are; ``None`` where that was not put on record.
+        Digest of its bytes, and how many there are; ``None`` where that was not put on record.
     fault
         What is wrong with its name, if it cannot be read for that.
     archived
-        If it is not there any more, and its rows stay: the dates of the partitions that need them.
+        Dates of the partitions that need its rows, if the file is gone and its rows stay.
     delivered
         When it was there at the latest, in ISO 8601; ``None`` where that is unknown. No event can be much later.
     outdated
@@ -67,7 +67,7 @@ class RawFiles:
     Parameters
     ----------
     project
-        Whose ``inputs``.
+        Project whose ``inputs`` are searched.
     streams
         Names of those to look at.
 

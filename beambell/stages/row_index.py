@@ -32,7 +32,7 @@ class RowIndex:
     Parameters
     ----------
     project
-        Whose; its volatile folder keeps the hashes.
+        Project of the rows; its volatile folder keeps the hashes.
     tables
         Partition -> its file of votes, or whatever else has a column ``id``.
     family

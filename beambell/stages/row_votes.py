@@ -30,7 +30,7 @@ class RowVotes:
     project
         Project with the rows.
     voting
-        Its labeling functions, ready to vote.
+        Labeling functions of the project, ready to vote.
     """
 
     def __init__(self, project: Project, voting: Voting) -> None:

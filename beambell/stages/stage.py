@@ -209,7 +209,7 @@ def staleness(
     Parameters
     ----------
     manifest
-        Of the artefact as published, if it was.
+        Manifest of the artefact as published, if it was.
     inputs
         Digests of what it would be made from now.
     names

@@ -41,11 +41,11 @@ class Sums:
     Parameters
     ----------
     project
-        Whose state.
+        Project of the state.
     newest
         Day of the newest member, from which ages are counted.
     members
-        Gives all members, if they are to be summed from scratch.
+        Function that gives all members, if they are to be summed from scratch.
     before, minus, plus
         The state before, if one is to be kept, and the members that make the difference.
     """

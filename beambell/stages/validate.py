@@ -40,9 +40,9 @@ class Case:
     Attributes
     ----------
     partition
-        Which.
+        Partition that is judged.
     candidate
-        Its candidate labels; ``None`` for a delivery of which nothing could be read.
+        Candidate labels of the partition; ``None`` for a delivery of which nothing could be read.
     summary, lfs
         The figures to judge.
     inputs

@@ -32,7 +32,7 @@ def verify_project(project: Project, *, deep: bool = False) -> Verification:
     Parameters
     ----------
     deep
-        Read every byte and compare digests, and make the state again from the votes to compare it.
+        Whether every byte is read and digests are compared, and the state is made again from the votes to compare it.
     """
     found = verify(project.store, deep=deep)
     findings = {*found.findings, *(finding for check in _CHECKS for finding in check(project, deep))}

@@ -45,13 +45,13 @@ class VotedList:
     Attributes
     ----------
     first, last
-        Its earliest and latest ``dt``.
+        Earliest and latest ``dt`` of the list.
     count
         How many partitions there are.
     lfs
         Digest of the LFs that cast all of them; empty if not all are of the same.
     sha256
-        Of the list of members, if all of them were.
+        Digest of the list of these members.
     """
 
     first: str

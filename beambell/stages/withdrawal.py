@@ -23,7 +23,7 @@ class Wishes:
     Parameters
     ----------
     project, selection
-        Whose; of a selection, the streams count.
+        Project, and a selection of which the streams count.
     withdraw, restore
         Names of raw files as messages have them, paths, or globs of either.
 

@@ -21,7 +21,7 @@ class Entry:
     Attributes
     ----------
     bytes
-        Its size.
+        Size in bytes.
     stamp
         Changes when the file is replaced.
     modified

@@ -34,7 +34,7 @@ class S3Object:
     fs
         An ``s3fs.S3FileSystem``.
     path
-        Such as ``s3://bucket/key``.
+        Path such as ``s3://bucket/key``.
     """
 
     def __init__(self, fs: Any, path: str) -> None:

@@ -38,7 +38,7 @@ class HashingSink:
     Attributes
     ----------
     sha256, size
-        Of the bytes so far, as hex digits and a count.
+        Digest of the bytes so far, in hex digits, and their number.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -99,8 +99,8 @@ class Files:
     Attributes
     ----------
     observer
-        If set: called with a verb (``write``, ``sync``, ``rename``, ``remove``) and a name just before each change
-        below any data root of this process.
+        Function that is called with a verb (``write``, ``sync``, ``rename``, ``remove``) and a name just before each
+        change below any data root of this process; ``None`` for none.
 
     Raises
     ------
@@ -237,9 +237,9 @@ class Files:
         Parameters
         ----------
         name
-            Of the file.
+            Name of the file.
         size
-            In bytes, if it is known: a small remote file is then read in one request.
+            Size in bytes, if it is known: a small remote file is then read in one request.
 
         Raises
         ------
@@ -415,7 +415,7 @@ class Sealing:
     sink
         Where its bytes go.
     name
-        Its final name, once sealed.
+        Final name of the file, once sealed.
     """
 
     sink: HashingSink

@@ -43,7 +43,7 @@ class LocalFolder:
     staging
         Name of the folder below it for what is not finished.
     observe
-        Told of each change just before it is made.
+        Function that is called just before each change.
     """
 
     at_once = 1  # a disk answers at once

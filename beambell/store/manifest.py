@@ -46,9 +46,9 @@ class FileRef:
     name
         Relative to the manifest's folder.
     sha256, bytes
-        Of its content.
+        Digest of its content, and its size in bytes.
     rows
-        Of its table; 0 for what is not a table.
+        Number of rows of its table; 0 for what is not a table.
     """
 
     name: str
@@ -95,13 +95,13 @@ class Manifest:
         Parameters
         ----------
         data
-            As it is stored.
+            Bytes of the manifest, as it is stored.
         where
-            Its path or URL, for messages.
+            Path or URL of the manifest, for messages.
         name
-            Its name below the data root, if it has one: it must belong there.
+            Name of the manifest's folder below the data root, if it has one: it must belong there.
         homes
-            Who knows where manifests belong.
+            Rules of where manifests belong.
 
         Raises
         ------
@@ -175,7 +175,7 @@ class Store:
     memory
         A local folder in which to remember, for later processes, the manifests of an object store.
     homes
-        Who knows where manifests belong, and how what is damaged is mended.
+        Rules of where manifests belong, and how what is damaged is mended.
     """
 
     def __init__(self, root: str, memory: Path | None = None, homes: Homes = ANYWHERE) -> None:

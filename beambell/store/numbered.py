@@ -19,7 +19,7 @@ class Numbered:
     series
         Folder that the series lies in.
     number
-        Its place, from 1.
+        Number of the record in its series, from 1.
     folder, manifest
         Where it is, and what it says.
     """
@@ -41,7 +41,7 @@ def read_numbered(store: Store, folder: str, letter: str) -> list[Numbered]:
     Parameters
     ----------
     folder
-        Such as ``models/registry``, or one series of it.
+        Folder such as ``models/registry``, or of one series in it.
     letter
         What stands before the number in the name of a record's folder.
 

@@ -67,7 +67,7 @@ class Partition:
     Attributes
     ----------
     stream, dt
-        Its name, as ``comments`` and ``2026-01-03``.
+        Names of the stream and of the partition in it, as ``comments`` and ``2026-01-03``.
     """
 
     stream: str

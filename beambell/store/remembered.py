@@ -23,7 +23,7 @@ class Remembered:
     folder
         The project's volatile folder.
     name
-        Of the file there, without its suffix.
+        Name of the file there, without its suffix.
     about
         What the values are about; all are forgotten when it changes.
     """

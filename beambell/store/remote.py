@@ -43,9 +43,9 @@ class ObjectStore:
     Parameters
     ----------
     root
-        Such as ``s3://bucket/prefix``; credentials come from the environment or fsspec's own configuration.
+        URL such as ``s3://bucket/prefix``; credentials come from the environment or fsspec's own configuration.
     observe
-        Told of each change just before it is made.
+        Function that is called just before each change.
     """
 
     at_once = AT_ONCE

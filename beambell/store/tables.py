@@ -32,7 +32,7 @@ def write_tables(sealed: Sealed, schema: pa.Schema, tables: Iterable[pa.Table]) 
     sealed
         The file under way; its ``rows`` are counted here.
     schema
-        Of the file; every table must have it.
+        Schema of the file; every table must have it.
     """
     groups = row_groups(tables)
     first = next(groups, schema.empty_table())

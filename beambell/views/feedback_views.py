@@ -54,7 +54,7 @@ class FeedbackView:
     fit, evaluate
         Labelled rows with votes that label models are fitted to, and those that only measure.
     reviewers, contradictions, unknown_rows, rejects
-        In detail, the first of each.
+        Details, the first of each.
     lfs
         Precision of each labeling function, the least precise first.
     labels, labels_covered

@@ -37,8 +37,8 @@ class LFDetail:
     earlier
         Fingerprints of other versions that were applied once.
     failures, more_failures
-        Its distinct errors in the votes that are stored, of this version or of an earlier one, newest first, and how
-        many there are beside these.
+        Distinct errors of the function in the votes that are stored, of this version or of an earlier one, newest
+        first; and the number of errors beside these.
     """
 
     name: str
@@ -104,7 +104,7 @@ class LFStats:
     Attributes
     ----------
     partitions, rows
-        Analysed.
+        Numbers of partitions and rows that were analysed.
     behind
         Selected partitions that were not, for their votes are of other labeling functions than today's.
     coverage, overlaps, conflicts
@@ -173,7 +173,7 @@ def lf_stats(project: Project, selection: Selection, name: str | None = None, *,
     Parameters
     ----------
     name
-        Of one labeling function to report alone; it is still compared with all others.
+        Name of one labeling function to report alone; it is still compared with all others.
     over_time
         Report every partition, too.
 

@@ -32,7 +32,7 @@ class LabelView:
     id, file, line
         The row, and the raw file it came from.
     label, probabilities
-        As published; ``None`` if unlabelled.
+        Label and probability of each class, as published; ``None`` if unlabelled.
     votes
         LF to class, of those that voted.
     source, feedback
@@ -82,7 +82,7 @@ def trace(project: Project, text: str) -> Lineage:
     Parameters
     ----------
     project
-        Whose.
+        Project that is searched.
     text
         A raw file's name, a data file's path, ``comments/2026-01-03`` (its labels), ``comments/2026-01-03/ID`` (one
         row's label), ``spam@v1``, an LF's name, or the first digits (at least 8) of a digest, id or fingerprint.

@@ -29,11 +29,11 @@ class ModelQuality:
     Attributes
     ----------
     rows
-        Of these.
+        Number of these rows.
     accuracy, low, high
         Share labelled rightly (a tie of k classes counts as 1/k), and its 95 % Wilson interval.
     log_loss, calibration_error
-        Of the probabilities: see `beambell.model.evaluation`.
+        Errors of the probabilities: see `beambell.model.evaluation`.
     """
 
     rows: int
@@ -51,19 +51,19 @@ class ModelFigures:
     Attributes
     ----------
     kind
-        Its name.
+        Name of the kind.
     failure
         Why it could not be fitted; all else is then empty.
     seconds
-        That fitting took, here and now.
+        Seconds that fitting took, here and now.
     quality
         ``None`` where no covered row has a known class.
     agreement
-        With each of the others: the share of covered rows that get the same label.
+        Share of covered rows that get the same label from each of the others, by name.
     ties
         Share of covered rows on which several classes are the most probable.
     mean_entropy
-        Of covered rows, in nats.
+        Mean entropy of covered rows, in nats.
     class_shares
         Mean probability of each class over covered rows.
     """
@@ -85,7 +85,7 @@ class Comparison:
     Attributes
     ----------
     rows, covered
-        Of the state, and how many of them have a vote.
+        Number of rows of the state, and how many of them have a vote.
     feedback
         Labelled rows that the models were fitted with.
     judged_by
@@ -122,11 +122,11 @@ def compare_label_models(
     selection, sample
         Partitions whose rows have gold labels to judge by, and how many of these rows are looked at.
     gold
-        Gives the known class of sampled rows.
+        Function that gives the known class of sampled rows.
     feedback
-        To fit with.
+        Feedback to fit with.
     reviewed
-        To judge by instead of gold: feedback on rows that are not in ``feedback``.
+        Feedback to judge by instead of gold, on rows that are not in ``feedback``.
     among
         Partitions whose gold counts: those whose labels `beambell summary` judges; ``None`` for all.
     """
@@ -159,11 +159,11 @@ def compare(
     known
         How many rows of which pattern have which class: to judge by.
     feedback
-        To fit with.
+        Feedback to fit with.
     first
         The kind to begin with.
     options
-        Of kinds that are not to have their defaults.
+        Options of kinds that are not to have their defaults, by kind.
     """
     kinds = sorted(label_model.kinds(), key=lambda kind: (kind != first, kind))
     covered = np.asarray((counts.patterns >= 0).any(axis=1))

@@ -25,7 +25,7 @@ class ModelDetail:
     partitions, lfs, label_models
         How many it was trained on, and made with.
     metrics
-        It was registered with.
+        Metrics that it was registered with.
     evidence
         Figures against the champion on the same rows, and the policy's checks.
     policy

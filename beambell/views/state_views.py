@@ -26,7 +26,7 @@ class LFShare:
     Attributes
     ----------
     name, shadow
-        Which one, and whether label models do not listen to it now.
+        Name, and whether label models leave its votes out now.
     coverage, overlap, conflict
         Shares of the rows, as the policy weighs them.
     """
@@ -45,7 +45,7 @@ class StateView:
     Attributes
     ----------
     id, stream, current
-        Of its manifest; which stream (``None`` for all); whether it is the state of today.
+        Id of its manifest; name of the stream (``None`` for all); whether it is the state of today.
     policy
         How rows are weighed, in words.
     newest
@@ -57,7 +57,7 @@ class StateView:
     covered, overlapping, conflicting
         Shares of the rows with a vote, with several, and with votes for different classes.
     lfs
-        Per labeling function.
+        Figures per labeling function.
     streams
         Partitions, rows and patterns of every stream in it.
     """
@@ -116,11 +116,11 @@ class StateDiff:
     Attributes
     ----------
     before, after
-        Their ids.
+        Ids of both.
     joined, left, replaced
-        Partitions.
+        Names of partitions.
     rows
-        In both, as weighted.
+        Numbers of rows in both, as weighted.
     lfs
         Coverage and conflict of each labeling function that changed them, joined or left.
     grew

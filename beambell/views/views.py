@@ -26,7 +26,7 @@ class StreamView:
     Attributes
     ----------
     stream, first, last
-        Its name, and its first and last partition.
+        Name of the stream, and of its first and last partition.
     partitions, published
         How many there are, and how many have published labels.
     rows, duplicates, quarantined
@@ -83,7 +83,7 @@ class GateView:
     Attributes
     ----------
     passed, failed
-        Partitions.
+        Number of partitions that passed, and names of those that did not.
     warnings
         Failed checks that do not block.
     """
@@ -104,7 +104,7 @@ class ModelView:
     partitions
         How many it was trained on.
     metrics
-        It was registered with.
+        Metrics that it was registered with.
     stage
         ``prod`` if it is the one that is served.
     tag
@@ -112,7 +112,7 @@ class ModelView:
     tagged
         Whether git has a tag that is of this very model.
     held
-        By whose decision it is served, why and until when, if it is a person's.
+        Person by whose decision it is served, with the reason and the end of the decision, if a person decided.
     """
 
     name: str
@@ -133,17 +133,17 @@ class Summary:
     Attributes
     ----------
     project
-        Its name.
+        Name of the project.
     streams
-        Per stream.
+        Figures per stream.
     rows, patterns, lfs
-        Of the state: rows summed up, distinct vote patterns, labeling functions.
+        Numbers of rows summed up, of distinct vote patterns, and of labeling functions in the state.
     label_model
-        Its kind.
+        Kind of the label model.
     gate
-        Verdicts.
+        Verdicts of the gate.
     metrics
-        Of the newest evaluation: ``majority_vote``, ``labels``, ``end_model``.
+        Metrics of the newest evaluation: ``majority_vote``, ``labels``, ``end_model``.
     model
         The newest registered version.
     warnings

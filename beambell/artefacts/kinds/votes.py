@@ -21,7 +21,7 @@ class Voter:
     Attributes
     ----------
     name, fingerprint
-        Its name and the identity of what it computes, 64 hex digits.
+        Name of the labeling function, and the identity of what it computes, 64 hex digits.
     votes, errors
         Number of rows on which it did not abstain, and on which it failed.
     """

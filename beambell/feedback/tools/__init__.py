@@ -17,7 +17,7 @@ class Tool:
     Attributes
     ----------
     name
-        As ``--format`` has it.
+        Name of the tool, as ``--format`` has it.
     marks
         Keys without which a record is not one of its.
     tells

@@ -306,7 +306,7 @@ class _Found:
     chosen
         Control -> what was chosen of names.
     parts
-        Those of these that label parts of the text.
+        Names of the controls that label parts of the text.
     others
         Name, kind and value of controls that choose no name.
     comments

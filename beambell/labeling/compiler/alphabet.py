@@ -139,7 +139,7 @@ class Script:
     Attributes
     ----------
     page_of, pages
-        As an `Alphabet` has them.
+        Tables of the alphabet, as an `Alphabet` has them.
     """
 
     page_of: Array

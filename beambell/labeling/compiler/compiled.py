@@ -32,9 +32,9 @@ class _Compiled(NamedTuple):
     Attributes
     ----------
     program
-        Its first outputs are those of the labeling functions, by their numbers.
+        Program of which the first outputs are those of the labeling functions, by their numbers.
     plans
-        For each of these functions, by number.
+        Plan of each of these functions, by number.
     labels
         What each of all functions votes where its output is set: nothing, if it is left to the plain evaluation.
     """
@@ -130,7 +130,7 @@ class CompiledLFs:
         stream
             The stream's name.
         fingerprints
-            By name, where known; computed otherwise when first needed.
+            Fingerprints by name, where known; computed otherwise when first needed.
         time_limit_s
             Seconds that one of those left to the plain evaluation may take; see there.
         evaluate_plainly

@@ -67,7 +67,7 @@ class Counted(NamedTuple):
     Attributes
     ----------
     script
-        In which texts are written.
+        Script in which texts are written.
     inside
         bool [256], which of its bytes stand for characters of the set; what stands for none is not.
     run

@@ -42,7 +42,7 @@ class Dfa:
     emit_from, emits
         int32; state s emits ``emits[emit_from[s]:emit_from[s + 1]]`` when it is entered.
     end_from, ends
-        The same for when the text ends in a state.
+        Tables as ``emit_from`` and ``emits``, for when the text ends in a state.
     """
 
     alphabet: Alphabet

@@ -44,7 +44,7 @@ class Folded:
         column
             n strings, large or not.
         rows
-            Those that may be other than ASCII, and not null; ascending.
+            Numbers of the rows that may be other than ASCII, and are not null; ascending.
         find
             Sets outputs, of these at least, for some strings, large or not.
         hits

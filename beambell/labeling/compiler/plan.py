@@ -81,14 +81,14 @@ class Plan:
     Attributes
     ----------
     lf
-        Its name.
+        Name of the labeling function.
     how
         ``"scan"`` (in the automaton of its column), ``"scan, then automaton"``, ``"own scan"``, ``"scan, then re"``,
         ``"count"``, ``"hash"``, ``"vector"``, ``"logic"`` (of what its operands find); or by the plain evaluation:
         ``"re"`` (Python searches every text), ``"python"`` (its own code, by row or by batch), ``"plain"`` (whatever
         its kind does).
     why
-        In words for its author; empty where there is nothing to add.
+        Reason in words for the function's author; empty where there is nothing to add.
     """
 
     lf: str

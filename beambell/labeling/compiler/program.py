@@ -136,11 +136,11 @@ class Score:
     Attributes
     ----------
     output
-        Of the lexicon.
+        Number of the lexicon's output.
     weights
-        By output, for those in ``mask``.
+        Weights by output, for those in ``mask``.
     threshold
-        Inclusive.
+        Smallest sum that sets the output.
     doubt
         How far a sum of floats can be from the exact one; 0 if all sums are exact.
     """
@@ -190,9 +190,9 @@ class TextProgram:
     folded
         What they look for in folded texts.
     equal_runs
-        These, too.
+        Searches for runs of equal characters.
     confirms, scores, counters, checks
-        Read what was found, in this order.
+        Steps that read what was found, in this order.
     """
 
     script: Script
@@ -243,9 +243,9 @@ class NumericProgram:
     Attributes
     ----------
     lfs
-        By output.
+        Labeling functions by output.
     whole, real
-        The same for integers and for floats.
+        Ranges for integers, and for floats.
     """
 
     lfs: Mapping[int, Numeric]
@@ -293,7 +293,7 @@ class LookupProgram:
     folded
         What equality decides about once a value is folded.
     lfs
-        By output, all look-ups.
+        Labeling functions by output, all look-ups.
     """
 
     width: int
@@ -368,7 +368,7 @@ class Combined:
     Attributes
     ----------
     output
-        Of the combination.
+        Number of the combination's output.
     condition
         What it asks.
     operands
@@ -400,9 +400,9 @@ class Program:
     width
         Words of 64 outputs.
     columns
-        By name, each with what reads it.
+        Names of columns, each with what reads it.
     combined
-        Read what was found in them.
+        Combinations that read what was found in the columns.
     """
 
     width: int

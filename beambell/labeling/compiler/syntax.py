@@ -85,7 +85,7 @@ class Syntax(NamedTuple):
     equal
         Every match contains a run of so many equal characters, as ``(\w)\1{2}`` does; 1 says nothing.
     equal_only
-        If that is all the expression asks for: the set that these characters are of.
+        Set of the characters of that run, if the expression asks for nothing else; ``None`` otherwise.
     """
 
     tree: Tree

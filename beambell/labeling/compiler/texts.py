@@ -103,7 +103,7 @@ class Texts:
         Parameters
         ----------
         length
-            At least 3.
+            Number of equal characters in a row, at least 3.
         inside
             uint8 [256], which bytes they may be.
         """

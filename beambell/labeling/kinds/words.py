@@ -192,12 +192,12 @@ def keyword(
     any_of
         Words or phrases.
     whole_words
-        Not within a longer word: "art" is not found in "start". Otherwise any substring counts.
+        Whether a word counts only by itself: "art" is not found in "start". Otherwise any substring counts.
     ignore_case
-        As ``re.IGNORECASE`` has it.
+        Whether case is ignored, as ``re.IGNORECASE`` does.
     fold
-        Take for the same what looks the same, such as "don't" with a typographic apostrophe, and find words in scripts
-        without spaces. See `beambell.labeling.folding`. Otherwise only what is written with the same code points.
+        Whether texts that look the same are the same, such as "don't" with a typographic apostrophe, and words are
+        found in scripts without spaces. See `beambell.labeling.folding`. Otherwise only the same code points count.
 
     Examples
     --------
@@ -235,12 +235,12 @@ def lookup(
     values
         Strings or whole numbers; 7 and "7" are the same.
     file
-        Instead of ``values``: a UTF-8 text file of one value a line (empty lines and surrounding whitespace do
-        not count), relative to the project. Its content is part of the function's meaning, its name is not.
+        Path of a UTF-8 text file, relative to the project, in place of ``values``: one value a line (empty lines and
+        surrounding whitespace do not count). Its content is part of the function's meaning, its name is not.
     ignore_case
-        Compare as ``str.casefold`` does.
+        Whether case is ignored, as ``str.casefold`` does.
     fold
-        Take for the same what looks the same, as `keyword` does.
+        Whether texts that look the same are the same, as for `keyword`.
 
     Raises
     ------
@@ -294,10 +294,10 @@ def lexicon(
     weights
         Word or phrase to weight, which may be negative.
     file
-        Instead of ``weights``: a UTF-8 text file with a word, a tab (or comma) and its weight on each line,
-        relative to the project. Its content is part of the function's meaning, its name is not.
+        Path of a UTF-8 text file, relative to the project, in place of ``weights``: a word, a tab (or comma) and its
+        weight on each line. Its content is part of the function's meaning, its name is not.
     ignore_case, fold
-        As `keyword` has them.
+        Rules of comparison, as for `keyword`.
 
     Raises
     ------
