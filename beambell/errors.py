@@ -26,13 +26,14 @@ class BeamBellError(Exception):
     Parameters
     ----------
     message
-        What was wrong, in one sentence.
+        Problem in one sentence.
     where
         The place: a file, ``file:line``, a row id, an LF, a key of ``params.yaml``.
     fix
-        What the reader can do now.
+        Advice on what the reader can do now.
     details
-        What only machines read (``--json``); of a stage that did a part also its ``done``, ``current`` and ``figures``.
+        Facts that only machines read (``--json``); of a stage that did a part also its ``done``, ``current`` and
+        ``figures``.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.FAILED

@@ -25,7 +25,7 @@ class Source:
     sha256
         Digest of the file's bytes, 64 hex digits.
     records
-        How many records, those that a later revision replaced among them.
+        Number of records, those that a later revision replaced among them.
     """
 
     sha256: str
@@ -41,7 +41,7 @@ class Difference:
     partition, file
         Partition and name of the raw file that differ.
     what
-        What is wrong with the partition, for people.
+        Words for people: what is wrong with the partition.
     lacking
         Whether it lacks what is on record, rather than having what is not.
     """

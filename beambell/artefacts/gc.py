@@ -45,8 +45,8 @@ def find_garbage(store: Store, *, keep_history: int | None = None, grace_s: floa
     store
         Store that is searched.
     keep_history
-        How many past revisions of each artefact keep their data files, newest first; ``None`` for all. A past revision
-        that a current artefact was made from always keeps them, and manifests are always kept.
+        Number of past revisions of each artefact that keep their data files, newest first; ``None`` for all. A past
+        revision that a current artefact was made from always keeps them, and manifests are always kept.
     grace_s
         Seconds: younger files are spared, for readers that read a manifest a moment ago.
 

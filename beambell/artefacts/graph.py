@@ -34,7 +34,7 @@ class Node:
     kind, name
         ``votes`` and ``comments/2026-01-03``.
     facts
-        What is worth showing: a digest, a fingerprint, parameters.
+        Facts worth showing: a digest, a fingerprint, parameters.
     current
         Whether it is the present one; what was replaced is known by its digest only.
     """

@@ -63,7 +63,7 @@ class Artefact:
     Attributes
     ----------
     manifest
-        What it says of itself.
+        Manifest of the artefact.
     folder
         Folder of the artefact below the data root; empty where nobody asks for it.
     place
@@ -201,7 +201,7 @@ class Homes:
         folder
             Folder where it lies, below the data root.
         manifest
-            What it says.
+            Manifest that is checked.
         where
             Path or URL of the manifest, for the message.
 

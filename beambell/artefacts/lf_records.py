@@ -38,7 +38,7 @@ class LFRecord:
     fields, streams
         Columns that it reads and streams that it votes on; None stands for all.
     version, description, owner, tags
-        What its author wrote beside it.
+        Words that its author wrote beside it.
     """
 
     name: str

@@ -27,7 +27,7 @@ class Member:
     votes
         Digest of its file of votes.
     rows
-        How many rows it has.
+        Number of rows in the partition.
     """
 
     patterns: FileRef

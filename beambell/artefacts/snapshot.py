@@ -22,7 +22,7 @@ class Snapshot:
     entries
         Every file below the folders of artefacts, with its size.
     artefacts
-        All that could be read.
+        Artefacts that could be read.
     unreadable
         The manifests that could not, and why.
     """

@@ -33,7 +33,7 @@ class Finding:
     where
         The file, below the data root.
     what, fix
-        What is wrong, and what to do.
+        Description of what is wrong, and of what to do.
     """
 
     severity: Severity
@@ -49,7 +49,7 @@ class Verification:
     Attributes
     ----------
     artefacts, files, bytes
-        How much was checked.
+        Numbers of artefacts, files and bytes that were checked.
     deep
         Whether every byte was read, or names and sizes only.
     findings

@@ -25,9 +25,9 @@ class Ended:
     Attributes
     ----------
     outcome
-        What it did, also if that is a part of its work.
+        Work of the stage, also if it is only a part.
     error
-        Why it did not do all of it; ``None`` if it did.
+        Reason why the stage did not do all its work; ``None`` if it did.
     ran
         Whether it was begun.
     """

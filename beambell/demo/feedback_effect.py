@@ -26,7 +26,7 @@ class Quality:
     Attributes
     ----------
     rows
-        How many have a label.
+        Number of rows that have a label.
     accuracy, macro_f1, log_loss
         Figures of these rows.
     """

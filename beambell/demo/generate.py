@@ -79,7 +79,7 @@ def generate(root: Path, *, gold: Path | None = None, seed: int = 2026, scale: f
         ``id`` (null for messages, which have none), ``file`` (relative to ``root``), ``line`` (1-based, where the
         record begins; in Parquet its row), ``label`` (int8, 0 ham, 1 spam). One row per readable record.
     seed
-        Another seed, another data set.
+        Seed of all that is drawn; another gives another data set.
     scale
         Multiplies the number of rows (about 100,000 in a fortnight at 1) and of accounts.
     days

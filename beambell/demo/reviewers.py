@@ -18,7 +18,7 @@ class Reviewer:
     Attributes
     ----------
     wrong, unsure
-        How often a row gets the other label, and how often none.
+        Shares of rows that get the other label, and that get none.
     """
 
     name: str

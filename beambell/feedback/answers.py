@@ -54,8 +54,8 @@ class Answer:
     said
         Columns of `beambell.feedback.events.EVENTS_SCHEMA`, any of them missing.
     taken_back
-        Why it counts as skipped, though it is kept as ``unsure``: the reviewer saw the row and gave no answer, or took
-        an earlier one back. ``None`` for all others.
+        Reason why the answer counts as skipped, though it is kept as ``unsure``: the reviewer saw the row and gave no
+        answer, or took an earlier one back. ``None`` for all others.
     """
 
     said: dict[str, Any]
@@ -89,10 +89,10 @@ class Reading:
     classes
         Names of the classes.
     theirs
-        Another tool's word -> the class that it means.
+        Classes by the words that another tool has for them.
     id_field, label_field
-        Where a record has the id of its row, and its answer, if not at the usual places; ``meta.id`` is ``id`` in
-        ``meta``. Of Label Studio and Argilla, the name of the control or the question.
+        Names of the fields with the id of the row, and with the answer, if not at the usual places; ``meta.id`` is
+        ``id`` in ``meta``. For Label Studio and Argilla, the name of the control or the question.
     """
 
     classes: tuple[str, ...]

@@ -102,7 +102,7 @@ def publish_batch(
     file
         The file it came from.
     facts
-        Further ones.
+        Facts to be kept beside the batch's own.
     """
     folder = batch_folder(inputs)
     there = store.read(folder)

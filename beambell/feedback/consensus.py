@@ -106,7 +106,7 @@ def find_consensus(events: pa.Table, classes: Sequence[str], params: FeedbackPar
     classes
         Names of the K classes.
     params
-        How several answers become one, and which share of rows only measures.
+        Rules by which several answers become one, and the share of rows that only measures.
     """
     table = pa.table({name: events[name].combine_chunks() for name in _COLUMNS})
     coded = _Coded(table, classes)
@@ -296,7 +296,7 @@ class _Best:
     Attributes
     ----------
     count
-        How many are, [n]; -1 where nobody gave one.
+        Number of these reviewers, [n]; -1 where nobody gave an answer.
     winner
         The answer, [n]; -1 where nobody gave one, or as many are behind two.
     """

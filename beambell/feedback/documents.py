@@ -61,7 +61,7 @@ class Source:
     Parameters
     ----------
     file
-        Open for reading; it stays open.
+        File that is open for reading, and stays so.
     """
 
     def __init__(self, file: BinaryIO) -> None:

@@ -107,9 +107,9 @@ class CheckedEvents:
     skipped
         Number of records without an answer, by reason.
     taken_back
-        How many of ``events`` are of such records: the reviewer looked at the row, and gave no answer.
+        Number of ``events`` of records where the reviewer looked at the row and gave no answer.
     counted_by
-        What the numbers of rejects count.
+        Unit of the numbers of rejects.
     """
 
     events: pa.Table

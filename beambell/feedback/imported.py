@@ -35,25 +35,25 @@ class Imported:
     new
         Whether it was not taken in before.
     records, answers, skipped, not_understood
-        What became of it: ``records`` is the sum of the others.
+        Number of records in the file, and how many of them were answers, were skipped and were not understood.
     events, quarantined
         Events that it gave, those of rows that a reviewer skipped among them; and the same as ``not_understood``.
     problems
         Problems of the file as a whole.
     skipped_because
-        Why -> how many records nobody gave an answer in.
+        Number of records without an answer, by reason.
     not_understood_because
-        Each reason, with the first record that it was.
+        Reasons, each with the first record that it is of.
     rejects
         Line and reason of the first that were set aside.
     unknown, unknown_rows
-        How many rows that it speaks of are not there (yet), and the first of them.
+        Number of rows named in the file that are not there (yet), and the first of them.
     counted_by
-        What the numbers of ``rejects`` count: ``line``, or ``record`` of an array.
+        Unit of the numbers of ``rejects``: ``line``, or ``record`` of an array.
     repeated
-        How many of its events other files brought before: they are the same events.
+        Number of its events that other files brought before: they are the same events.
     replaced
-        How many answers of the same file, with other words for the classes, do not count any more.
+        Number of answers of the same file, with other words for the classes, that do not count any more.
     """
 
     file: str

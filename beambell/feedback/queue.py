@@ -65,9 +65,9 @@ class Cells:
     Attributes
     ----------
     keys
-        What the times are drawn from, uint64 [c].
+        Hashes from which the times are drawn, uint64 [c].
     rows
-        How many there are in each, int64 [c].
+        Number of rows in each cell, int64 [c].
     rates
         Rate of each reason of `OF_PATTERNS`, per row, float64 [c, 3]; they sum to the shares over all rows.
     proposals
@@ -130,7 +130,7 @@ def cell_keys(partition: str, patterns: npt.NDArray[np.uint8]) -> Hashes:
     partition
         Name of the partition.
     patterns
-        Packed, uint8 [p, width].
+        Patterns of the cells, packed, uint8 [p, width].
     """
     start = hashlib.blake2b(partition.encode(), digest_size=8).digest()
     digests = [hashlib.blake2b(bytes(p), digest_size=8, key=start).digest() for p in patterns]

@@ -67,9 +67,9 @@ class Part:
         Records of which the reviewer looked at a row and gave no answer, or took it back: ``unsure``, counted as
         skipped.
     skipped
-        Why -> how many records nobody gave an answer in, those taken back among them.
+        Number of records without an answer, those taken back among them, by reason.
     counted_by
-        What their numbers count: lines of the file, or records of an array.
+        Unit of the record numbers: lines of the file, or records of an array.
     """
 
     answers: Chunk = field(default_factory=Chunk)
@@ -90,13 +90,13 @@ def read_parts(
     Parameters
     ----------
     file
-        Open for reading; it stays open.
+        File that is open for reading, and stays so.
     name
-        What messages call it; with its first characters, it tells how it is laid out.
+        Name of the file in messages; with the file's first characters, it tells the layout.
     reading
-        How its words are understood.
+        Meaning of the words in the file.
     file_format
-        One of `FORMATS`, if name and shape do not tell.
+        Name of `FORMATS`, if file name and shape do not tell.
     delimiter
         Delimiter of CSV, if the header does not tell it.
 

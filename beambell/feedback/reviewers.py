@@ -28,9 +28,9 @@ def weigh(
     n
         Number of rows.
     row, reviewer, answer
-        One entry per answer, sorted by row and reviewer: who gave which.
+        Numbers of row, reviewer and answer: one entry per answer, sorted by row and reviewer.
     n_answers, n_reviewers
-        How many there are to choose from.
+        Numbers of possible answers and of reviewers.
 
     Returns
     -------

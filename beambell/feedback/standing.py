@@ -48,7 +48,7 @@ class Standing:
     unsure
         Rows where a reviewer could not tell, and said nothing else.
     superseded
-        How many events a later one of the same reviewer contradicts.
+        Number of events that a later one of the same reviewer contradicts.
     """
 
     decided: Given
@@ -63,7 +63,7 @@ def find_standing(answers: Given, exclusions: Given, n_classes: int) -> Standing
     Parameters
     ----------
     answers, exclusions
-        Sorted by row and reviewer; exclusions by class as well.
+        Events sorted by row and reviewer; exclusions by class as well.
     n_classes
         K; the answer K is none of them, a greater one decides nothing.
     """

@@ -34,7 +34,7 @@ class Reviewed:
     Attributes
     ----------
     start, stop
-        Where they are, ``stop`` excluded.
+        First row of the partition in the file, and the row after its last.
     sha256
         Digest of the answers that labels depend on; ``None`` if there are none.
     """

@@ -70,9 +70,9 @@ class Explanation:
     votes
         One contribution for each labeling function that voted, in their order.
     prior
-        What holds of every row: the class balance, and what feedback says of the classes.
+        Part that holds for every row, per class: the class balance, and what feedback says of the classes.
     reviewed
-        What people's labels of rows with this very pattern add; zeros if there are none.
+        Part that people's labels of rows with this very pattern add, per class; zeros if there are none.
     posterior
         Probability of each class: the softmax of the sum of all of the above.
     """
@@ -123,9 +123,9 @@ class LabelModel(ABC):
         Parameters
         ----------
         counts
-            How many rows have which vote pattern; none negative. The reviewed rows are among them.
+            Number of rows of each vote pattern; none negative. The reviewed rows are among them.
         feedback
-            How many rows of which pattern were given which label; patterns that no row has any more are welcome.
+            Number of rows of each pattern that were given each label; patterns that no row has any more are welcome.
 
         Raises
         ------
@@ -180,7 +180,7 @@ class LabelModel(ABC):
         Parameters
         ----------
         pattern
-            One vote per labeling function, [m].
+            Votes, one per labeling function, [m].
 
         Raises
         ------
@@ -240,7 +240,7 @@ class LabelModel(ABC):
         L
             Votes, [n, m], -1 where a labeling function abstained.
         tie_break
-            What a tie of the most probable classes becomes: -1 (``abstain``), or the ``lowest`` of them.
+            Rule for a tie of the most probable classes: -1 (``abstain``), or the ``lowest`` of them.
 
         Raises
         ------

@@ -43,11 +43,11 @@ def fit(
     patterns
         Vote patterns, int8 [p, m], each with a vote.
     rows
-        How many rows have each, [p].
+        Number of rows of each pattern, [p].
     proba
-        What the label model says of each, [p, K].
+        Probabilities that the label model gives each pattern, [p, K].
     labels
-        How many rows of each people gave which label, [p, K].
+        Number of rows of each pattern that people gave each label, [p, K].
 
     Returns
     -------

@@ -42,7 +42,8 @@ class DawidSkene(LabelModel):
     accuracy
         Prior mean of an LF's accuracy; half better than chance (1.5/K) at least, so 0.75 for two classes.
     anchor
-        What it is worth: so many of the LF's own votes, or twice as many as it cast, whichever is less.
+        Weight of the first guess, in votes: so many of the LF's own votes, or twice as many as it cast, whichever is
+        less.
     caution
         Log-odds that a vote must differ from the prior, if there is a row for each parameter (LFs times classes).
     damp_copies

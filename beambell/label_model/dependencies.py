@@ -62,7 +62,7 @@ def dependencies(counts: PatternCounts) -> tuple[Dependency, ...]:
     Parameters
     ----------
     counts
-        How many rows have which vote pattern.
+        Number of rows of each vote pattern.
 
     Returns
     -------

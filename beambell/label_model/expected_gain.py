@@ -49,7 +49,7 @@ class ExpectedGain:
     Attributes
     ----------
     answers
-        How many of them are of covered rows, and are fitted to.
+        Number of answers that are on covered rows, and are fitted to.
     accuracy
         Growth of the share of right labels.
     log_loss
@@ -82,13 +82,13 @@ def expected_gain(
     fit
         Fits the label model to the counts and to feedback.
     counts
-        How many rows have which pattern.
+        Number of rows of each pattern.
     feedback
         Answers there are.
     picks
         Expected number of further answers per pattern of the counts, [p].
     draws
-        How many truths are drawn; each costs a fit.
+        Number of truths that are drawn; each costs a fit.
     """
     K, covered = counts.cardinality, np.asarray((counts.patterns >= 0).any(axis=1))
     feedback = feedback if feedback is not None else FeedbackCounts.zero(K, counts.lfs)

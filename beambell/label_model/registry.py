@@ -52,7 +52,7 @@ def create(kind: str, **options: Any) -> LabelModel:
     Parameters
     ----------
     kind
-        One of `kinds`.
+        Name of `kinds`.
     **options
         Options of that kind, by name.
 

@@ -42,9 +42,10 @@ class Column:
     type
         ``int64`` or ``decimal128``; for minima and maxima also ``float64``.
     merge
-        How the values of two days become one.
+        Function that makes one value of those of two days.
     within
-        How the values of two rows, or of two partitions that close on one day, become one; ``merge`` by default.
+        Function that makes one value of those of two rows, or of two partitions that close on one day; ``merge`` by
+        default.
     """
 
     type: pa.DataType
@@ -72,7 +73,7 @@ class Aggregate:
     fields
         Columns of a row that it looks at; `ANSWER` may be one.
     columns
-        What it keeps for each key beside the number of rows, by name.
+        Columns that are kept for each key beside the number of rows, by name.
 
     Examples
     --------

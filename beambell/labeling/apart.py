@@ -50,7 +50,7 @@ class _GoneError(Exception):
     Parameters
     ----------
     error, message
-        What is recorded of the rows that it was asked for.
+        Type and text of the error that is recorded of the rows that it was asked for.
     """
 
     def __init__(self, error: type[Exception], message: str) -> None:
@@ -65,12 +65,12 @@ class Voters:
     Parameters
     ----------
     source
-        Where the labeling functions come from; each process loads them by itself.
+        Source of the labeling functions; each process loads them by itself.
 
     Attributes
     ----------
     opened
-        What labeling functions opened while they voted, by name.
+        Files and addresses that labeling functions opened while they voted, by name.
     """
 
     def __init__(self, source: Source) -> None:
@@ -179,7 +179,7 @@ class _Session:
     Parameters
     ----------
     voters
-        Where to take a process from.
+        Processes to take one from.
     rows
         The rows.
     """
@@ -248,7 +248,7 @@ class _Voter:
     Parameters
     ----------
     source
-        Where the labeling functions come from.
+        Source of the labeling functions.
     """
 
     def __init__(self, source: Source) -> None:

@@ -54,9 +54,9 @@ class Catalogue:
     fingerprints, sources
         Fingerprint, and what it was made of, by name.
     aggregates
-        What the stateful ones vote by, by id.
+        Aggregates that the stateful ones vote by, by id.
     remarks
-        What people should know of them: sentences.
+        Sentences that people should read about them.
 
     Raises
     ------

@@ -104,7 +104,7 @@ def caseless(pattern: str, members: CharSet, *, ascii_only: bool) -> CharSet:
     pattern
         Matches one character.
     members
-        What it matches where case counts.
+        Characters that the pattern matches where case counts.
     ascii_only
         Whether ``re.ASCII`` is set as well.
     """

@@ -84,9 +84,9 @@ def unseen(modules: Sequence[ModuleType], made: Iterable[Made], found: Iterable[
     modules
         Modules that were looked at.
     made
-        What was made while they were imported.
+        Labeling functions that were made while the modules were imported.
     found
-        What was found in them.
+        Labeling functions that were found in them.
 
     Returns
     -------

@@ -212,7 +212,7 @@ def truths(condition: Condition, of_leaf: Callable[[LabelingFunction], Truths]) 
     Parameters
     ----------
     condition
-        Made of labeling functions.
+        Combination of labeling functions, or one of them.
     of_leaf
         Returns where one of these holds and fails; called for each, from left to right.
 

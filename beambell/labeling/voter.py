@@ -106,7 +106,7 @@ class Part:
     cast
         The votes.
     opened
-        What was opened meanwhile: files by name, and addresses.
+        Names of files, and addresses, that were opened meanwhile.
     """
 
     cast: Cast

@@ -77,7 +77,7 @@ def read_lfs(path: Path, name: str, classes: Sequence[str]) -> list[tuple[Labeli
     Parameters
     ----------
     path, name
-        Where it is, and what messages call it.
+        Path of the file, and its name in messages.
     classes
         Names of the classes, in their order.
 

@@ -62,7 +62,7 @@ class TfidfLogistic(EndModel):
     classes
         Names of the K classes, in the order of the columns of ``coef``.
     features
-        How a text becomes counts.
+        Function from a text to counts.
     columns
         int32 [F], ascending: the hashed columns that occurred in training; the others weigh nothing.
     idf

@@ -62,7 +62,7 @@ class Check:
     severity
         ``critical`` or ``warning``.
     fix
-        What to do when it fails.
+        Advice for when it fails.
     low, high
         Inclusive bounds; ``None`` for none.
     strict

@@ -117,7 +117,7 @@ def partition_frame(summaries: Sequence[PartitionSummary], classes: Sequence[str
     Parameters
     ----------
     summaries
-        One per partition.
+        Summaries, one per partition.
     classes
         Names of the K classes.
 

@@ -27,11 +27,11 @@ def validate(name: str, frame: DataFrame, key: Sequence[str], checks: Sequence[C
     name
         Name of the suite.
     frame
-        One row per thing to judge.
+        Frame with one row per thing to judge.
     key
         Columns that identify a row in the result.
     checks
-        What to expect of the figures.
+        Expectations of the figures.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def render_html(result: Mapping[str, Any]) -> str:
     Parameters
     ----------
     result
-        What :func:`validate` returned, also after a trip through JSON.
+        Result of :func:`validate`, also after a trip through JSON.
     """
     with _quiet():
         from great_expectations.core.expectation_validation_result import (

@@ -28,9 +28,9 @@ class Failure:
     lf
         The labeling function it is about; ``None`` if it is about the partition.
     message
-        What is wrong, in one sentence.
+        Problem in one sentence.
     fix
-        What to do about it.
+        Advice on what to do about it.
     """
 
     check: str
@@ -52,7 +52,7 @@ class Verdict:
     passed
         Whether its labels may be published: no failure is critical.
     failures
-        Every failed check: those of the partition in the order of the suite, then those of its LFs.
+        Failed checks: those of the partition in the order of the suite, then those of its LFs.
     """
 
     passed: bool

@@ -57,7 +57,7 @@ def convert(cells: Cells, kind: Kind, column: str, faults: Faults) -> pa.Array:
     cells
         Raw values [n]; None and NaN are absent.
     kind
-        What to read them as.
+        Kind to read the values as.
     column
         Name of the column, for messages.
     faults

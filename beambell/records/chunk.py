@@ -119,11 +119,11 @@ class Header:
     Attributes
     ----------
     names
-        All columns.
+        Names of all columns.
     wanted
         Columns that are read.
     hint
-        What may be wrong, if wanted ones are not there.
+        Guess at what is wrong, if wanted columns are not there.
     """
 
     names: tuple[str, ...]

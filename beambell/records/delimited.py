@@ -176,7 +176,7 @@ def read_delimited(lines: LineReader, *, wanted: Wanted, asked: Asked, batch_row
     wanted
         Columns that are read.
     asked
-        What is known of its dialect; the rest is told from its first lines.
+        Parts of the dialect that are known; the rest is told from the first lines.
     batch_rows
         Lines, hence at most records, of a chunk.
 

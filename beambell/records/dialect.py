@@ -62,11 +62,11 @@ class Dialect:
     Attributes
     ----------
     delimiter
-        One character.
+        Character between columns.
     quote
-        One character; empty where quotes mean nothing.
+        Character around texts; empty where quotes mean nothing.
     escape
-        One character before a quote inside of a text; empty where there is none.
+        Character before a quote inside of a text; empty where there is none.
     doubles
         Whether a quote inside of a text may be doubled.
     spaced
@@ -188,11 +188,11 @@ class Asked:
     Attributes
     ----------
     params
-        What the parameters say.
+        Dialect that the parameters name.
     usual
         The delimiter of files that do not tell: of ``.tsv`` a tab.
     spelling
-        How a parameter is named in messages: ``{}`` stands for ``delimiter``, ``quote`` or ``escape``. Empty where
+        Form of a parameter's name in messages: ``{}`` stands for ``delimiter``, ``quote`` or ``escape``. Empty where
         there are no parameters, and the file is to be written otherwise.
     """
 
@@ -220,7 +220,7 @@ class Opening:
     names
         Names of the columns; a `Broken` if the header cannot be read.
     hint
-        What to set, if another delimiter fits the header better than the one that was asked for.
+        Advice on what to set, if another delimiter fits the header better than the one that was asked for.
     """
 
     dialect: Dialect
@@ -239,7 +239,7 @@ def open_delimited(lines: Sequence[str], wanted: Wanted, asked: Asked) -> Openin
     wanted
         Columns to look for.
     asked
-        What is known already.
+        Parts of the dialect that are known already.
 
     Returns
     -------

@@ -20,7 +20,7 @@ class Quarantine:
     Attributes
     ----------
     records
-        How many there are.
+        Number of records.
     codes
         Number of records by reason, and of the remarks on the file.
     """

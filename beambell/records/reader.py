@@ -81,7 +81,7 @@ def read_records(
     source
         The file, open for reading; it stays open.
     name
-        What rows and messages call it; its suffix tells the format.
+        Name of the file in rows and messages; its suffix tells the format.
     stream
         Columns and rules of the stream.
     stream_name
@@ -89,8 +89,8 @@ def read_records(
     delivery
         The hour, day or month of delivery, for streams with ``undated: delivery``.
     delivered
-        When the delivery was complete, with its time zone: events that are later by more than the stream's ``future``
-        are quarantined. None, if that is not known.
+        Time when the delivery was complete, with its time zone: events that are later by more than the stream's
+        ``future`` are quarantined. ``None`` if that is not known.
     batch_rows
         Rows of a batch, at most; fewer where texts are huge, more where a CSV record is of more lines than that.
 
@@ -160,7 +160,7 @@ class _Typer:
     undated
         Partition of records without a time; None to quarantine them.
     delivered, latest
-        When the file was delivered, and the latest event that is believed; None to believe all.
+        Time when the file was delivered, and of the latest event that is believed; ``None`` to believe all.
     """
 
     name: str

@@ -68,11 +68,11 @@ class Block:
     Attributes
     ----------
     lines
-        None of them longer than the limit.
+        Lines, none of them longer than the limit.
     final
         Whether no record may reach beyond them: the file ends here, breaks off, or an overlong line follows.
     rejects
-        What comes after them, if it cannot be read; remarks on the file.
+        Records after these lines that cannot be read, and remarks on the file.
     """
 
     lines: list[str]

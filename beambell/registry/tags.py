@@ -33,7 +33,7 @@ class Tagging:
     Attributes
     ----------
     text
-        What was done or found, or why nothing was.
+        Sentence about what was done or found, or why nothing was.
     holds
         Whether git has the tag, and it is of this very model.
     wrong

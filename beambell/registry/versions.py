@@ -27,7 +27,7 @@ class ModelVersion:
     model, number
         ``spam`` and 3: version v0003.
     folder
-        Where it lies, below the data root.
+        Folder of the version, below the data root.
     manifest
         Manifest of the version: its files, what it was made from, and its metrics.
     """

@@ -33,7 +33,7 @@ class PartitionWork:
     specs
         Ids of the aggregates.
     reason
-        Why there is work, for people.
+        Reason of the work, for people.
     """
 
     partition: Partition

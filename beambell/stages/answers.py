@@ -40,7 +40,7 @@ class AnswersWork:
     files
         Files of events that were not taken in yet.
     reason
-        Why the answers are to be found again; ``None`` if they are not.
+        Reason why the answers are to be found again; ``None`` if they are not.
     feedback_changed
         Whether they may differ for other reasons than that the rows do.
     """

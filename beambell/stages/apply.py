@@ -57,9 +57,9 @@ class VotesWork:
     previous
         The previous votes of the same rows, if any are reused.
     previous_lfs
-        How many LFs those hold.
+        Number of LFs in the previous votes.
     reason
-        Why there is work, for people.
+        Reason of the work, for people.
     past
         Digest of the past of each stateful LF that votes, by ``past of NAME``: inputs of the votes.
     staged
@@ -260,7 +260,7 @@ def publish_votes(
     Parameters
     ----------
     project, work
-        What was to be done.
+        Project, and the work that was to be done.
     votes
         The file of votes, written already.
     counts

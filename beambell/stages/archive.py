@@ -35,7 +35,7 @@ class Part:
     rows
         Rows that fit the columns of today.
     records
-        How many records the file has there, those that a later revision replaced among them.
+        Number of records of the file in the partition, those that a later revision replaced among them.
     """
 
     dt: str

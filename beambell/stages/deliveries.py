@@ -103,7 +103,7 @@ class DeliveryReport:
     lost
         Bytes of the file if it could not be read to its end, or not at all; else 0.
     archive
-        What it was, if it is not there any more, and its rows were read again under other columns.
+        Former state of the file, if it is gone and its rows were read again under other columns.
     """
 
     file: RawFile

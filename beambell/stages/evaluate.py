@@ -44,7 +44,7 @@ class Scored:
     y, proba
         Pieces of int64 [n] and float64 [n, K].
     streams, ids
-        Where the rows come from.
+        Streams and ids of the rows.
     """
 
     y: list[npt.NDArray[np.int64]] = field(default_factory=list)

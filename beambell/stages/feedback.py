@@ -55,9 +55,9 @@ class FeedbackWork:
     files
         Files of events that were not taken in yet, with the inputs of their batches.
     known
-        How many were.
+        Number of files that were.
     reason
-        Why the consensus is to be found again; ``None`` if it is not.
+        Reason why the consensus is to be found again; ``None`` if it is not.
     """
 
     files: tuple[NewFile, ...]
@@ -138,7 +138,7 @@ class Added:
     new
         Whether it was not there before.
     partitions
-        Where its row is.
+        Names of the partitions that hold its row.
     """
 
     event_id: str

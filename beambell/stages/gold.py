@@ -38,8 +38,8 @@ def read_gold_file(url: str, name: str, classes: Sequence[str]) -> pa.Table:
     Parameters
     ----------
     url, name
-        Where to open it, and what to call it. Its suffix tells the format: ``.csv``, ``.tsv``, ``.jsonl``, ``.ndjson``
-        and ``.json`` (one object a line), each also with ``.gz``; else it is Parquet.
+        URL to open, and name of the file. Its suffix tells the format: ``.csv``, ``.tsv``, ``.jsonl``, ``.ndjson`` and
+        ``.json`` (one object a line), each also with ``.gz``; else it is Parquet.
     classes
         Names of the classes, in order.
 

@@ -42,7 +42,7 @@ def gold_files(project: Project, globs: GoldGlobs | None = None) -> dict[str, tu
     Parameters
     ----------
     globs
-        What `find_gold` has found already.
+        Files that `find_gold` has found already.
     """
     digests = FileDigests(project)
     files = (file for found in (find_gold(project) if globs is None else globs).values() for file in found)
@@ -273,7 +273,7 @@ def gold_warnings(project: Project, globs: GoldGlobs | None = None) -> tuple[str
     Parameters
     ----------
     globs
-        What `find_gold` has found already.
+        Files that `find_gold` has found already.
     """
     patterns = project.params.evaluation.gold
     found = [said for pattern in patterns if (said := _unfit(project, pattern, globs)) is not None]

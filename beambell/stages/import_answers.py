@@ -38,7 +38,7 @@ def import_file(project: Project, path: Path, how: How = How()) -> Imported:  # 
     Parameters
     ----------
     how
-        How to read it.
+        Way to read it.
 
     Raises
     ------

@@ -39,7 +39,7 @@ class Withdrawal:
     stream, file
         Stream and name of the file.
     rows, partitions
-        How many records it had, and in how many partitions.
+        Number of records that it had, and of partitions with them.
     why
         ``removed``, or ``withdrawn`` by a person.
     """
@@ -70,15 +70,15 @@ class IngestWork:
     gone
         Keys of those files that go off the record.
     tasks
-        All of it, for people.
+        Tasks that tell all of it to people.
     current
         Raw files that need no reading.
     warnings
-        What is not as it should be, and does not keep anything from being done.
+        Sentences about what is wrong, but keeps nothing from being done.
     refused
-        Why nothing is done of some streams.
+        Reasons why nothing is done of some streams.
     notes
-        What holds until somebody says otherwise.
+        Sentences about what holds until somebody says otherwise.
     """
 
     files: tuple[RawFile, ...] = ()

@@ -24,7 +24,7 @@ class Delivered:
     Attributes
     ----------
     files, bytes
-        How many, and their size in bytes; of files that were put on record before sizes were, 0.
+        Number of files, and their size in bytes; 0 for files that were put on record before sizes were.
     quarantined
         Records that could not be read.
     lost
@@ -66,9 +66,9 @@ class Losses:
     Attributes
     ----------
     partitions
-        What belongs to each partition.
+        Files that belong to each partition.
     homeless
-        What belongs to none, by stream.
+        Files that belong to no partition, by stream.
     bytes
         Number of bytes of all files, by stream.
     """

@@ -64,7 +64,7 @@ class ListWork:
     Attributes
     ----------
     store, rule
-        Where the list is, and what belongs into it.
+        Store of the list, and the rule of what belongs into it.
     ref
         File of the list, if the state has such a list.
     voted
@@ -124,7 +124,7 @@ class MergeWork:
     lists
         Lists of its members, by name, in order.
     anew
-        Why nothing of it can be kept, if so.
+        Reason why nothing of it can be kept; ``None`` if something can.
     waiting
         Partitions with votes of other LFs, which cannot join before apply has seen them.
     held

@@ -20,15 +20,15 @@ class Found:
     Attributes
     ----------
     name
-        Relative to the project where the pattern is; else path or URL.
+        Path relative to the project where the pattern is so; else path or URL.
     url
-        Where to open it.
+        URL to open.
     stamp
         Changes when the file does.
     bytes
         Size of the file in bytes.
     modified
-        When it was last modified, as its source says, in seconds since 1970; 0 where that is unknown.
+        Time when the file was last modified, as its source says, in seconds since 1970; 0 where that is unknown.
     """
 
     name: str

@@ -28,11 +28,11 @@ class Fragment:
     Attributes
     ----------
     path
-        Staged Parquet file, relative to the data root.
+        Path of the staged Parquet file, relative to the data root.
     file, sha256
         The raw file.
     rows
-        How many records; of an archived file, those that were replaced by a later revision among them.
+        Number of records; for an archived file, those that were replaced by a later revision among them.
     """
 
     path: str
@@ -59,7 +59,7 @@ def publish_partition(
     Parameters
     ----------
     project, partition
-        What to publish.
+        Project, and the partition that is published.
     fragments
         New records.
     rebuild
@@ -141,9 +141,9 @@ def stale_labels(
     Parameters
     ----------
     project
-        Where to look.
+        Project that is searched.
     known, partitions
-        What is on record of the raw files of some streams, and the partitions these have.
+        Records of the raw files of some streams, and the partitions that these have.
     gone
         Raw files that are about to go off the record.
     """

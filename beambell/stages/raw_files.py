@@ -34,17 +34,17 @@ class RawFile:
     name
         Path relative to the project, or URL; the order of names is the order of revisions.
     url
-        Where to open it.
+        URL to open.
     delivery
         The ``{dt}`` of its name, if its pattern has one.
     sha256, bytes
         Digest of its bytes, and how many there are; ``None`` where that was not put on record.
     fault
-        What is wrong with its name, if it cannot be read for that.
+        Problem of its name, if it cannot be read for that.
     archived
         Dates of the partitions that need its rows, if the file is gone and its rows stay.
     delivered
-        When it was there at the latest, in ISO 8601; ``None`` where that is unknown. No event can be much later.
+        Latest time at which the file arrived, in ISO 8601; ``None`` where that is unknown. No event can be much later.
     outdated
         Whether an archived file's rows are of other columns than the stream has now.
     """
@@ -233,7 +233,7 @@ def name_pattern(pattern: str) -> re.Pattern[str]:
     Parameters
     ----------
     pattern
-        One of ``inputs``.
+        Pattern of ``inputs``.
     """
     path = re.sub(r"^[a-z0-9+]+://|^(\./)+", "", pattern).lstrip("/")
     spelled = "".join(map(_spell, _PIECES.split(path)))

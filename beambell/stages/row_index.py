@@ -36,9 +36,9 @@ class RowIndex:
     tables
         Partition -> its file of votes, or whatever else has a column ``id``.
     family
-        What the tables are, of `Layout`; each has its own hashes.
+        Family of tables, of `Layout`; each has its own hashes.
     columns
-        What to read of them, ``id`` among it.
+        Columns to read of them, ``id`` among these.
     """
 
     def __init__(

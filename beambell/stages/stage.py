@@ -20,9 +20,9 @@ class Task:
     Attributes
     ----------
     key
-        What it is about: a partition, a raw file, or a part of the project.
+        Name of the unit: a partition, a raw file, or a part of the project.
     reason
-        Why it is stale, for people.
+        Reason why it is stale, for people.
     """
 
     key: str
@@ -36,11 +36,11 @@ class Refusal:
     Attributes
     ----------
     key
-        What it is about: a partition.
+        Name of the partition.
     reason
         The figures that are beyond their bounds, for people.
     judged
-        When, as ``2026-01-03T07:15:00Z``, by the clock of where the verdict lies.
+        Time of the verdict, as ``2026-01-03T07:15:00Z``, by the clock of where the verdict lies.
     """
 
     key: str
@@ -59,7 +59,7 @@ class Plan(Generic[Work]):
     tasks
         Stale units of work, in order.
     current
-        How many units are up to date.
+        Number of units that are up to date.
     waiting
         Units that are behind, and cannot be worked on before another stage has.
     figures
@@ -103,7 +103,7 @@ class Outcome:
     warnings
         Sentences that a person should read.
     details
-        What only machines read (``--json``), such as times: never part of an artefact.
+        Facts that only machines read (``--json``), such as times: never part of an artefact.
     stands
         Whether its figures tell of something that holds, and that a person should read though nothing was done.
     """
@@ -213,7 +213,7 @@ def staleness(
     inputs
         Digests of what it would be made from now.
     names
-        What people call each input.
+        Name of each input for people.
     """
     if manifest is None:
         return "new"

@@ -35,7 +35,7 @@ class Finding:
     what
         A partition, or a file of the state.
     problem
-        What is wrong with it, for people.
+        Problem in words for people.
     cause
         ``wrong``: it is whole, and not what it should be. ``damaged``: it cannot be read, or its bytes were changed.
         ``behind``: the state is only not up to date.
@@ -55,9 +55,9 @@ class Verification:
     state
         Id of its manifest.
     partitions, rows
-        How many were counted again.
+        Numbers of partitions and rows that were counted again.
     findings
-        What differs; empty if the state is exactly what its partitions make.
+        Differences; empty if the state is exactly what its partitions make.
     """
 
     state: str

@@ -31,7 +31,7 @@ class Voted:
     lfs
         Digest of the LFs that cast them.
     member
-        What the state would count.
+        Member that the state would count.
     """
 
     lfs: str
@@ -47,7 +47,7 @@ class VotedList:
     first, last
         Earliest and latest ``dt`` of the list.
     count
-        How many partitions there are.
+        Number of partitions.
     lfs
         Digest of the LFs that cast all of them; empty if not all are of the same.
     sha256

@@ -25,7 +25,7 @@ class Entry:
     stamp
         Changes when the file is replaced.
     modified
-        When it was, in seconds since 1970, by the clock of where it lies.
+        Time of the last change, in seconds since 1970, by the clock of where the file lies.
     """
 
     bytes: int
@@ -49,7 +49,7 @@ class Backend(Protocol):
     Attributes
     ----------
     at_once
-        How many pieces of work to do side by side, so that not each waits for its own requests.
+        Number of pieces of work to do side by side, so that not each waits for its own requests.
     lasting_stamps
         Whether stamps tell contents apart for good, by a digest or a number that only grows; and not by a clock.
     """

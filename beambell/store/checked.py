@@ -24,7 +24,7 @@ def digest_of(file: BinaryIO, path: str) -> str:
     Parameters
     ----------
     file, path
-        Open for reading, and where it lies.
+        File that is open for reading, and its path.
 
     Returns
     -------

@@ -413,7 +413,7 @@ class Sealing:
     Attributes
     ----------
     sink
-        Where its bytes go.
+        File that its bytes go to.
     name
         Final name of the file, once sealed.
     """

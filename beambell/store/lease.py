@@ -56,7 +56,7 @@ class Lease:
     lock
         The object that machines compete for.
     seconds
-        How long the lease lasts after its holder was heard of last.
+        Seconds that the lease lasts after its holder was heard of last.
     """
 
     def __init__(self, lock: ConditionalObject, seconds: float = SECONDS) -> None:

@@ -44,7 +44,7 @@ class FileRef:
     Attributes
     ----------
     name
-        Relative to the manifest's folder.
+        Path relative to the manifest's folder.
     sha256, bytes
         Digest of its content, and its size in bytes.
     rows
@@ -307,10 +307,10 @@ class Store:
         Parameters
         ----------
         folder, manifest
-            Where, and what; its files are there already.
+            Folder of the artefact, and its manifest; the files are there already.
         keep_history
-            Keep every manifest under ``history/<id>.json`` as well, so that whatever was made from this artefact
-            can be traced after it was replaced.
+            Whether every manifest is kept under ``history/<id>.json`` as well, so that whatever was made from this
+            artefact can be traced after it was replaced.
         """
         data = manifest.to_bytes()
         if keep_history:

@@ -21,7 +21,7 @@ class Numbered:
     number
         Number of the record in its series, from 1.
     folder, manifest
-        Where it is, and what it says.
+        Folder and manifest of the record.
     """
 
     series: str
@@ -43,7 +43,7 @@ def read_numbered(store: Store, folder: str, letter: str) -> list[Numbered]:
     folder
         Folder such as ``models/registry``, or of one series in it.
     letter
-        What stands before the number in the name of a record's folder.
+        Letter before the number in the name of a record's folder.
 
     Raises
     ------

@@ -27,7 +27,7 @@ def reach(url: str, *, where: str | None = None, kind: type[BeamBellError] = Inp
     url
         A URL, or a glob with one.
     where
-        What messages call it.
+        Name of the URL in messages.
     kind
         The error of a place that cannot be reached.
 

@@ -25,7 +25,7 @@ class Remembered:
     name
         Name of the file there, without its suffix.
     about
-        What the values are about; all are forgotten when it changes.
+        Subject of the values; all are forgotten when it changes.
     """
 
     def __init__(self, folder: Path, name: str, about: str = "") -> None:

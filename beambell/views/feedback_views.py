@@ -60,7 +60,7 @@ class FeedbackView:
     labels, labels_covered
         Accuracy of the label model on the part that only measures; and the share of its rows that have votes.
     stale
-        Why `beambell feedback sync` has something to do; ``None`` if it has not.
+        Reason why `beambell feedback sync` has something to do; ``None`` if it has not.
     """
 
     batches: int
@@ -103,7 +103,7 @@ def show_feedback(project: Project, stale: str | None = None) -> FeedbackView:
     Parameters
     ----------
     stale
-        Why the consensus is behind, if it is.
+        Reason why the consensus is behind, if it is.
     """
     store = project.store
     batches, manifest = read_batches(store), store.read(Layout.FEEDBACK)

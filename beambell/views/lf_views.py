@@ -27,13 +27,13 @@ class LFDetail:
     label
         The class it votes for, by name; ``None`` if it may vote for several.
     fields, streams
-        What it reads, and where it votes; ``None`` for all.
+        Columns that it reads, and streams that it votes on; ``None`` for all.
     place
-        Where it is defined: ``file:line``.
+        Place of its definition: ``file:line``.
     source
         The expression that makes it, or its source text with all it uses.
     partitions, rows, votes, errors
-        What it did, as it is now: partitions it was applied to, their rows, its votes and failures.
+        Numbers of partitions that it was applied to, of their rows, of its votes and of its failures, as it is now.
     earlier
         Fingerprints of other versions that were applied once.
     failures, more_failures
@@ -110,7 +110,7 @@ class LFStats:
     coverage, overlaps, conflicts
         Shares of rows with a vote, with several, with votes for several classes.
     lfs
-        One by one.
+        Figures of each labeling function.
     over_time
         Partition by partition, if asked for.
     """

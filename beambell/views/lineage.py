@@ -36,9 +36,9 @@ class LabelView:
     votes
         LF to class, of those that voted.
     source, feedback
-        What the label rests on, and what of the feedback touched it: see `beambell.stages.label.labels_schema`.
+        Source of the label, and the feedback that touched it: see `beambell.stages.label.labels_schema`.
     events
-        What people said of the row, in order of time.
+        Answers that people gave about the row, in order of time.
     """
 
     id: str
@@ -61,7 +61,7 @@ class Lineage:
     subject
         Key of the node.
     nodes
-        All that are reached, by key.
+        Nodes that are reached, by key.
     made_from, made_with
         Key to keys, restricted to what is reached: towards raw files, LFs and parameters; towards labels and models.
     label

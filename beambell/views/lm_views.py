@@ -53,7 +53,7 @@ class ModelFigures:
     kind
         Name of the kind.
     failure
-        Why it could not be fitted; all else is then empty.
+        Reason why it could not be fitted; all else is then empty.
     seconds
         Seconds that fitting took, here and now.
     quality
@@ -91,7 +91,7 @@ class Comparison:
     judged_by
         ``gold``, or ``feedback``: the part of it that no model was fitted to.
     models
-        One each; the project's own first.
+        Figures of each model; the project's own first.
     dependencies
         Labeling functions that copy others.
     """
@@ -153,11 +153,11 @@ def compare(
     Parameters
     ----------
     counts
-        How many rows have which vote pattern.
+        Number of rows of each vote pattern.
     classes
         K names.
     known
-        How many rows of which pattern have which class: to judge by.
+        Number of rows of each pattern that have each class: to judge by.
     feedback
         Feedback to fit with.
     first

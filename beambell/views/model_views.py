@@ -23,7 +23,7 @@ class ModelDetail:
     champion
         The version that is served now, if any.
     partitions, lfs, label_models
-        How many it was trained on, and made with.
+        Numbers of partitions that it was trained on, and of LFs and label models behind its labels.
     metrics
         Metrics that it was registered with.
     evidence
@@ -31,7 +31,7 @@ class ModelDetail:
     policy
         Whether the policy would promote it.
     decisions
-        About it, oldest first.
+        Decisions about it, oldest first.
     """
 
     name: str
@@ -53,7 +53,7 @@ def show_model(project: Project, name: str | None, judge: Judge) -> ModelDetail:
     Parameters
     ----------
     judge
-        What gathers evidence and judges it: a stage, which knows the gold.
+        Function that gathers evidence and judges it: a stage, which knows the gold.
     """
     version = named_version(project, name)
     best = champion(project, version.model)

@@ -47,11 +47,11 @@ class StateView:
     id, stream, current
         Id of its manifest; name of the stream (``None`` for all); whether it is the state of today.
     policy
-        How rows are weighed, in words.
+        Policy of weights, in words.
     newest
         The day from which ages are counted.
     partitions, rows, patterns
-        What it sums up; rows as weighted.
+        Numbers of partitions, of rows (as weighted) and of patterns that it sums up.
     kept
         Share of the distinct patterns that is kept: 1, or less where they are a sample.
     covered, overlapping, conflicting

@@ -28,7 +28,7 @@ class StreamView:
     stream, first, last
         Name of the stream, and of its first and last partition.
     partitions, published
-        How many there are, and how many have published labels.
+        Number of partitions, and how many have published labels.
     rows, duplicates, quarantined
         Rows kept, records replaced by a later revision, records that could not be read.
     coverage, conflict
@@ -54,11 +54,11 @@ class LFView:
     Attributes
     ----------
     name, kind, fingerprint, description, owner
-        What it is.
+        Facts of the function itself.
     label
         The class it votes for, by name; ``None`` if it may vote for several.
     how, why
-        How its votes are computed, and why not faster, where there is a reason.
+        Way in which its votes are computed, and the reason why not faster, where there is one.
     votes, coverage, errors
         Over all partitions; ``None`` while it has not been applied.
     """
@@ -102,13 +102,13 @@ class ModelView:
     name, model, version
         ``spam@v3``, ``spam`` and 3.
     partitions
-        How many it was trained on.
+        Number of partitions that it was trained on.
     metrics
         Metrics that it was registered with.
     stage
         ``prod`` if it is the one that is served.
     tag
-        What git says of it: ``tagged spam@v3.0.0``, or why it is not.
+        State of its tag in git: ``tagged spam@v3.0.0``, or why there is none.
     tagged
         Whether git has a tag that is of this very model.
     held

@@ -159,7 +159,7 @@ class Spelling(NamedTuple):
     Attributes
     ----------
     script
-        What they are written in.
+        Script of the texts.
     columns
         uint8 [256], the symbol of the alphabet for each byte that stands for a character.
     """

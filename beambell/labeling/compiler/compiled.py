@@ -36,7 +36,7 @@ class _Compiled(NamedTuple):
     plans
         Plan of each of these functions, by number.
     labels
-        What each of all functions votes where its output is set: nothing, if it is left to the plain evaluation.
+        Class that each of all functions votes where its output is set: none, if it is left to the plain evaluation.
     """
 
     program: Program

@@ -73,7 +73,7 @@ class Counted(NamedTuple):
     run
         Whether it is the runs.
     ranges
-        What the numbers are compared with.
+        Ranges that the numbers are compared with.
     """
 
     script: Script
@@ -111,7 +111,7 @@ class Bounds(NamedTuple):
     high
         uint64 [4], what turns the highest bit of each byte of the half that a range is in into a one.
     outside
-        All bits, if it is what is in no range that is meant, else none.
+        Mask of all bits if bytes in no range are meant, else of none.
     """
 
     at_least: Array

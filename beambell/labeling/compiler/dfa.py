@@ -32,7 +32,7 @@ class Dfa:
     Attributes
     ----------
     alphabet
-        What it reads.
+        Alphabet of the texts.
     table
         uint16 [states << shift], the next state for ``state << shift | symbol``.
     shift
@@ -89,7 +89,7 @@ class Machine:
     Attributes
     ----------
     script
-        What it reads.
+        Script of the texts.
     table
         uint16 [states << 8], the next state for ``state << 8 | byte``.
     first_emitting
@@ -130,9 +130,9 @@ def determinize(nfa: Nfa, limit: int) -> Dfa:
     Parameters
     ----------
     nfa
-        All patterns.
+        Automaton of all patterns.
     limit
-        Most states it may have.
+        Largest number of states.
 
     Raises
     ------

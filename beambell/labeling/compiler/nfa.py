@@ -25,7 +25,7 @@ class Nfa:
     Parameters
     ----------
     limit
-        Most nodes it may have.
+        Largest number of nodes.
     """
 
     def __init__(self, limit: int) -> None:

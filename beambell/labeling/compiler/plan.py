@@ -107,7 +107,7 @@ class Planner:
     Parameters
     ----------
     build
-        Builds an automaton, or finds that it would be too big.
+        Function that builds an automaton, or finds that it would be too big.
     n_lfs
         The first outputs are left to so many labeling functions.
     """
@@ -203,7 +203,7 @@ class TextPlanner:
     Parameters
     ----------
     build
-        Builds an automaton, or finds that it would be too big.
+        Function that builds an automaton, or finds that it would be too big.
     outputs
         Numbers that nobody else uses.
     """

@@ -82,9 +82,9 @@ class Found:
     codes
         uint64 [m / 8, 256], the bytes to be written for each byte of outputs. See `kernels.spread`.
     size
-        How many bytes eight votes take.
+        Number of bytes that eight votes take.
     width
-        How many bytes the votes on one row take.
+        Number of bytes that the votes on one row take.
     """
 
     codes: Array
@@ -142,7 +142,7 @@ class Score:
     threshold
         Smallest sum that sets the output.
     doubt
-        How far a sum of floats can be from the exact one; 0 if all sums are exact.
+        Largest distance of a sum of floats from the exact one; 0 if all sums are exact.
     """
 
     output: int
@@ -184,11 +184,11 @@ class TextProgram:
     Attributes
     ----------
     script
-        What the texts are written in, most of the time.
+        Script of the texts, most of the time.
     automata
-        Each reads every text.
+        Automata, each of which reads every text.
     folded
-        What they look for in folded texts.
+        Searches in folded texts.
     equal_runs
         Searches for runs of equal characters.
     confirms, scores, counters, checks
@@ -291,7 +291,7 @@ class LookupProgram:
     words
         uint64 [k + 1, w], the outputs of each of these, and none for all other values.
     folded
-        What equality decides about once a value is folded.
+        Look-ups that are decided by equality once a value is folded.
     lfs
         Labeling functions by output, all look-ups.
     """
@@ -370,7 +370,7 @@ class Combined:
     output
         Number of the combination's output.
     condition
-        What it asks.
+        Condition that is looked for.
     operands
         The output of each of its leaves, and the column that this one reads.
     """

@@ -28,9 +28,9 @@ class Conditions(NamedTuple):
     Attributes
     ----------
     forbidden
-        Nothing may get from any of them to the end of its body.
+        Nodes from none of which the end of its body may be reached.
     demanded
-        Something must, from each set.
+        Sets of nodes; from each set the end of a body must be reached.
     """
 
     forbidden: Nodes = NONE
@@ -54,9 +54,9 @@ class Simulation:
     nfa
         The automaton.
     alphabet
-        Made for its sets.
+        Alphabet that is made for its sets.
     limit
-        Most places on conditions.
+        Largest number of places on conditions.
     """
 
     def __init__(self, nfa: Nfa, alphabet: Alphabet, limit: int) -> None:

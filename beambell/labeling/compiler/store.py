@@ -36,7 +36,7 @@ def build(patterns: Patterns, limit: int) -> Dfa | None:
     patterns
         Trees, and the output of each.
     limit
-        Most states, and most nodes on the way there.
+        Largest number of states, and of nodes on the way there.
 
     Returns
     -------

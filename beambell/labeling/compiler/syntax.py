@@ -83,7 +83,7 @@ class Syntax(NamedTuple):
     exact
         Whether it is found in no other.
     equal
-        Every match contains a run of so many equal characters, as ``(\w)\1{2}`` does; 1 says nothing.
+        Length of a run of equal characters that every match contains, as for ``(\w)\1{2}``; 1 says nothing.
     equal_only
         Set of the characters of that run, if the expression asks for nothing else; ``None`` otherwise.
     """

@@ -90,7 +90,7 @@ class Texts:
         hits
             uint64 [n, w], where the bits are set.
         rows
-            Ascending; none of them null.
+            Numbers of rows, ascending; none of them null.
         """
         written = self.written(machine.script)
         if rows is not None:

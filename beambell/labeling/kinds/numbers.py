@@ -113,7 +113,7 @@ def length(
     Parameters
     ----------
     min, max
-        Inclusive; one of them may be left out.
+        Inclusive bounds; one of them may be left out.
     unit
         ``"chars"`` (code points) or ``"words"`` (what whitespace separates).
 
@@ -140,7 +140,7 @@ def numeric(
     Parameters
     ----------
     min, max
-        Inclusive; one of them may be left out.
+        Inclusive bounds; one of them may be left out.
 
     Examples
     --------

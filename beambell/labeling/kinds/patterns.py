@@ -99,7 +99,7 @@ def count(
         A regular expression, whose non-overlapping matches are counted as ``re.finditer`` finds them; or
         ``"words"`` (what whitespace separates), or ``"chars"``. To count those two words, write ``"(words)"``.
     min, max
-        Inclusive; one of them may be left out.
+        Inclusive bounds; one of them may be left out.
 
     Examples
     --------
