@@ -12,19 +12,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import Param, PartitionedAtRuntime, dag, task, task_group
+from airflow.sdk import Param, PartitionedAtRuntime, chain, dag, task, task_group
+from declared import LONG, in_order, stage_named, stages_of
 from schedule import read_schedule
-from stages import (
-    LABELS,
-    LONG,
-    START,
-    WRITER_POOL,
-    PlanOperator,
-    StageOperator,
-    ValidateOperator,
-    defaults,
-    stream_param,
-)
+from stages import START, WRITER_POOL, PlanOperator, StageOperator, defaults, stream_param
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -94,34 +85,28 @@ def _date(title: str) -> Param:
 )
 def backfill_lfs() -> None:
     """Plan, vote in parts, then label."""
+    voting, apply = stages_of("votes"), stage_named("apply")
+    first, last = voting[: voting.index(apply)], voting[voting.index(apply) + 1 :]
 
     @task_group(tooltip="Vote, a few days per task.")  # type: ignore[untyped-decorator]
     def votes() -> None:
-        aggregate = StageOperator(
-            task_id="aggregate",
-            command=["beambell", "aggregate", *RANGE],
-            streams=(),
-            execution_timeout=LONG,
-            doc_md="Beam: sums up what each author, text or other key did so far, for stateful labeling functions.",
-        )
         behind = BehindOperator(
             task_id="behind",
-            command=["beambell", "apply", *RANGE],
+            command=apply.words(RANGE),
             streams=(),
             least=0,
             doc_md="Finds the partitions whose votes are missing or stale, and cuts them into parts.",
         )
         apply_lfs = StageOperator.partial(
-            task_id="apply_lfs",
+            task_id=apply.task,
             streams=(),
             pool=WRITER_POOL,
             execution_timeout=LONG,
             max_active_tis_per_dagrun=2,
             map_index_template="{{ task.command[3] }} to {{ task.command[5] }}",
-            doc_md="Beam: runs the labeling functions that changed over a few days. One writes at a time; the next "
-            "waits in the pool. Beam spreads the rows of each over its workers.",
+            doc_md=f"{apply.text} A few days per task: one writes at a time, the next waits in the pool.",
         ).expand(command=behind.output)
-        aggregate >> behind >> apply_lfs
+        chain(*in_order(first, RANGE), behind, apply_lfs)
 
     @task_group(tooltip="Fit, label and judge.")  # type: ignore[untyped-decorator]
     def labels() -> None:
@@ -133,33 +118,7 @@ def backfill_lfs() -> None:
         def wanted(params: dict[str, Any] | None = None) -> bool:
             return bool((params or {}).get("labels"))
 
-        merge = StageOperator(
-            task_id="merge",
-            command=["beambell", "merge"],
-            doc_md="Moves the state to the current labeling functions, when every partition that counts has its votes.",
-        )
-        feedback = StageOperator(
-            task_id="feedback",
-            command=["beambell", "feedback", "sync"],
-            doc_md="Finds the rows that people spoke of, and brings what they said to one answer per row.",
-        )
-        fit = StageOperator(task_id="fit", command=["beambell", "fit"], doc_md="Fits the label model on the state.")
-        label = StageOperator(
-            task_id="label",
-            command=["beambell", "label", *RANGE],
-            streams=(),
-            execution_timeout=LONG,
-            doc_md="Beam: writes the probabilistic labels of every stale partition.",
-        )
-        validate = ValidateOperator(
-            task_id="validate",
-            command=["beambell", "validate", *RANGE],
-            streams=(),
-            outlets=[LABELS],
-            doc_md="The quality gate. What passes is published, and announced as the asset `beambell_labels` under "
-            "the date of each partition.",
-        )
-        wanted() >> merge >> feedback >> fit >> label >> validate
+        chain(wanted(), *in_order([*last, *stages_of("labels")], RANGE))
 
     votes() >> labels()
 

@@ -10,8 +10,9 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, Param, dag, task, task_group
+from declared import in_order, stage_named, stages_of
 from schedule import read_schedule
-from stages import LABELS, LONG, START, StageOperator, ValidateOperator, defaults
+from stages import START, defaults
 
 schedule = read_schedule()
 
@@ -37,11 +38,8 @@ schedule = read_schedule()
 )
 def ingest_feedback() -> None:
     """Take in, then label anew if there was anything."""
-    sync = StageOperator(
-        task_id="sync",
-        command=["beambell", "feedback", "sync"],
-        doc_md="Takes in the feedback files that are new. Events that cannot be used are set aside with a reason.",
-    )
+    said = stage_named("feedback")
+    sync = said.operator(task_id="sync")
 
     @task.short_circuit(  # type: ignore[untyped-decorator]
         execution_timeout=timedelta(minutes=1), doc_md="Ends the run here if there was nothing new."
@@ -51,25 +49,7 @@ def ingest_feedback() -> None:
 
     @task_group(tooltip="Fit, label and judge.")  # type: ignore[untyped-decorator]
     def labels() -> None:
-        fit = StageOperator(
-            task_id="fit",
-            command=["beambell", "fit"],
-            doc_md="Fits the label model on the state and on feedback.",
-        )
-        label = StageOperator(
-            task_id="label",
-            command=["beambell", "label"],
-            execution_timeout=LONG,
-            doc_md="Beam: writes the probabilistic labels of every stale partition.",
-        )
-        validate = ValidateOperator(
-            task_id="validate",
-            command=["beambell", "validate"],
-            outlets=[LABELS],
-            doc_md="The quality gate. What passes is published, and announced as the asset `beambell_labels` under "
-            "the date of each partition.",
-        )
-        fit >> label >> validate
+        in_order([stage for stage in stages_of("labels") if stage != said])
 
     anything_new(sync.output) >> labels()
 

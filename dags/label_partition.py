@@ -28,9 +28,10 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.providers.standard.sensors.date_time import DateTimeSensor
 from airflow.sdk import Param, dag, task, task_group
 from airflow.sdk.exceptions import AirflowFailException
+from declared import in_order, stage_named, stages_of
 from deliveries import DeliverySensor
 from schedule import DAG_IDS, Schedule, read_schedule
-from stages import LABELS, LONG, START, PlanOperator, StageOperator, ValidateOperator, defaults, stream_param
+from stages import START, PlanOperator, defaults, stream_param
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,21 +120,14 @@ def _deliveries(schedule: Schedule, grain: str) -> Any:
                 _LOG.info("%s to %s had no run of their own: this one takes them", taken[0], taken[-2])
             return partition_key if taken else None
 
-        ingest = StageOperator(
-            task_id="ingest",
-            command=["beambell", "ingest", *TAKEN],
-            streams=schedule.only(grain),
-            execution_timeout=LONG,
-            trigger_rule="none_failed",
-            doc_md="Beam: takes in the files delivered for this key and splits them by event time. Unreadable records "
-            "are quarantined and counted.",
-        )
+        stages = stages_of("deliveries")
+        ingested = in_order(stages, TAKEN, schedule.only(grain), ingest={"trigger_rule": "none_failed"})
         checked = begun = check_key()
         if grain == "month" and not cadence.every:
             begun = _in_time()
             checked >> begun
         for stream in schedule.streams[grain]:
-            begun >> DeliverySensor(task_id=f"files_of_{stream.name}", stream=stream, cadence=cadence) >> ingest
+            begun >> DeliverySensor(task_id=f"files_of_{stream.name}", stream=stream, cadence=cadence) >> ingested[0]
 
     return deliveries()
 
@@ -143,7 +137,7 @@ def _votes(schedule: Schedule, streams: Sequence[str]) -> Any:
     def votes() -> None:
         many_are_behind = PlanOperator(
             task_id="many_are_behind",
-            command=["beambell", "apply", *UP_TO],
+            command=stage_named("apply").words(UP_TO),
             streams=streams,
             counted="LFs changed",
             least=schedule.backfill_over + 1,
@@ -165,28 +159,9 @@ def _votes(schedule: Schedule, streams: Sequence[str]) -> Any:
             doc_md="Brings the votes of earlier partitions up to the current labeling functions, bit by bit. However "
             "that ends, this run goes on: `apply_lfs` does what is left.",
         )
-        aggregate = StageOperator(
-            task_id="aggregate",
-            command=["beambell", "aggregate", *UP_TO],
-            streams=streams,
-            execution_timeout=LONG,
-            trigger_rule="none_failed",
-            doc_md="Beam: sums up what each author, text or other key did so far, for stateful labeling functions.",
-        )
-        apply_lfs = StageOperator(
-            task_id="apply_lfs",
-            command=["beambell", "apply", *UP_TO],
-            streams=streams,
-            execution_timeout=LONG,
-            doc_md="Beam: runs the labeling functions over every partition that changed, up to this key, and counts "
-            "their vote patterns.",
-        )
-        merge = StageOperator(
-            task_id="merge",
-            command=["beambell", "merge"],
-            doc_md="Brings the state, the sum of all pattern counts, up to date.",
-        )
-        many_are_behind >> backfill_lfs >> aggregate >> apply_lfs >> merge
+        stages = stages_of("votes")
+        voted = in_order(stages, UP_TO, streams, **{stages[0].name: {"trigger_rule": "none_failed"}})
+        many_are_behind >> backfill_lfs >> voted[0]
 
     return votes()
 
@@ -194,33 +169,7 @@ def _votes(schedule: Schedule, streams: Sequence[str]) -> Any:
 def _labels(streams: Sequence[str], cadence: Cadence) -> Any:
     @task_group(tooltip="Fit the label model, label, and let the gate judge.")  # type: ignore[untyped-decorator]
     def labels() -> None:
-        feedback = StageOperator(
-            task_id="feedback",
-            command=["beambell", "feedback", "sync"],
-            doc_md="Finds the rows that people spoke of, and brings what they said to one answer per row.",
-        )
-        fit = StageOperator(
-            task_id="fit",
-            command=["beambell", "fit"],
-            doc_md="Fits the label model on the state and on feedback.",
-        )
-        label = StageOperator(
-            task_id="label",
-            command=["beambell", "label", *UP_TO],
-            streams=streams,
-            execution_timeout=LONG,
-            doc_md="Beam: writes the probabilistic labels of every stale partition up to this key.",
-        )
-        validate = ValidateOperator(
-            task_id="validate",
-            command=["beambell", "validate", *UP_TO],
-            streams=streams,
-            cadence=cadence,
-            outlets=[LABELS],
-            doc_md="The quality gate. Labels that pass are announced as the asset `beambell_labels` under this key; "
-            "labels that fail are not published, and the task shows the figures. What to do then: docs/operating.md.",
-        )
-        feedback >> fit >> label >> validate
+        in_order(stages_of("labels"), UP_TO, streams, validate={"cadence": cadence})
 
     return labels()
 

@@ -6,8 +6,9 @@ Nothing here changes an artefact. Damage that is found fails the run; the log na
 from __future__ import annotations
 
 from airflow.sdk import CronTriggerTimetable, Param, dag
+from declared import LONG
 from schedule import read_schedule
-from stages import LONG, START, StageOperator, defaults
+from stages import START, StageOperator, defaults
 
 schedule = read_schedule()
 

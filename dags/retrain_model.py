@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import CronTriggerTimetable, FixedKeyMapper, Param, PartitionedAssetTimetable, dag, task_group
 from airflow.sdk.exceptions import AirflowSkipException
+from declared import LABELS, in_order, stage_named, stages_of
 from schedule import read_schedule
-from stages import LABELS, LONG, START, PlanOperator, StageOperator, defaults
+from stages import START, PlanOperator, defaults
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -65,7 +66,7 @@ def retrain_model() -> None:
     """Look whether there is anything to learn, then run the stages in order."""
     enough_changed = PlanOperator(
         task_id="enough_changed",
-        command=["beambell", "train"],
+        command=stage_named("train").words(),
         counted="partitions changed",
         least=schedule.retrain_partitions,
         execution_timeout=timedelta(minutes=10),
@@ -74,33 +75,11 @@ def retrain_model() -> None:
 
     @task_group(tooltip="Train, measure on gold rows, and give the version a number.")  # type: ignore[untyped-decorator]
     def version() -> None:
-        train = StageOperator(
-            task_id="train",
-            command=["beambell", "train"],
-            execution_timeout=LONG,
-            doc_md="Trains the end model on published labels, the holdout left out.",
-        )
-        evaluate = StageOperator(
-            task_id="evaluate",
-            command=["beambell", "evaluate"],
-            execution_timeout=LONG,
-            doc_md="Measures labels and end model on gold rows. Its figures are in the task's XCom.",
-        )
-        register = StageOperator(
-            task_id="register",
-            command=["beambell", "register"],
-            doc_md="Makes the model a numbered version that never changes; tagged in git where DVC can say what it is.",
-        )
-        train >> evaluate >> register
+        in_order(stages_of("version"))
 
     @task_group(tooltip="Decide whether the new version takes the champion's place.")  # type: ignore[untyped-decorator]
     def promotion() -> None:
-        promote = StageOperator(
-            task_id="promote",
-            command=["beambell", "promote"],
-            doc_md="Compares with the champion on the same rows; promotes, holds or proposes by the policy in "
-            "`params.yaml`. The decision and its evidence are on record in `data/decisions`.",
-        )
+        *_, promote = in_order(stages_of("promotion"))
         if schedule.promotion == "approval":
             promote >> ProposeOperator(
                 task_id="propose",

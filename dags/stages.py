@@ -18,7 +18,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import Asset, BaseOperator, BaseOperatorLink, Param
+from airflow.sdk import BaseOperator, BaseOperatorLink, Param
 from airflow.sdk.exceptions import (
     AirflowException,
     AirflowFailException,
@@ -35,9 +35,6 @@ if TYPE_CHECKING:
     from cadence import Cadence
     from schedule import Schedule
 
-LABELS = Asset("beambell_labels", uri="beambell://labels")
-"""Labels that passed the gate, one event per partition key. Consumers schedule on it."""
-
 WRITER_POOL = "beambell_writer"
 """Pool with one slot: whoever writes to the project waits in Airflow's queue, and not for the project's lock."""
 
@@ -45,9 +42,6 @@ ENVIRONMENT = "beambell_env"
 """Airflow connection whose extra holds environment variables for the stages, such as an object store's credentials."""
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
-
-LONG = timedelta(hours=2)
-"""Timeout of what works on rows."""
 
 DONE, FAILED, USAGE, GATE = range(4)
 """Exit codes of every stage, as in ``beambell.errors.ExitCode``; importing that would import BeamBell."""

@@ -205,6 +205,20 @@ def dvc(project: Folder = Path(), json: Json = False) -> None:
         console.out.print(f"[bold]dvc      [/] {FILE} {'written' if changed else 'unchanged'}")
 
 
+@app.command()
+def dags(
+    folder: Annotated[Path, typer.Option("--folder", help="Folder of the DAGs.")] = Path("dags"), json: Json = False
+) -> None:
+    """Write `stages.json` beside the DAGs: the stages as Airflow runs them, made from their declarations."""
+    from beambell.stages.dags import FILE, write_stages
+
+    console, changed = Console(as_json=json), write_stages(folder)
+    if json:
+        console.json({"changed": changed})
+    else:
+        console.out.print(f"[bold]dags     [/] {FILE} {'written' if changed else 'unchanged'}")
+
+
 def _run_stages(
     stages: Sequence[Stage],
     folder: Path,

@@ -39,6 +39,8 @@ class Stage:
         Command of the stage, where that is not its name.
     may_be_empty
         Whether there are projects in which the stage never writes anything.
+    group
+        Name of the group of tasks in Airflow that begins with this stage; the stages after it belong to it, too.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Stage:
     job: str | None = None
     command: str | None = None
     may_be_empty: bool = False
+    group: str | None = None
 
     def plan(self, project: Project, selection: Selection) -> Plan[Any]:
         """Find what is stale, and why, without importing anything heavy."""
@@ -78,6 +81,7 @@ INGEST = Stage(
     writes=("partitions", "deliveries"),
     scope="stream",
     job="beam_jobs.ingest",
+    group="deliveries",
 )
 STAGES = (
     INGEST,
@@ -89,6 +93,7 @@ STAGES = (
         scope="partition",
         job="beam_jobs.aggregate",
         may_be_empty=True,
+        group="votes",
     ),
     Stage(
         "apply",
@@ -111,6 +116,7 @@ STAGES = (
         writes=("feedback/consensus",),
         command="feedback sync",
         may_be_empty=True,
+        group="labels",
     ),
     Stage(
         "fit",
@@ -138,6 +144,7 @@ STAGES = (
         "Train the end model on published labels.",
         reads=("published", "partitions"),
         writes=("models/candidate",),
+        group="version",
     ),
     Stage(
         "evaluate",
@@ -157,6 +164,7 @@ STAGES = (
         reads=("models/registry", "verdicts"),
         writes=("decisions",),
         may_be_empty=True,
+        group="promotion",
     ),
 )
 

@@ -141,3 +141,11 @@ def test_dvc_has_it(command):
     }
     assert "sizes" in json.loads(command("inputs", "--json"))["changed"]
     assert json.loads(command("inputs", "--json"))["changed"] == []
+
+
+def test_the_dags_have_it(command, tmp_path):
+    command("dags", "--folder", str(tmp_path))
+    (made,) = (one for one in json.loads((tmp_path / "stages.json").read_text()) if one["name"] == "sizes")
+    assert made["command"] == made["task"] == "sizes"
+    assert made["summary"] == "Count the rows of each partition."
+    assert made["group"]
