@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import settings
 from object_store import object_store
+from projects import run_stages, small_project
 
+from beambell import Project
 from beambell.state import patterns
 
 # CI has two busy cores: how long an example takes says nothing about the code.
@@ -53,3 +55,11 @@ def s3() -> Iterator[Any]:
         fsspec.filesystem("s3").mkdir("bucket")
         yield fsspec.filesystem("s3", use_listings_cache=False)
         s3fs.S3FileSystem.clear_instance_cache()  # they keep the address of the server
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project of three days, run to the end; not to be changed."""
+    folder = small_project(tmp_path_factory.mktemp("finished"))
+    run_stages(folder)
+    return Project(folder)

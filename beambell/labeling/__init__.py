@@ -9,10 +9,11 @@ from beambell.labeling.catalogue import Catalogue
 from beambell.labeling.core import ABSTAIN, LabelingFunction, check_fields, check_labels
 from beambell.labeling.evaluate import DeadLetter, Evaluation, evaluate
 from beambell.labeling.files import Resource
-from beambell.labeling.fingerprint import fingerprint, source
+from beambell.labeling.fingerprint import fingerprint
 from beambell.labeling.kinds import count, keyword, length, lexicon, lookup, numeric, regex
 from beambell.labeling.python import labeling_function
 from beambell.labeling.row import Row
+from beambell.labeling.source_text import source
 from beambell.labeling.stateful import StatefulFunction, stateful_labeling_function, text_hash
 
 if TYPE_CHECKING:

@@ -21,10 +21,11 @@ from beambell.errors import BeamBellError, CatalogueError, UsageError
 from beambell.labeling.collection import Found, collect, shown, twins, unseen
 from beambell.labeling.core import LabelingFunction
 from beambell.labeling.files import Stamp, note_read, noting_reads, project_root, stamp_of
-from beambell.labeling.fingerprint import fingerprint, source
+from beambell.labeling.fingerprint import fingerprint
 from beambell.labeling.made import noting
 from beambell.labeling.outside import uses_of_the_world
 from beambell.labeling.python import adopt
+from beambell.labeling.source_text import source
 from beambell.labeling.stateful import specs_of
 from beambell.labeling.yaml_files import find_files, read_lfs
 

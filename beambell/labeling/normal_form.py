@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import inspect
+import json
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -30,6 +31,11 @@ def normal_form(node: ast.AST) -> Form:
     if isinstance(clean, _DEFINITION):
         clean.name, clean.decorator_list = "", []
     return _form(clean)
+
+
+def canonical(form: Form) -> str:
+    """Write a form as text, the same for equal forms: what is hashed, and what forms are sorted by."""
+    return json.dumps(form, separators=(",", ":"))
 
 
 class _Clean(ast.NodeTransformer):

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from beambell.labeling.collection import shown, some_places
 from beambell.labeling.core import LabelingFunction
-from beambell.labeling.fingerprint import Definition, definitions
+from beambell.labeling.reached import Definition, definitions
 
 _FILES = (
     r"(builtins|io|_io|codecs|os|gzip|bz2|lzma|tarfile|zipfile|dbm|shelve|fsspec|h5py)\.(open|open_code|File|ZipFile)",

@@ -23,7 +23,6 @@ from beambell.labeling import (
     lookup,
     numeric,
     regex,
-    source,
 )
 
 HEADER = "from beambell.labeling import *\nfrom beambell.labeling import labeling_function\n"
@@ -440,13 +439,6 @@ def test_snorkel_functions_and_preprocessors_count(project):
     assert "x.text.lower()" in base.source("lf")
 
 
-def test_source_records_helpers_and_constants(project):
-    text = project(PLAIN).source("lf")
-    assert text.startswith("@labeling_function()\ndef lf(row):\n    return 1 if helper")
-    assert "def helper(text, most=LIMIT):" in text
-    assert "WORDS = ['a', 'b', 'c']" in text
-
-
 DECLARATIVE = {
     "keyword": lambda **c: keyword("a", **{"any_of": ["x", "y"], "label": 1, **c}),
     "regex": lambda **c: regex("a", **{"pattern": "x", "label": 1, **c}),
@@ -555,7 +547,3 @@ def test_models_and_frames_as_resources_count_by_content():
     first = run("1").split()
     assert first == run("2").split()
     assert len(set(first)) == 4
-
-
-def test_source_of_one_is_enough_to_tell_it():
-    assert source(keyword("a", any_of=["x"], label=1)) == "keyword('a', label=1, any_of=['x'])\n"

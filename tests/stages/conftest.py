@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 from projects import change_params, run_stages, small_project, tree_bytes
 
-from beambell import Project
-
 PRELOAD = [
     "killing",
     "synthetic",
@@ -28,14 +26,6 @@ LFS = """
 - {kind: length, name: brief, max: 60, label: ham}
 """
 LAST_DAY = "2026-01-02"
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """A project of three days, run to the end; not to be changed."""
-    folder = small_project(tmp_path_factory.mktemp("finished"))
-    run_stages(folder)
-    return Project(folder)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from beambell.errors import UsageError
 from beambell.feedback.tasks import TASKS_SCHEMA
 from beambell.stages.order import stage_named
 from beambell.store import Layout, Selection
-from beambell.workshop import review_queue as steps
+from beambell.workshop.queue_record import read_queued
 from beambell.workshop.review_queue import ReviewQueue, build_queue, estimate_gain, record_queue
 
 EVERYTHING = Selection()
@@ -139,7 +139,7 @@ def test_recording_a_queue_twice_is_recording_it_once(tmp_path):
     made = project(tmp_path / "p")
     found = build_queue(made, EVERYTHING, size=20)
     assert record_queue(made, found) == record_queue(made, found)
-    assert steps.read_queued(made).num_rows == 20
+    assert read_queued(made).num_rows == 20
 
 
 def test_rows_drawn_at_random_are_shown_without_what_the_system_thinks(tmp_path):
