@@ -19,9 +19,7 @@ from beambell.history.aggregates import aggregate_rows, merge_sorted
 from beambell.history.past import AggregateTables, open_aggregates
 from beambell.project import Project
 from beambell.records import as_seen, stored_names
-from beambell.stages import answers
-from beambell.stages.aggregate import STAGE, AggregateWork, PartitionWork, build_ladder, find_work
-from beambell.stages.collect import set_aside
+from beambell.stages.aggregate import STAGE, AggregateWork, PartitionWork, build_ladder
 from beambell.stages.stage import Outcome, Plan
 from beambell.store import Layout, Partition
 from beambell.store.tables import iter_tables, read_rows, read_staged, write_tables
@@ -32,19 +30,16 @@ MOST_AT_ONCE = 16
 Key = tuple[str, str]
 
 
-def run(project: Project, plan: Plan[tuple[answers.AnswersWork, AggregateWork]]) -> Outcome:
+def run(project: Project, plan: Plan[AggregateWork]) -> Outcome:
     """Make the tables that are missing or stale: first those of partitions, then the ladder's."""
-    said, work = plan.work
-    batches = answers.refresh(project, said)
-    if said.reason:  # the tables are made from other answers than when it was planned
-        work = find_work(project, plan.selection)
+    work = plan.work
     if work.partitions:
         job = uuid.uuid4().hex
         run_pipeline(project, job, build(project, work.partitions, job))
     build_ladder(project, work)
     done = sum(len(item.specs) for item in work.partitions) + len(work.nodes) + len(work.superfluous)
     figures = {"aggregates": len(project.catalogue.aggregates)}
-    return Outcome(STAGE, done, work.current, figures, tuple(set_aside(batches)))
+    return Outcome(STAGE, done, work.current, figures)
 
 
 def build(project: Project, work: Iterable[PartitionWork], job: str) -> beam.Pipeline:

@@ -193,7 +193,7 @@ class Project:
         """What people said, one row per reviewed row: consensus, reviewers and their agreement, what it is for."""
         manifest = self.store.require(Layout.FEEDBACK, "run `beambell feedback sync`")
         table = read_table(self.store, Layout.FEEDBACK, manifest.files["rows"])
-        return _as(form, table.drop_columns(["pattern"]))
+        return _as(form, table.drop_columns([name for name in table.column_names if name == "pattern"]))
 
     def dead_letters(self, stream: str, dt: str, form: Form = "pandas") -> pd.DataFrame | pa.Table:
         """Votes that failed in a partition: row, LF, exception; tracebacks once per distinct error. May be empty."""

@@ -100,7 +100,7 @@ def _compare(folder: Path, grain: str, scale: float) -> list[object]:
 
     def fit() -> float:
         _review(Project(folder), next(rounds))
-        return run("feedback", "fit")
+        return run("feedback", "count", "fit")
 
     run("ingest", "aggregate", "apply", "merge", "fit", "label")
     rounds = iter(range(100))

@@ -13,7 +13,7 @@ from beambell.history.aggregates import aggregate_rows, merge_sorted
 from beambell.history.past import open_aggregates
 from beambell.labeling import StatefulFunction
 from beambell.records import row_schema
-from beambell.stages import answers
+from beambell.stages import feedback
 from beambell.stages.aggregate import build_ladder, find_work
 from beambell.stages.aggregate import plan as plan_aggregate
 from beambell.store import Layout, Manifest, Partition
@@ -47,7 +47,7 @@ def put_rows(project: Project, partition: Partition, rows: list[dict[str, Any]])
 
 def aggregate(project: Project) -> None:
     """What the Beam job does, without Beam."""
-    answers.refresh(project, answers.find_work(project))
+    feedback.run(project, feedback.plan(project))
     work = find_work(project, project.select())
     opened = open_aggregates(project.store, project.params, project.catalogue)
     for item in work.partitions:

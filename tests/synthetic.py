@@ -57,8 +57,8 @@ def partition(stream: str, day: int) -> Partition:
 def vote(project: Project, where: Partition, seed: int, *, rows: int = 30, pool: int = 12) -> np.ndarray:
     """Publish votes of today's LFs on a partition, drawn from a pool of patterns; returns them."""
     L = draw(len(active_lfs(project)), seed, rows=rows, pool=pool)
-    rows_ref = FileRef("rows.parquet", f"rows of {seed}", 0, rows)
-    _publish(project, where, L, [f"{where}-{i}" for i in range(rows)], rows_ref)
+    ids = [f"{where}-{i}" for i in range(rows)]
+    vote_on_texts(project, where, L, ids, [f"a text of {seed}"] * rows)
     return L
 
 

@@ -95,7 +95,7 @@ def reproduced(clone):
 
 
 def test_repro_runs_every_stage(clone, reproduced):
-    stages = ("generate", "ingest", "collect", "aggregate", "apply", "merge", "feedback", "fit", "label", "validate")
+    stages = ("generate", "ingest", "feedback", "aggregate", "apply", "merge", "count", "fit", "label", "validate")
     for stage in (*stages, "train", "evaluate", "register", "promote"):
         assert f"Running stage '{stage}'" in reproduced
     assert (clone / "data" / "models" / "registry" / "spam" / "v0001" / "manifest.json").exists()
@@ -146,9 +146,7 @@ def test_dvc_sees_each_file_that_a_stage_reads(clone, reproduced, kind):
     try:
         seen, seen_by_dvc = stale(clone), stale_for_dvc(clone)
         assert stages <= seen
-        # Collecting is a stage of DVC's alone; `feedback sync` begins with it.
-        wanted = {"collect" if stage == "feedback" else stage for stage in stages}
-        assert wanted <= seen_by_dvc <= seen | {"collect"}
+        assert stages <= seen_by_dvc <= seen
     finally:
         (clone / name).unlink()
         if name in ELSEWHERE:
@@ -228,7 +226,7 @@ def test_after_repro_the_command_has_nothing_to_do(clone, reproduced, tmp_path):
         for name, text, _ in CHANGES.values():
             (folder / name).write_text(text)
     ran = stages_run(run("dvc", "repro", cwd=clone))
-    assert {"ingest", "collect", "apply", "merge", "evaluate"} <= set(ran)
+    assert {"ingest", "feedback", "apply", "merge", "evaluate"} <= set(ran)
     assert stale(clone) == set()
     run("beambell", "run", cwd=other)
     without = ("README.md", ".gitignore", "inputs")

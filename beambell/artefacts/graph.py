@@ -100,12 +100,18 @@ class Graph:
         self.digests.setdefault(fingerprint, [key])
         return key
 
-    def made(self, kind: str, partition: str | None, digest: str) -> str:
-        """Key of the artefact of a digest; one that was replaced and not kept becomes a node that says so."""
+    def has(self, kind: str, partition: str | None, digest: str) -> str | None:
+        """Key of the artefact of a digest; ``None`` if it was replaced and not kept."""
         for key in self.digests.get(digest, ()):
             node = self.nodes[key]
             if node.kind == kind and partition in (None, node.name):
                 return key
+        return None
+
+    def made(self, kind: str, partition: str | None, digest: str) -> str:
+        """Key of the artefact of a digest; one that was replaced and not kept becomes a node that says so."""
+        if key := self.has(kind, partition, digest):
+            return key
         short, name = digest[:SHORT], f"{partition} " if partition else ""
         return self.add(Node(f"{kind} {name}{short}", kind, partition or short, {"digest": short}, False))
 

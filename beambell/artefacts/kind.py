@@ -48,12 +48,20 @@ class Reference:
         Whether lineage follows it.
     is_checked
         Whether `verify` looks for what it points to.
+    formerly
+        Folder of the kind that it pointed to in earlier versions; empty if that is the same.
     """
 
     name: str
     folder: str
     is_parent: bool = True
     is_checked: bool = True
+    formerly: str = ""
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Folders of the kinds that it may point to."""
+        return (self.folder, self.formerly) if self.formerly else (self.folder,)
 
 
 @dataclass(frozen=True)
@@ -163,7 +171,10 @@ class Artefact:
             if reference.is_parent and reference.name in self.manifest.inputs:
                 kind = kind_at(reference.folder)
                 partition = self.partition if kind.BELOW == OF_PARTITION else None
-                yield graph.made(kind.TITLE, partition, self.manifest.inputs[reference.name])
+                digest = self.manifest.inputs[reference.name]
+                titles = [kind_at(folder).TITLE for folder in reference.folders]
+                known = next((title for title in titles if graph.has(title, partition, digest)), kind.TITLE)
+                yield graph.made(known, partition, digest)
 
 
 _BY_FOLDER: dict[str, type[Artefact]] = {}

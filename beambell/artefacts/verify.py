@@ -124,12 +124,16 @@ def _references(snapshot: Snapshot) -> Iterator[Finding]:
     for artefact in snapshot.current:
         for reference in artefact.REFERENCES:
             target, digest = reference.folder, artefact.manifest.inputs.get(reference.name)
-            if not reference.is_checked or digest is None or (target, digest) in now:
+            if (
+                not reference.is_checked
+                or digest is None
+                or any((folder, digest) in now for folder in reference.folders)
+            ):
                 continue
             if not kind_at(target).KEEPS_HISTORY:
                 what = f"made from {target} that were replaced or removed since"
                 yield Finding("note", artefact.place, what, "`beambell run` brings it up to date")
-            elif (target, digest) not in ever:
+            elif not any((folder, digest) in ever for folder in reference.folders):
                 what = f"made from {target} {digest[:16]}..., which is on no record"
                 fix = f"restore {target}/history from a backup; what it labelled can still be made again"
                 yield Finding("error", artefact.place, what, fix)

@@ -29,7 +29,7 @@ from beambell.cli.upkeep import add_upkeep
 from beambell.credentials import masked
 from beambell.document import alone_on_stdout, write_document
 from beambell.errors import BeamBellError, ExitCode, UsageError, storage_errors
-from beambell.stages.order import COLLECT, INGEST, STAGES, Stage
+from beambell.stages.order import INGEST, STAGES, Stage
 from beambell.visible import plain, visible
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _add_stage(stage: Stage) -> None:
     groups[group].command(word, help=stage.summary)(command)
 
 
-for _stage in (*STAGES[1:], COLLECT):
+for _stage in STAGES[1:]:
     _add_stage(_stage)
 
 

@@ -126,7 +126,7 @@ def feedback_import(
     """Take in files of answers; every record is taken in, skipped, or not understood, and that is told."""
     from beambell.cli.import_text import import_text
     from beambell.feedback.answers import read_map
-    from beambell.stages.collect import How
+    from beambell.stages.feedback_files import How
     from beambell.stages.import_answers import import_files
 
     console, opened = Console(as_json=json), open_project(project)

@@ -7,11 +7,12 @@ from typing import Final
 
 FORMATS: Final[Mapping[str, int]] = {
     "ingest": 2,
-    "collect": 2,
+    "batch": 2,
+    "feedback": 3,
     "aggregate": 1,
     "apply": 1,
     "merge": 1,
-    "feedback": 2,
+    "count": 1,
     "fit": 1,
     "label": 1,
     "validate": 1,

@@ -67,7 +67,7 @@ def read_counts(store: Store, manifest: Manifest | None, role: Role) -> Feedback
     """Read the labels of one part of the rows by vote pattern; ``None`` if there are none."""
     if manifest is None or role not in manifest.files:
         return None
-    counts = FeedbackCounts.from_table(read_table(store, Layout.FEEDBACK, manifest.files[role]))
+    counts = FeedbackCounts.from_table(read_table(store, Layout.FEEDBACK_COUNTS, manifest.files[role]))
     return counts if counts.n_rows else None
 
 

@@ -1,8 +1,8 @@
 """Answers: what people said of rows, as aggregates by key may know it.
 
-One file has the rows of all partitions. Rows whose answer is kept for measuring are not in it: no vote can depend on
-them. A row that is in several partitions is in the file once, with the last of them: as the past of a partition ends
-before it begins, no answer is ever part of the past of its own row.
+They are a file of the consensus, with the rows of all partitions. Rows whose answer is kept for measuring are not in
+it: no vote can depend on them. A row that is in several partitions is in the file once, with the last of them: as the
+past of a partition ends before it begins, no answer is ever part of the past of its own row.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from beambell.artefacts.kinds import history as kinds
+from beambell.artefacts.kinds.feedback import Consensus
 from beambell.store import Layout, Partition, Store
 from beambell.store.tables import hash_columns, read_rows, spans
 
@@ -29,7 +29,7 @@ SCHEMA: Final = pa.schema(
 
 
 class Answers:
-    """The answers that were published last.
+    """The answers of the consensus that was published last.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ class Answers:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._manifest = store.read(Layout.ANSWERS)
+        self._manifest = store.read(Layout.FEEDBACK)
 
     def digest(self, partition: Partition) -> str | None:
         """Return the hash of what was said of a partition's rows; ``None`` if that is nothing."""
@@ -52,12 +52,12 @@ class Answers:
         if self._manifest is None or place is None:
             return pa.nulls(len(ids), pa.int8())
         file = self._manifest.files[ROLE]
-        said = read_rows(self._store, Layout.ANSWERS, file, place[0], place[1], ["row_id", "answer"]).combine_chunks()
+        said = read_rows(self._store, Layout.FEEDBACK, file, place[0], place[1], ["row_id", "answer"]).combine_chunks()
         at = pc.index_in(ids, value_set=said["row_id"].combine_chunks())
         return said["answer"].take(at).combine_chunks()
 
     def _place(self, partition: Partition) -> tuple[int, int, str] | None:
-        place = kinds.Answers.of(self._manifest).partitions.get(str(partition)) if self._manifest else None
+        place = Consensus.of(self._manifest).answers.get(str(partition)) if self._manifest else None
         return (place[0], place[1], place[2]) if place else None
 
 

@@ -15,7 +15,6 @@ from beambell.history.aggregates import counted, merge_sorted
 from beambell.history.past import AggregateTables, open_aggregates
 from beambell.history.rollup import Node, Part, first_day
 from beambell.project import Project
-from beambell.stages import answers
 from beambell.stages.stage import Plan, Task, staleness
 from beambell.store import FileRef, Partition, Selection
 
@@ -64,23 +63,19 @@ class AggregateWork:
     superfluous: tuple[str, ...] = ()
 
 
-def plan(project: Project, selection: Selection) -> Plan[tuple[answers.AnswersWork, AggregateWork]]:
+def plan(project: Project, selection: Selection) -> Plan[AggregateWork]:
     """Say which tables would be made, and why."""
-    work, said = find_work(project, selection), answers.find_work(project)
-    tasks = [Task(file.name, "new file of feedback") for file, _ in said.files]
-    if said.reason:
-        tasks.append(Task("answers", said.reason))
-    tasks += [Task(str(item.partition), item.reason) for item in work.partitions]
+    work = find_work(project, selection)
+    tasks = [Task(str(item.partition), item.reason) for item in work.partitions]
     names = {id_: "+".join(spec.key_fields) for id_, spec in project.catalogue.aggregates.items()}
     tasks += [Task(f"{id_}/{node.folder}", f"days by {names[id_]} are summed") for id_, node in work.nodes]
     tasks += [Task(folder, "its days were withdrawn") for folder in work.superfluous]
-    return Plan(STAGE, tuple(tasks), work.current, work=(said, work))
+    return Plan(STAGE, tuple(tasks), work.current, work=work)
 
 
 def outer_inputs(project: Project) -> dict[str, Any]:
     """Return what the stage reads that no other stage makes."""
-    aggregates = sorted(project.catalogue.aggregates)
-    return {"aggregates": aggregates, **project.params.in_force("feedback"), **project.params.names()}
+    return {"aggregates": sorted(project.catalogue.aggregates), **project.params.names()}
 
 
 def find_work(project: Project, selection: Selection) -> AggregateWork:

@@ -8,7 +8,7 @@ from typing import Final
 
 from beambell.errors import UsageError
 from beambell.project import Project
-from beambell.stages.order import COLLECT, STAGES, Stage
+from beambell.stages.order import STAGES, Stage
 from beambell.store import Layout
 
 FILE: Final = "dvc.yaml"
@@ -67,11 +67,6 @@ plots:
 """
 
 
-def in_order_of_dvc() -> tuple[Stage, ...]:
-    """Return the stages in their order, with `collect`, for DVC's stages may not write to each other's folders."""
-    return (STAGES[0], COLLECT, *STAGES[1:])
-
-
 def dvc_text(project: Project) -> str:
     """Spell the project's ``dvc.yaml``.
 
@@ -88,7 +83,7 @@ def dvc_text(project: Project) -> str:
             fix="name a folder in the project there; or run the stages with `beambell run`",
         )
     before = _GENERATED if "demo" in project.params.model_fields_set else _INPUTS
-    stages = "".join(line + "\n" for stage in in_order_of_dvc() for line in _stage(stage, data))
+    stages = "".join(line + "\n" for stage in STAGES for line in _stage(stage, data))
     return _HEAD + before.format(data=data) + stages + _TAIL.format(data=data, model=project.params.model.name)
 
 

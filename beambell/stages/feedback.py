@@ -1,49 +1,50 @@
 """Feedback: takes in new files of events, and brings all that was ever said to one answer per row.
 
-The rows are looked up in the votes there are, for their partition and their vote pattern. A row that is not there yet
-is kept, and found when it comes.
+The rows are looked up in the partitions. A row that is not there yet is kept, and found when it comes. Votes are not
+looked at, as some labeling functions vote by what people said; `beambell.stages.count` does that later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from beambell.config.formats import with_format
+from beambell.config.formats import number_of, with_format
 from beambell.feedback.batches import (
     batch_folder,
     publish_batch,
     read_batches,
     read_events,
 )
-from beambell.feedback.consensus import CONSENSUS_SCHEMA, UNDECIDED, Consensus, find_consensus
+from beambell.feedback.consensus import UNDECIDED, Consensus, find_consensus
 from beambell.feedback.events import CheckedEvents, Verdict, make_event
-from beambell.feedback.stored import count_labels, find_partitions
+from beambell.feedback.stored import SETTING, find_partitions
+from beambell.history import answers
+from beambell.labeling.aggregates import NO_CLASS
 from beambell.project import Project
-from beambell.stages.collect import (
+from beambell.stages.feedback_files import (
     NewFile,
-    consensus_inputs,
+    digests_of_files,
     find_new,
     set_aside,
     take_in,
     unfit_inputs,
 )
-from beambell.stages.row_index import RowIndex
+from beambell.stages.row_index import RowIndex, files_of_rows
 from beambell.stages.stage import Outcome, Plan, Task, some_of, staleness
-from beambell.stages.votes_index import read_votes
-from beambell.state import patterns as packed
 from beambell.store import Layout, Manifest, digest
 from beambell.store.tables import write_table
 
 STAGE = "feedback"
 REJECTS_SHOWN = 10
 ROWS_NAMED = 3
-NAMES = {"params": "feedback in params.yaml", "lfs": "LFs"}
+NAMES: Final = {"events": "feedback", "params": "feedback in params.yaml"}
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,14 @@ class FeedbackWork:
         Number of files that were.
     reason
         Reason why the consensus is to be found again; ``None`` if it is not.
+    may_differ
+        Whether answers may differ for other reasons than that rows do.
     """
 
     files: tuple[NewFile, ...]
     known: int
     reason: str | None
+    may_differ: bool
 
 
 def plan(project: Project) -> Plan[FeedbackWork]:
@@ -78,7 +82,8 @@ def plan(project: Project) -> Plan[FeedbackWork]:
 
 def outer_inputs(project: Project) -> dict[str, Any]:
     """Return what the stage reads that no other stage makes."""
-    return {**project.params.in_force("feedback"), **project.params.names()}
+    files = {"files": digests_of_files(project), "batches": number_of("batch")}
+    return {**files, **project.params.in_force("feedback"), **project.params.names()}
 
 
 def run(project: Project, plan: Plan[FeedbackWork]) -> Outcome:
@@ -102,7 +107,6 @@ def _warnings(manifest: Manifest | None, batches: list[Manifest]) -> tuple[str, 
     for name, what in (
         ("different", "event ids stand for different things; the latest counts"),
         ("outside", "labels are none of today's classes, and do not count"),
-        ("waiting", "reviewed rows have votes of other LFs, and wait for apply"),
     ):
         if facts.get(name):
             found.append(f"{facts[name]} {what}")
@@ -115,16 +119,16 @@ def _warnings(manifest: Manifest | None, batches: list[Manifest]) -> tuple[str, 
 
 
 def find_work(project: Project) -> FeedbackWork:
-    """Compare the files, batches and votes there are with the consensus."""
+    """Compare the files, batches and partitions there are with the consensus."""
     new = find_new(project)
     before = project.store.read(Layout.FEEDBACK)
     if new.files:
-        reason: str | None = "new events"
-    elif new.batches or before:
-        reason = staleness(before, _inputs(project, new.batches), NAMES)
-    else:
-        reason = None
-    return FeedbackWork(new.files, new.known, reason)
+        return FeedbackWork(new.files, new.known, "new events", may_differ=True)
+    if before is None and not new.batches:
+        return FeedbackWork((), new.known, None, may_differ=False)
+    inputs = _inputs(project, new.batches)
+    may_differ = before is None or any(before.inputs[name] != inputs[name] for name in NAMES)
+    return FeedbackWork((), new.known, staleness(before, inputs, NAMES), may_differ)
 
 
 @dataclass(frozen=True)
@@ -166,46 +170,58 @@ def add_event(project: Project, **said: Any) -> Added:
     with project.writing():
         new = batch_folder(inputs) not in read_batches(project.store)
         publish_batch(project.store, [CheckedEvents(event, [])], inputs)
-        found = row_index(project).find({stream: pa.array([row])} if row else {})
-        return Added(key, new, tuple(str(partition) for partition, _, _ in found))
+        found = RowIndex(project).find({stream: pa.array([row])} if row else {})
+        return Added(key, new, tuple(str(partition) for partition, _ in found))
 
 
 # -- the consensus -----------------------------------------------------------------------------------------------
 
 
 def _inputs(project: Project, batches: Mapping[str, Manifest]) -> dict[str, str]:
-    votes = {name: voted.sha256 for name, voted in read_votes(project).items()}
-    state = project.store.read(Layout.STATE)
-    of_votes = {"votes": digest(votes), "lfs": state.inputs["lfs"] if state else ""}
-    return with_format(STAGE, consensus_inputs(project, batches) | of_votes)
+    params = project.params.feedback.model_dump(mode="json", exclude={"inputs", "queue"})
+    made_from = {
+        "events": digest(sorted(batches)),
+        "params": digest({**params, "classes": project.params.classes}),
+        "rows": digest({str(partition): ref.sha256 for partition, ref in files_of_rows(project).items()}),
+    }
+    return with_format(STAGE, made_from)
 
 
 def _publish(project: Project) -> Manifest:
     store, params = project.store, project.params
-    batches, before, state = read_batches(store), store.read(Layout.FEEDBACK), store.read(Layout.STATE)
+    batches, before = read_batches(store), store.read(Layout.FEEDBACK)
     consensus = find_consensus(read_events(store, batches), params.classes, params.feedback)
-    if state and state.facts["cardinality"] != params.cardinality:
-        state = None  # its patterns are of other classes: nothing to look up until apply and merge have run
-    lfs = list(state.facts["lfs"] if state else project.catalogue.names)
-    rows = _locate(project, consensus, lfs, state.inputs["lfs"] if state else None)
-    tables = {"rows": rows, "lf_verdicts": consensus.lf_verdicts, "reviewers": consensus.reviewers}
-    for role, part in (("fit", pc.invert(rows["evaluate"])), ("evaluate", rows["evaluate"])):
-        tables[role] = count_labels(rows.filter(part), list(params.classes), lfs).to_table()
+    rows, last = _locate(project, consensus)
+    said = _answers(rows.take(pa.array(last)), params.classes)
+    parts = {"lf_verdicts": consensus.lf_verdicts, "reviewers": consensus.reviewers}
+    tables = {"rows": rows, answers.ROLE: said, **parts}
     files = {role: write_table(store, Layout.FEEDBACK, role, table) for role, table in tables.items()}
     facts = {
         **consensus.figures,
         **_figures(consensus.rows),
         "unknown": rows["dt"].null_count,
         "unknown_rows": _named(rows.filter(rows["dt"].is_null()).slice(0, ROWS_NAMED)),
-        "waiting": rows["pattern"].null_count - rows["dt"].null_count,
         "batches": [folder.rpartition("/")[2] for folder in batches],
         "partitions": find_partitions(rows),
+        "answers": answers.places(said),
         "classes": list(params.classes),
-        "lfs": lfs,
     }
     manifest = Manifest("feedback", files, _inputs(project, batches), facts)
     # What was made from it names the bytes of its files: one record of these is enough.
-    return store.publish(Layout.FEEDBACK, manifest, keep_history=before is None or before.files != files)
+    made = store.publish(Layout.FEEDBACK, manifest, keep_history=before is None or before.files != files)
+    if store.read(Layout.ANSWERS):
+        store.withdraw(Layout.ANSWERS)
+    return made
+
+
+def _answers(rows: pa.Table, classes: Sequence[str]) -> pa.Table:
+    """Pick what labeling functions with a memory may know: answers that set labels, and are not kept for measuring."""
+    usable = pc.and_(pc.is_in(rows["verdict"], value_set=pa.array(SETTING)), pc.invert(rows["evaluate"]))
+    said = rows.filter(usable)
+    answer = pc.fill_null(
+        pc.index_in(said["label"], value_set=pa.array(classes, pa.string())).cast(pa.int8()), NO_CLASS
+    )
+    return said.select(["stream", "dt", "row_id"]).append_column("answer", answer).cast(answers.SCHEMA).combine_chunks()
 
 
 def _named(rows: pa.Table) -> list[str]:
@@ -228,34 +244,30 @@ def _figures(rows: pa.Table) -> dict[str, int]:
     }
 
 
-def row_index(project: Project) -> RowIndex:
-    """Where the rows with votes are."""
-    votes = project.store.partitions(Layout.VOTES)
-    return RowIndex(project, {p: m.files["votes"] for p, m in votes.items() if p.stream in project.params.streams})
+def _locate(project: Project, consensus: Consensus) -> tuple[pa.Table, npt.NDArray[np.int64]]:
+    """Find the partition of each row.
 
-
-def _locate(project: Project, consensus: Consensus, lfs: list[str], meaning: str | None) -> pa.Table:
-    """Find partition and present vote pattern of each row; a row of several partitions is there as often."""
-    rows, votes = consensus.rows, project.store.partitions(Layout.VOTES)
-    index = row_index(project)
+    Returns
+    -------
+    pyarrow.Table
+        Rows by partition, those of none last; a row of several partitions is there as often.
+    ndarray
+        Where in it the rows of any partition are, each in its last one: int64, ascending.
+    """
+    rows, index = consensus.rows, RowIndex(project)
     streams = np.asarray(rows["stream"].to_numpy(zero_copy_only=False), dtype=object)
     first = {stream: int(np.argmax(streams == stream)) for stream in dict.fromkeys(streams.tolist())}
     ids = {stream: rows["row_id"].filter(pc.equal(rows["stream"], stream)).combine_chunks() for stream in first}
-    kind = packed.arrow_type(len(lfs), project.params.cardinality)
-    fields = list(CONSENSUS_SCHEMA)
-    schema = pa.schema([fields[0], pa.field("dt", pa.string()), *fields[1:], pa.field("pattern", kind)])
-
-    def placed(part: pa.Table, dt: pa.Array, pattern: pa.Array) -> pa.Table:
-        return part.append_column("dt", dt).append_column("pattern", pattern).select(schema.names).cast(schema)
-
-    parts, unknown = [], np.ones(rows.num_rows, bool)
-    for partition, positions, found in index.find(ids):
+    taken: list[npt.NDArray[np.int64]] = []
+    dts: list[str | None] = []
+    last = np.full(rows.num_rows, -1)
+    for partition, positions in index.find(ids):  # in order: a later partition has the last word
         at = positions + first[partition.stream]
-        unknown[at] = False
-        known = votes[partition].inputs["lfs"] == meaning
-        pattern = found["pattern"].combine_chunks() if known else pa.nulls(len(at), kind)
-        parts.append(placed(rows.take(pa.array(at)), pa.repeat(partition.dt, len(at)), pattern))
+        last[at] = np.arange(len(at)) + len(dts)
+        taken.append(at)
+        dts += [partition.dt] * len(at)
     index.sweep()
-    n = int(unknown.sum())
-    parts.append(placed(rows.filter(pa.array(unknown)), pa.nulls(n, pa.string()), pa.nulls(n, kind)))
-    return pa.concat_tables(parts)
+    unknown = np.flatnonzero(last < 0)
+    dts += [None] * len(unknown)
+    located = rows.take(pa.array(np.concatenate([*taken, unknown])))
+    return located.add_column(1, "dt", pa.array(dts, pa.string())), np.sort(last[last >= 0])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from beambell.artefacts.kinds.feedback import FeedbackCounts as FeedbackCounted
 from beambell.artefacts.kinds.labels import LabelModel
 from beambell.artefacts.kinds.votes import State
 from beambell.artefacts.stored import roles
@@ -49,7 +50,7 @@ def _inputs(project: Project) -> dict[str, str] | None:
         return None
     patterns, marginals = roles()
     further = {"marginals": state.files[marginals].sha256} if marginals in state.files else {}
-    feedback = project.store.read(Layout.FEEDBACK)
+    feedback = project.store.read(Layout.FEEDBACK_COUNTS)
     if feedback and feedback.files["fit"].rows:
         further["feedback"] = feedback.files["fit"].sha256
     made_from = {
@@ -67,6 +68,7 @@ def _publish(project: Project) -> Manifest:
     params, folder = project.params.label_model, Layout.LABEL_MODEL
     everyone = project.state()
     shadow = project.params.lfs.shadow
+    _check_all_counted(project)
     counts = everyone.restrict([name for name in everyone.lfs if name not in shadow])
     feedback = read_feedback(project, counts.lfs)
     project.register_label_models(params.kind)
@@ -91,6 +93,24 @@ def _publish(project: Project) -> Manifest:
     return project.store.publish(folder, Manifest("label_model", files, inputs, facts), keep_history=True)
 
 
+def _check_all_counted(project: Project) -> None:
+    """Refuse to fit to what people said before.
+
+    Raises
+    ------
+    LabelModelError
+        If the consensus is not the one that was counted.
+    """
+    consensus, counts = project.store.read(Layout.FEEDBACK), project.store.read(Layout.FEEDBACK_COUNTS)
+    counted = FeedbackCounted.of(counts).consensus if counts else None
+    if consensus and counted != consensus.files["rows"].sha256:
+        raise LabelModelError(
+            "what people said has changed since it was counted" if counted else "what people said is not counted yet",
+            where=project.store.files.path(Layout.FEEDBACK_COUNTS),
+            fix="run `beambell count` first",
+        )
+
+
 def read_feedback(project: Project, lfs: Sequence[str], role: Role = "fit") -> FeedbackCounts | None:
     """Read the labels that people gave, by the votes of some of the state's labeling functions.
 
@@ -106,15 +126,15 @@ def read_feedback(project: Project, lfs: Sequence[str], role: Role = "fit") -> F
     LabelModelError
         If they were counted by votes of other labeling functions than the state's.
     """
-    feedback, state = project.store.read(Layout.FEEDBACK), project.store.read(Layout.STATE)
+    feedback, state = project.store.read(Layout.FEEDBACK_COUNTS), project.store.read(Layout.STATE)
     counts = read_counts(project.store, feedback, role)
     if counts is None or feedback is None or state is None:
         return None
     if feedback.inputs["lfs"] != state.inputs["lfs"]:
         raise LabelModelError(
             "feedback is counted by the votes of other labeling functions than the state's",
-            where=project.store.files.path(Layout.FEEDBACK),
-            fix="run `beambell feedback sync` first: it looks up the votes that reviewed rows have now",
+            where=project.store.files.path(Layout.FEEDBACK_COUNTS),
+            fix="run `beambell count` first: it looks up the votes that reviewed rows have now",
         )
     return counts.restrict(lfs)
 

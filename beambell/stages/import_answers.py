@@ -25,8 +25,8 @@ from beambell.feedback.batches import (
 from beambell.feedback.events import EVENTS_SCHEMA
 from beambell.feedback.imported import Imported, NotUnderstood
 from beambell.project import Project
-from beambell.stages.collect import How, file_inputs, read_file
-from beambell.stages.feedback import row_index
+from beambell.stages.feedback_files import How, file_inputs, read_file
+from beambell.stages.row_index import RowIndex
 from beambell.store import Layout, Manifest
 
 REJECTS_SHOWN = 10
@@ -180,11 +180,11 @@ def _rows_of(events: pa.Table) -> list[str]:
 def _unknown_rows(project: Project, events: pa.Table) -> list[str]:
     """List the rows that events speak of and no partition has, in order."""
     of_rows = events.filter(events["row_id"].is_valid()).group_by(["stream", "row_id"]).aggregate([])
-    index, unknown = row_index(project), []
+    index, unknown = RowIndex(project), []
     for stream in sorted(set(of_rows["stream"].to_pylist())):
         ids = of_rows.filter(pc.equal(of_rows["stream"], stream))["row_id"].combine_chunks()
         there = np.zeros(len(ids), bool)
-        for _, positions, _ in index.find({stream: ids}):
+        for _, positions in index.find({stream: ids}):
             there[positions] = True
         unknown += [f"{stream}/{row}" for row in sorted(ids.filter(pa.array(~there)).to_pylist())]
     return unknown

@@ -86,9 +86,17 @@ INGEST = Stage(
 STAGES = (
     INGEST,
     Stage(
+        "feedback",
+        "Take in new files of feedback, and bring all that was said to one answer per row.",
+        reads=("partitions",),
+        writes=("feedback/batches", "feedback/queues", "feedback/consensus"),
+        command="feedback sync",
+        may_be_empty=True,
+    ),
+    Stage(
         "aggregate",
         "Aggregate rows by key, for stateful labeling functions.",
-        reads=("partitions", "feedback/batches"),
+        reads=("partitions", "feedback/consensus"),
         writes=("aggregates",),
         scope="partition",
         job="beam_jobs.aggregate",
@@ -110,18 +118,17 @@ STAGES = (
         writes=("state",),
     ),
     Stage(
-        "feedback",
-        "Take in new files of feedback, and bring all that was said to one answer per row.",
-        reads=("feedback/batches", "votes", "state"),
-        writes=("feedback/consensus",),
-        command="feedback sync",
+        "count",
+        "Count what people said by vote pattern.",
+        reads=("feedback/consensus", "votes", "state"),
+        writes=("feedback/counts",),
         may_be_empty=True,
         group="labels",
     ),
     Stage(
         "fit",
         "Fit the label model from the state.",
-        reads=("state", "feedback/consensus"),
+        reads=("state", "feedback/counts"),
         writes=("label_models",),
     ),
     Stage(
@@ -168,16 +175,7 @@ STAGES = (
     ),
 )
 
-COLLECT = Stage(
-    "collect",
-    "Take in new files of feedback, and no more; `aggregate` and `feedback sync` begin with it.",
-    writes=("feedback/batches", "feedback/queues"),
-    command="feedback collect",
-    may_be_empty=True,
-)
-"""No stage of its own but for DVC, whose stages may not write to each other's folders."""
-
 
 def stage_named(name: str) -> Stage:
     """Return the stage of a name."""
-    return next(stage for stage in (*STAGES, COLLECT) if stage.name == name)
+    return next(stage for stage in STAGES if stage.name == name)

@@ -10,7 +10,7 @@ from beambell.history.aggregates import content_digest
 from beambell.history.past import open_aggregates
 from beambell.labeling import StatefulFunction
 from beambell.project import Project
-from beambell.stages import answers
+from beambell.stages import feedback
 from beambell.stages.stage import some_of
 from beambell.store import Partition, digest
 from beambell.store.remembered import Remembered
@@ -51,7 +51,7 @@ class Pasts:
     @cached_property
     def _feedback_changed(self) -> bool:
         """Whether people said something that was not aggregated yet."""
-        return answers.find_work(self._project).feedback_changed
+        return feedback.find_work(self._project).may_differ
 
     def are_known(self, partition: Partition) -> bool:
         """Whether the past of each labeling function that votes on a partition is aggregated."""

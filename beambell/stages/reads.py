@@ -12,14 +12,13 @@ from typing import Any
 
 from beambell.config.formats import number_of
 from beambell.project import Project
-from beambell.stages.dvc import in_order_of_dvc
-from beambell.stages.order import Stage
+from beambell.stages.order import STAGES, Stage
 from beambell.store import Layout, canonical_json
 
 
 def refresh_inputs(project: Project) -> list[str]:
     """Write down what each stage reads; return the names of those for which that has changed."""
-    names = {f"{Layout.INPUTS}/{stage.name}.json": stage for stage in in_order_of_dvc()}
+    names = {f"{Layout.INPUTS}/{stage.name}.json": stage for stage in STAGES}
     written = project.store.files.read_many(list(names))
     changed = []
     for name, stage in names.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -26,36 +26,28 @@ FOLDER = "row-index"
 SUM_BYTES = 4
 
 
+def files_of_rows(project: Project) -> dict[Partition, FileRef]:
+    """Files of records of all partitions of the project's streams, in order of the partitions."""
+    partitions = project.store.partitions(Layout.PARTITIONS)
+    return {p: manifest.files["rows"] for p, manifest in partitions.items() if p.stream in project.params.streams}
+
+
 class RowIndex:
     """Finds rows of partitions by their ids.
 
     Parameters
     ----------
     project
-        Project of the rows; its volatile folder keeps the hashes.
-    tables
-        Partition -> its file of votes, or whatever else has a column ``id``.
-    family
-        Family of tables, of `Layout`; each has its own hashes.
-    columns
-        Columns to read of them, ``id`` among these.
+        Project whose rows are looked for; its volatile folder keeps the hashes.
     """
 
-    def __init__(
-        self,
-        project: Project,
-        tables: Mapping[Partition, FileRef],
-        family: str = Layout.VOTES,
-        columns: Sequence[str] = ("id", "pattern"),
-    ) -> None:
+    def __init__(self, project: Project) -> None:
         self._store = project.store
-        self._tables = tables
-        self._family = family
-        self._columns = list(columns)
+        self._tables = files_of_rows(project)
         self._project = project
         self._files = Files(project.volatile)
 
-    def find(self, ids: Mapping[str, pa.Array]) -> Iterator[tuple[Partition, Integers, pa.Table]]:
+    def find(self, ids: Mapping[str, pa.Array]) -> Iterator[tuple[Partition, Integers]]:
         """Find rows.
 
         Parameters
@@ -66,21 +58,19 @@ class RowIndex:
         Yields
         ------
         tuple
-            A partition that has some of them; their positions in the ids of its stream; and what its table says of
-            them, in the same order.
+            A partition that has some of them, in order; and their positions in the ids of its stream, ascending.
         """
         wanted = {stream: _Wanted(hash_ids(of_stream)) for stream, of_stream in ids.items() if len(of_stream)}
 
-        def look(partition: Partition) -> tuple[Partition, Integers, pa.Table] | None:
+        def look(partition: Partition) -> tuple[Partition, Integers] | None:
             ref = self._tables[partition]
             likely = wanted[partition.stream].among(self._hashes(partition, ref))
             if not len(likely):
                 return None
-            table = read_table(self._store, Layout.of(self._family, partition), ref, self._columns)
+            there = read_table(self._store, Layout.of(Layout.PARTITIONS, partition), ref, ["id"])["id"]
             asked = ids[partition.stream].take(pa.array(likely))
-            at = pc.index_in(asked, value_set=table["id"].combine_chunks())
-            found = at.is_valid().to_numpy(zero_copy_only=False)
-            return (partition, likely[found], table.take(at.drop_null())) if found.any() else None
+            found = pc.is_in(asked, value_set=there.combine_chunks()).to_numpy(zero_copy_only=False)
+            return (partition, likely[found]) if found.any() else None
 
         mine = [partition for partition in self._tables if partition.stream in wanted]
         yield from filter(None, self._store.files.each(look, mine))
@@ -88,14 +78,14 @@ class RowIndex:
     def sweep(self) -> None:
         """Forget partitions that are gone, and tables that were replaced."""
         named = {self._name(ref) for ref in self._tables.values()}
-        for name in self._files.walk(f"{FOLDER}/{self._family}"):
+        for name in self._files.walk(f"{FOLDER}/{Layout.PARTITIONS}"):
             if name not in named:
                 self._files.remove(name)
 
     def _hashes(self, partition: Partition, ref: FileRef) -> Hashes:
         hashes = _load(Path(self._files.path(self._name(ref))))
         if hashes is None or hashes.shape != (ref.rows,):
-            folder = Layout.of(self._family, partition)
+            folder = Layout.of(Layout.PARTITIONS, partition)
             parts = [hash_ids(table["id"]) for table in iter_tables(self._store, folder, ref, ["id"])]
             hashes = np.sort(np.concatenate([np.empty(0, np.uint64), *parts]))
             buffer = io.BytesIO()
@@ -105,7 +95,7 @@ class RowIndex:
         return hashes
 
     def _name(self, ref: FileRef) -> str:
-        return f"{FOLDER}/{self._family}/{ref.sha256[:32]}.npy"
+        return f"{FOLDER}/{Layout.PARTITIONS}/{ref.sha256[:32]}.npy"
 
 
 def _load(path: Path) -> Hashes | None:

@@ -16,7 +16,7 @@ from beambell.artefacts.stored import damaged_log
 from beambell.artefacts.verify import Finding, Severity, Verification, verify
 from beambell.errors import ArtefactError, BeamBellError
 from beambell.project import Project
-from beambell.stages.collect import find_new
+from beambell.stages.feedback_files import find_new
 from beambell.stages.public_labels import PublicLabels
 from beambell.stages.verify_state import verify_state
 from beambell.store import Layout

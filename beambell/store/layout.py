@@ -27,6 +27,7 @@ class Layout:
     STATE = "state"
     FEEDBACK_BATCHES = "feedback/batches"
     FEEDBACK = "feedback/consensus"
+    FEEDBACK_COUNTS = "feedback/counts"
     FEEDBACK_QUEUES = "feedback/queues"
     LFS = "lfs"
     INPUTS = "inputs"

@@ -93,7 +93,7 @@ class FeedbackView:
 
 _FIGURES = (
     "events", "withdrawn", "superseded", "outside", "different", "rows", "labelled", "not_label", "not_a_class",
-    "unsure", "undecided", "contradicted", "unknown", "waiting",
+    "unsure", "undecided", "contradicted", "unknown",
 )  # fmt: skip
 
 
@@ -115,6 +115,7 @@ def show_feedback(project: Project, stale: str | None = None) -> FeedbackView:
         batches=len(batches),
         quarantined=sum(Batch.of(batch).quarantined for batch in batches.values()),
         **{name: figures.get(name, 0) for name in _FIGURES},
+        waiting=reviewed.waiting() if reviewed else 0,
         fit=reviewed.counted("fit") if reviewed else 0,
         evaluate=reviewed.counted("evaluate") if reviewed else 0,
         reviewers=_reviewers(project, manifest) if manifest else (),

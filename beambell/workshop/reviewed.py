@@ -16,6 +16,7 @@ from beambell.artefacts.kinds.labels import LabelModel
 from beambell.feedback.stored import with_excluded
 from beambell.model.evaluation import wilson_interval
 from beambell.project import Project
+from beambell.stages.count import find_patterns
 from beambell.state import patterns as packed
 from beambell.state.patterns import ABSTAIN
 from beambell.store import Layout, Manifest
@@ -97,6 +98,8 @@ class ReviewedRows:
         The project, and the manifest of its consensus.
     rows
         Table of the consensus, one of its n rows per reviewed row.
+    lf_names
+        Names of the m labeling functions, in the order of the columns of ``L``.
     known
         Which rows have votes, bool [n].
     L
@@ -108,6 +111,7 @@ class ReviewedRows:
     project: Project
     manifest: Manifest
     rows: pa.Table
+    lf_names: tuple[str, ...]
     known: npt.NDArray[np.bool_]
     L: Votes
     y: npt.NDArray[np.int64]
@@ -116,18 +120,21 @@ class ReviewedRows:
     def read(cls, project: Project, manifest: Manifest) -> ReviewedRows:
         """Read them."""
         rows = with_excluded(read_table(project.store, Layout.FEEDBACK, manifest.files["rows"]))
-        consensus = Consensus.of(manifest)
-        lfs, classes = consensus.lfs, consensus.classes
-        known = rows["pattern"].is_valid().to_numpy()
-        L = np.full((rows.num_rows, len(lfs)), ABSTAIN, np.int8)
-        L[known] = packed.unpack(packed.from_arrow(rows["pattern"].drop_null()), len(lfs), len(classes))
+        classes, found = Consensus.of(manifest).classes, find_patterns(project, manifest)
+        known = found.patterns.is_valid().to_numpy()
+        L = np.full((rows.num_rows, len(found.lfs)), ABSTAIN, np.int8)
+        L[known] = packed.unpack(packed.from_arrow(found.patterns.drop_null()), len(found.lfs), len(classes))
         y = pc.index_in(rows["label"].combine_chunks(), value_set=pa.array(classes, pa.string()))
-        return cls(project, manifest, rows, known, L, pc.fill_null(y, -1).to_numpy().astype(np.int64))
+        return cls(project, manifest, rows, found.lfs, known, L, pc.fill_null(y, -1).to_numpy().astype(np.int64))
 
     def counted(self, role: str) -> int:
         """How many labelled rows with votes are of one part."""
         measures = self.rows["evaluate"].to_numpy()
         return int((self.known & (self.y >= 0) & (measures == (role == "evaluate"))).sum())
+
+    def waiting(self) -> int:
+        """How many rows of partitions have no votes of these labeling functions."""
+        return int((self.rows["dt"].is_valid().to_numpy() & ~self.known).sum())
 
     def contradictions(self) -> tuple[Mapping[str, object], ...]:
         """Rows on which reviewers disagree, those that stay undecided first."""
@@ -154,7 +161,7 @@ class ReviewedRows:
 
     def lfs(self) -> tuple[LFPrecision, ...]:
         """Precision of every labeling function, the least precise first."""
-        found = [self.precision(name, self.L[:, j]) for j, name in enumerate(self._names)]
+        found = [self.precision(name, self.L[:, j]) for j, name in enumerate(self.lf_names)]
         return tuple(sorted(found, key=lambda one: (one.precision.share if one.precision else 2.0, one.name)))
 
     def precision(self, name: str, votes: npt.NDArray[np.int8]) -> LFPrecision:
@@ -165,7 +172,7 @@ class ReviewedRows:
         votes
             Its votes on these rows, [n]. What people said of its vote counts where that is the vote it has now.
         """
-        stored = self.L[:, self._names.index(name)] if name in self._names else None
+        stored = self.L[:, self.lf_names.index(name)] if name in self.lf_names else None
         voted = votes != ABSTAIN
         labelled = voted & (self.y >= 0)
         said = self.verdicts(name)
@@ -180,19 +187,14 @@ class ReviewedRows:
         measures = self.known & (self.y >= 0) & self.rows["evaluate"].to_numpy()
         model = self.project.store.read(Layout.LABEL_MODEL)
         names = LabelModel.of(model).lfs if model else ()
-        if model is None or not measures.any() or not set(names) <= set(self._names):
+        if model is None or not measures.any() or not set(names) <= set(self.lf_names):
             return None, None
-        heard = self.L[:, [self._names.index(name) for name in names]]
+        heard = self.L[:, [self.lf_names.index(name) for name in names]]
         covered = measures & (heard >= 0).any(axis=1)
         proba = self.project.label_model().predict_proba(heard[covered])
         best = proba >= proba.max(axis=1, keepdims=True, initial=0.0) - _TIE
         right = best[np.arange(len(best)), self.y[covered]] / best.sum(axis=1)
         return Share.of(right, self._probability()[covered]), float(covered.sum() / measures.sum())
-
-    @property
-    def _names(self) -> tuple[str, ...]:
-        """Names of the labeling functions, in the order of the columns of ``L``."""
-        return Consensus.of(self.manifest).lfs
 
     def _probability(self) -> Floats:
         return np.asarray(pc.fill_null(self.rows["probability"], np.nan).to_numpy(), np.float64)

@@ -221,7 +221,7 @@ def test_what_an_earlier_version_took_in_is_read_anew_and_counts_no_more(project
 
     wrong = [{"row_id": "old", "label": "spam", "answer": "reject"}]
     numbers = dict(formats.FORMATS)
-    monkeypatch.setattr(formats, "FORMATS", numbers | {"collect": 1})
+    monkeypatch.setattr(formats, "FORMATS", numbers | {"batch": 1})
     monkeypatch.setattr("beambell.feedback.reading.is_marked", lambda names: False)
     bring(project, capsys, "old.jsonl", wrong)
     assert [e["verdict"] for e in _events(project) if e["row_id"] == "old"] == ["label"]

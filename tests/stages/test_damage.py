@@ -13,6 +13,7 @@ from projects import change_params, run_stages, tree_bytes
 
 from beambell import Project
 from beambell.artefacts.kind import HOMES, kind_of, kinds
+from beambell.artefacts.kinds.history import Answers
 from beambell.artefacts.verify import verify
 from beambell.cli import main
 from beambell.errors import ArtefactError
@@ -100,7 +101,7 @@ def expected(base, tmp_path_factory):
 
 def test_that_project_has_artefacts_of_every_kind(base):
     found = {kind_of(folder) for folder in Project(base).store.stamps("")}
-    assert found - {None} == set(kinds().values())
+    assert found - {None} == set(kinds().values()) - {Answers}, "which only earlier versions made"
 
 
 def data_files(folder: Path, *, manifests: bool) -> dict[str, str]:
@@ -229,7 +230,7 @@ def test_an_artefact_of_another_partition(folder, capsys, family, how):
 
 
 @pytest.mark.parametrize("edit", ["a figure", "spelled anew", "another kind", "a new key", "another id"])
-@pytest.mark.parametrize("family", sorted(kinds()))
+@pytest.mark.parametrize("family", sorted(kinds().keys() - {Answers.FOLDER}))
 def test_a_manifest_that_was_edited_by_hand(base, tmp_path, family, edit):
     store = Project(base).store
     place, manifest = next(iter(store.under(family).items()))
@@ -275,8 +276,7 @@ def test_a_batch_of_feedback_that_is_gone(folder, capsys):
     code, said = beambell(capsys, "feedback", "sync", "--project", str(folder))
     assert (code, batch.name in said) == (1, True)
     assert [finding.where for finding in verify_project(Project(folder)).errors] == [f"feedback/batches/{batch.name}"]
-    for counted in (Layout.FEEDBACK, Layout.ANSWERS):  # as the message says, to go on without it
-        (folder / "data" / counted / "manifest.json").unlink()
+    (folder / "data" / Layout.FEEDBACK / "manifest.json").unlink()  # as the message says, to go on without it
     assert beambell(capsys, "run", "--project", str(folder))[0] == 0
 
 

@@ -9,7 +9,8 @@ import yaml
 
 from beambell import Project
 from beambell.errors import UsageError
-from beambell.stages.dvc import FILE, dvc_text, in_order_of_dvc, write_dvc
+from beambell.stages.dvc import FILE, dvc_text, write_dvc
+from beambell.stages.order import STAGES
 from tests.projects import change_params, small_project, write_params
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +22,7 @@ def test_the_file_of_the_clone_is_not_stale():
 
 def test_what_a_stage_reads_is_written_by_one_before_it():
     written: set[str] = set()
-    for stage in in_order_of_dvc():
+    for stage in STAGES:
         assert set(stage.reads) <= written, stage.name
         assert written.isdisjoint(stage.writes)
         written |= set(stage.writes)
@@ -35,7 +36,7 @@ def test_a_project_of_one_s_own(tmp_path):
     assert write_dvc(Project(folder))
     assert not write_dvc(Project(folder))
     made = yaml.safe_load((folder / FILE).read_text())
-    assert [*made["stages"]] == ["inputs", *(stage.name for stage in in_order_of_dvc())]
+    assert [*made["stages"]] == ["inputs", *(stage.name for stage in STAGES)]
     assert made["stages"]["merge"] == {
         "cmd": "beambell merge",
         "deps": ["kept/here/inputs/merge.json", "kept/here/votes"],

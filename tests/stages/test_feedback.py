@@ -22,8 +22,8 @@ from beambell.feedback.batches import read_batches, read_events
 from beambell.feedback.stored import read_counts
 from beambell.stages import fit as fit_step
 from beambell.stages import train as train_step
-from beambell.stages.collect import How
 from beambell.stages.feedback import add_event
+from beambell.stages.feedback_files import How
 from beambell.stages.gold_rows import gold_of
 from beambell.stages.import_answers import import_file
 from beambell.stages.order import stage_named
@@ -43,7 +43,7 @@ LFS = """
 - {kind: keyword, name: begs, any_of: [subscribe, channel, free, click], label: spam}
 - {kind: length, name: brief, max: 60, label: ham}
 """
-TO_LABELS = ("feedback", "fit", "label", "validate")
+TO_LABELS = ("feedback", "count", "fit", "label", "validate")
 ALL = Selection()
 CLASSES = ["ham", "spam"]
 
@@ -141,7 +141,7 @@ def test_label_models_are_fitted_to_the_fit_part_only(folder):
     for role, wanted in (("fit", False), ("evaluate", True)):
         mine = votes.loc[[row for row in rows if split[row] == wanted]].to_numpy()
         expected = FeedbackCounts.from_labels(mine, [1] * len(mine), 2, project.catalogue.names)
-        assert read_counts(project.store, project.store.read(Layout.FEEDBACK), role) == expected
+        assert read_counts(project.store, project.store.read(Layout.FEEDBACK_COUNTS), role) == expected
 
 
 def test_answers_of_the_evaluating_part_move_no_other_label(folder):
@@ -258,7 +258,7 @@ def test_an_edited_lf_s_votes_are_looked_up_again(folder):
         LFS.replace("max: 60", "max: 65") + "- {kind: count, name: loud, of: '!', min: 1, label: spam}\n"
     )
     run_stages(folder, "apply", "merge")
-    with pytest.raises(LabelModelError, match="feedback sync"):
+    with pytest.raises(LabelModelError, match="beambell count"):
         stage_named("fit").refresh(Project(folder), ALL)
     run_stages(folder, *TO_LABELS)
     project, split = Project(folder), split_of(folder)

@@ -24,9 +24,9 @@ from beambell.history.past import open_aggregates, with_pasts
 from beambell.records.split import holdout
 from beambell.stages.apply import find_work as find_votes_work
 from beambell.stages.feedback import add_event
-from beambell.stages.order import COLLECT, STAGES
-from beambell.store import Layout, Partition
-from beambell.store.tables import read_table
+from beambell.stages.order import STAGES, stage_named
+from beambell.store import Layout, Manifest, Partition
+from beambell.store.tables import read_table, write_table
 from beambell.views.lineage import trace
 
 LFS = """
@@ -282,14 +282,14 @@ def votes_and_aggregates(folder: Path) -> dict[str, bytes]:
 
 
 def test_without_feedback_and_without_such_functions_nothing_is_made(folder):
-    assert not (folder / "data" / Layout.ANSWERS).exists()
+    assert not (folder / "data" / "feedback").exists()
     assert not reasons(folder, "aggregate")
     review(folder, "a.csv", fit_rows(folder))
     change_params(folder, lfs={"modules": ["plain"]})
     assert not reasons(folder, "aggregate")
     outcome = run_stages(folder, "aggregate", "apply")["aggregate"]
     assert (outcome.done, reasons(folder, "apply")) == (0, {})
-    assert not (folder / "data" / Layout.ANSWERS).exists()
+    assert not (folder / "data" / "feedback").exists()
     assert not (folder / "data" / "feedback").exists()
 
 
@@ -298,10 +298,10 @@ def test_feedback_changes_later_votes_of_the_function_that_asks_for_it_and_no_ot
     authors = set(rows["author"])
     before = Project(folder).store.partitions(Layout.VOTES)
     review(folder, "a.csv", rows)
-    assert reasons(folder, "aggregate") == {FILE: "new file of feedback", "answers": "new feedback"}
+    assert reasons(folder, "feedback") == {FILE: "new file", "consensus": "new events"}
     assert set(reasons(folder, "apply").values()) == {"past of said_to_spam may change"}
 
-    run_stages(folder, "aggregate")
+    run_stages(folder, "feedback", "aggregate")
     expected = later_with(folder, authors)
     assert 0 < len(expected) < len(before)
     assert reasons(folder, "apply") == dict.fromkeys(expected, "past of said_to_spam changed")
@@ -321,67 +321,83 @@ def test_feedback_changes_later_votes_of_the_function_that_asks_for_it_and_no_ot
 
     scratch = folder.with_name("scratch")
     shutil.copytree(folder, scratch, ignore=shutil.ignore_patterns("aggregates", "votes", ".beambell", "feedback"))
-    run_stages(scratch, "aggregate", "apply")
+    run_stages(scratch, "feedback", "aggregate", "apply")
     assert votes_and_aggregates(scratch) == votes_and_aggregates(folder)
 
 
 def test_only_what_changes_an_answer_makes_anything_again(folder):
     rows = fit_rows(folder)
     review(folder, "a.csv", rows.head(8))
-    run_stages(folder, "aggregate", "apply")
+    run_stages(folder, "feedback", "aggregate", "apply")
     before = votes_and_aggregates(folder)
     review(folder, "same.csv", rows.head(4))  # another file with the same events
     review(folder, "measuring.csv", fit_rows(folder, measuring=True))
-    run_stages(folder, "aggregate")
+    run_stages(folder, "feedback")
     assert not reasons(folder, "aggregate")
     assert not reasons(folder, "apply")
-    changed = {name for name, data in votes_and_aggregates(folder).items() if before.get(name) != data}
-    assert changed == {f"{Layout.ANSWERS}/manifest.json"}, "which names the batches, and holds the same answers"
+    assert votes_and_aggregates(folder) == before
 
     change_params(folder, feedback={"min_reviewers": 2})
-    assert reasons(folder, "aggregate") == {"answers": "feedback in params.yaml changed"}
-    run_stages(folder, "aggregate")
+    assert reasons(folder, "feedback") == {"consensus": "feedback in params.yaml changed"}
+    run_stages(folder, "feedback", "aggregate")
     assert set(reasons(folder, "apply")) == later_with(folder, set(rows.head(8)["author"]))
 
 
 def test_no_answer_of_a_row_that_measures_is_written_to_where_votes_come_from(folder):
     review(folder, "a.csv", Project(folder).rows(REVIEWED.stream, REVIEWED.dt))
-    run_stages(folder, "aggregate", "apply", "merge", "feedback")
+    run_stages(folder, "feedback", "aggregate", "apply", "merge", "count")
     store = Project(folder).store
-    answers, consensus = (store.require(place, "") for place in (Layout.ANSWERS, Layout.FEEDBACK))
+    consensus = store.require(Layout.FEEDBACK, "")
     said = read_table(store, Layout.FEEDBACK, consensus.files["rows"])
     usable = said.filter(pc.invert(said["evaluate"]))
-    found = read_table(store, Layout.ANSWERS, answers.files["answers"])
+    found = read_table(store, Layout.FEEDBACK, consensus.files["answers"])
     assert 0 < usable.num_rows < said.num_rows
     for name in ("stream", "dt", "row_id"):
         assert found[name].equals(usable[name])
 
 
+def test_answers_of_earlier_versions_are_taken_back(folder):
+    """They lay beside the aggregates; they are a file of the consensus, with the same digests, so no table changes."""
+    review(folder, "a.csv", fit_rows(folder).head(8))
+    run_stages(folder, "feedback", "aggregate")
+    store = Project(folder).store
+    now, tables = store.require(Layout.FEEDBACK, ""), votes_and_aggregates(folder)
+    facts = {"partitions": now.facts["answers"], "batches": now.facts["batches"]}
+    file = write_table(store, Layout.ANSWERS, "answers", read_table(store, Layout.FEEDBACK, now.files["answers"]))
+    store.publish(Layout.ANSWERS, Manifest("answers", {"answers": file}, {}, facts))
+    inputs = {name: digest for name, digest in now.inputs.items() if name != "format"}
+    store.publish(Layout.FEEDBACK, Manifest("feedback", now.files, inputs, now.facts))
+    assert not verify(Project(folder).store, deep=True).errors
+    run_stages(folder, "feedback", "aggregate")
+    assert Project(folder).store.read(Layout.ANSWERS) is None
+    assert Project(folder).store.require(Layout.FEEDBACK, "") == now
+    assert votes_and_aggregates(folder) == tables
+
+
 def test_one_run_is_enough_and_so_are_runs_day_by_day(folder):
     review(folder, "a.csv", fit_rows(folder).head(8))
     (folder / "data" / "reviews" / "b.csv").write_text("row_id,label\nx,no such class\n")
-    outcomes = run_stages(folder, "ingest", "aggregate", "apply", "merge", "feedback")
-    assert "b.csv: 1 records: 0 answers taken in, 0 skipped, 1 not understood" in outcomes["aggregate"].warnings[0]
-    for stage in ("aggregate", "apply", "merge", "feedback"):
+    outcomes = run_stages(folder, "ingest", "feedback", "aggregate", "apply", "merge", "count")
+    told = "\n".join(outcomes["feedback"].warnings)
+    assert "b.csv: 1 records: 0 answers taken in, 0 skipped, 1 not understood" in told
+    for stage in ("feedback", "aggregate", "apply", "merge", "count"):
         assert not reasons(folder, stage), stage
-    project = Project(folder)
-    assert not COLLECT.plan(project, project.select()).tasks
     other = folder.with_name("other")
     shutil.copytree(folder, other, ignore=shutil.ignore_patterns("aggregates", "votes", ".beambell", "feedback"))
     project = Project(other)
-    assert COLLECT.refresh(project, project.select()).done == 2  # as DVC does
+    assert stage_named("feedback").refresh(project, project.select()).done == 3  # two files, and the consensus
     for dt in sorted({partition.dt for partition in project.store.partitions(Layout.PARTITIONS)}):  # as Airflow does
         run_stages(other, "aggregate", "apply", end=dt)
-    run_stages(other, "merge", "feedback")
+    run_stages(other, "merge", "count")
     assert published(other) == published(folder)
 
 
 def test_a_vote_is_traced_to_what_people_said(folder):
     review(folder, "a.csv", fit_rows(folder).head(8))
-    run_stages(folder, "aggregate", "apply")
+    run_stages(folder, "feedback", "aggregate", "apply")
     found = trace(Project(folder), "votes comments/2026-01-04")
     kinds = {node.kind for node in found.nodes.values()}
-    assert {"answers", "feedback batch"} <= kinds
+    assert {"feedback", "feedback batch"} <= kinds
     assert f"raw file {FILE}" in found.nodes
     assert "votes comments/2026-01-04" in trace(Project(folder), FILE).nodes
 

@@ -24,7 +24,7 @@ def stale(folder) -> set[str]:
 
 
 def test_only_stages_have_a_number():
-    assert set(FORMATS) <= {*ORDER, "collect"}
+    assert set(FORMATS) <= {*ORDER, "batch"}
     assert formats.number_of("a new stage") == 1
 
 

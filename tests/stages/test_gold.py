@@ -182,7 +182,7 @@ GOLD_LFS = """
 - {kind: keyword, name: s, any_of: [win], label: spam}
 - {kind: keyword, name: h, any_of: [hello], label: ham}
 """
-WAY = ("ingest", "apply", "merge", "feedback", "fit", "label", "validate", "train", "evaluate")
+WAY = ("ingest", "feedback", "apply", "merge", "count", "fit", "label", "validate", "train", "evaluate")
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ LFS = """
 - {kind: keyword, name: h, any_of: [hello], label: ham}
 """
 TEXTS = ["win", "win today", "hello", "today", "win hello", "nothing"]
-STAGES = ("ingest", "apply", "merge", "feedback", "fit", "label", "validate")
+STAGES = ("ingest", "feedback", "apply", "merge", "count", "fit", "label", "validate")
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_published_label_is_never_the_class_that_was_rejected(folder):
     before = labels(folder)
     reviewed = [f"r{i}" for i in range(30)]
     reject(folder, *reviewed)
-    outcome = run_stages(folder, "feedback", "fit", "label", "validate")
+    outcome = run_stages(folder, "feedback", "count", "fit", "label", "validate")
     assert outcome["feedback"].figures["rows"] == len(reviewed)
     after = labels(folder)
     mine = after.loc[reviewed]
@@ -81,7 +81,7 @@ def test_a_published_label_is_never_the_class_that_was_rejected(folder):
 def test_an_answer_later_takes_the_place_of_what_it_is_not(folder, capsys):
     reject(folder, "r0", "r1")
     reject(folder, "r0", label="ham", name="b.jsonl")
-    run_stages(folder, "feedback", "fit", "label", "validate")
+    run_stages(folder, "feedback", "count", "fit", "label", "validate")
     found = labels(folder)
     assert found.loc["r0", ["label", "source"]].tolist() == [2, "feedback"]  # of three classes, one is left
     assert found.loc["r1", "label"] != 1
@@ -90,7 +90,7 @@ def test_an_answer_later_takes_the_place_of_what_it_is_not(folder, capsys):
         with pytest.raises(SystemExit) as end:
             main([*add, *words, "--project", str(folder)])
         assert not end.value.code
-    run_stages(folder, "feedback", "fit", "label", "validate")
+    run_stages(folder, "feedback", "count", "fit", "label", "validate")
     assert labels(folder).loc["r1", ["label", "source"]].tolist() == [1, "feedback"]
     with pytest.raises(SystemExit):
         main(["feedback", "status", "--project", str(folder)])
@@ -99,11 +99,11 @@ def test_an_answer_later_takes_the_place_of_what_it_is_not(folder, capsys):
 
 def test_labels_are_made_anew_when_what_was_said_changes_and_only_then(folder):
     reject(folder, "r0")
-    run_stages(folder, "feedback", "fit", "label", "validate")
-    again = run_stages(folder, "feedback", "fit", "label", "validate")
+    run_stages(folder, "feedback", "count", "fit", "label", "validate")
+    again = run_stages(folder, "feedback", "count", "fit", "label", "validate")
     assert all(outcome.done == 0 for outcome in again.values())
     reject(folder, "r0", label="news", name="b.jsonl")
-    assert run_stages(folder, "feedback", "fit", "label")["label"].done == 1
+    assert run_stages(folder, "feedback", "count", "fit", "label")["label"].done == 1
 
 
 def test_a_consensus_of_before_is_read(folder, tmp_path):
@@ -113,7 +113,7 @@ def test_a_consensus_of_before_is_read(folder, tmp_path):
     from beambell.store.tables import read_table, write_table
 
     (folder / "reviews" / "a.csv").write_text("row_id,label,reviewer,time\nr0,ham,ada,2026-01-05\n")
-    run_stages(folder, "feedback", "fit", "label")
+    run_stages(folder, "feedback", "count", "fit", "label")
     store = Project(folder).store
     manifest = store.require(Layout.FEEDBACK, "")
     rows = read_table(store, Layout.FEEDBACK, manifest.files["rows"]).drop_columns(["excluded"])

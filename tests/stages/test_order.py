@@ -11,7 +11,6 @@ from contextlib import suppress
 from beambell import Project
 from beambell.artefacts.kind import kinds
 from beambell.cli import main
-from beambell.stages.dvc import in_order_of_dvc
 from beambell.stages.order import STAGES
 from tests.projects import small_project
 
@@ -35,7 +34,7 @@ def test_no_stage_is_planned_twice(tmp_path, monkeypatch):
 
 
 def test_every_kind_of_artefact_is_written_by_one_stage():
-    written = Counter(folder for stage in in_order_of_dvc() for folder in stage.writes)
+    written = Counter(folder for stage in STAGES for folder in stage.writes)
     inner = {folder for folder in kinds() if folder.rpartition("/")[0] in written}  # lies in its kind's folder
     assert set(written) == {*kinds()} - inner | {"lfs", "labels"}  # what has no manifest
     assert set(written.values()) == {1}

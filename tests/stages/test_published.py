@@ -106,7 +106,7 @@ def judged(base, tmp_path_factory):
     """That project with other candidate labels, which `validate` is about to publish; not to be changed."""
     folder = shutil.copytree(base, tmp_path_factory.mktemp("judged") / "p")
     edit(folder)
-    run_stages(folder, "apply", "merge", "feedback", "fit", "label")
+    run_stages(folder, "feedback", "apply", "merge", "count", "fit", "label")
     return folder
 
 

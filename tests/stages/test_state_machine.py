@@ -216,7 +216,8 @@ class Schedule(RuleBasedStateMachine):
             return
         self.consensus = consensus
         assert consensus.facts["rows"] == len(self.reviewed)
-        assert consensus.facts["unknown"] == sum(where not in self.seeds for where, _ in self.reviewed)
+        there = self.project.store.partitions(Layout.PARTITIONS)
+        assert consensus.facts["unknown"] == sum(where not in there for where, _ in self.reviewed)
         shutil.rmtree(self.folder / "data" / Layout.FEEDBACK)
         shutil.rmtree(self.folder / ".beambell")
         project = self.project

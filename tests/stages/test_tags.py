@@ -35,7 +35,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tags") / "p"
     start(folder)
     change_params(folder, promotion={"mode": "off"})
-    run_stages(folder, "ingest", "aggregate", "apply", "merge", "feedback", "fit", "label", "validate", "train")
+    run_stages(folder, "ingest", "aggregate", "apply", "merge", "fit", "label", "validate", "train")
     git(folder, "init", "-q", ".")
     git(folder, "config", "user.email", "test@beambell.invalid")
     git(folder, "config", "user.name", "test")

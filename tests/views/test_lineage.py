@@ -39,7 +39,7 @@ def folder(run_once, tmp_path):
     return shutil.copytree(run_once, tmp_path / "p")
 
 
-@pytest.mark.parametrize("family", kinds())
+@pytest.mark.parametrize("family", [family for family in kinds() if family != Layout.ANSWERS])  # of earlier versions
 def test_every_kind_of_artefact_has_a_lineage(every_kind, family):
     project = Project(every_kind)
     mine = [a for a in take_snapshot(project.store).artefacts if a.family == family]
@@ -137,7 +137,7 @@ def test_a_version_names_what_its_labels_were_made_from(folder, between, trained
 def test_labels_of_several_versions_are_told_apart(folder):
     before = fingerprints(folder)
     edit(folder)
-    run_stages(folder, "apply", "merge", "feedback", "fit", "label")
+    run_stages(folder, "feedback", "apply", "merge", "count", "fit", "label")
     project = Project(folder)  # two days stay as they were, as if the gate had refused them
     for dt in ("2026-01-01", "2026-01-02"):
         project.store.withdraw(Layout.of(Layout.CANDIDATES, Partition("mails", dt)))

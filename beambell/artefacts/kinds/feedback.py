@@ -121,14 +121,21 @@ class Consensus(Located):
     """One answer per reviewed row."""
 
     KIND, FOLDER, TITLE = "feedback", Layout.FEEDBACK, "feedback"
-    SENTENCE = "One answer per reviewed row, and how often each pattern of votes was given which answer."
-    FILES = ("rows", "fit", "evaluate", "lf_verdicts", "reviewers")
+    SENTENCE = "One answer per reviewed row, with the row's partition; and what functions with a memory may know of it."
+    FILES = ("rows", "answers", "lf_verdicts", "reviewers")
     KEEPS_HISTORY = True
 
     @property
-    def lfs(self) -> tuple[str, ...]:
-        """Names of the labeling functions whose patterns are counted."""
-        return tuple(self.manifest.facts["lfs"])
+    def digests(self) -> Iterator[str]:
+        """Digests, also those of the answers of each partition that functions with a memory may know."""
+        yield from super().digests
+        yield from (digest for _, _, digest in self.answers.values())
+
+    @property
+    def answers(self) -> Mapping[str, tuple[int, int, str]]:
+        """Span and digest of the answers that functions with a memory may know, by partition; none in older ones."""
+        answers: Mapping[str, tuple[int, int, str]] = self.manifest.facts.get("answers", {})
+        return answers
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -139,6 +146,32 @@ class Consensus(Located):
     def figures(self) -> dict[str, Any]:
         """Numbers of rows by what became of their answers."""
         return dict(self.manifest.facts)
+
+
+class FeedbackCounts(Artefact):
+    """Answers counted by vote pattern."""
+
+    KIND, FOLDER, TITLE = "feedback_counts", Layout.FEEDBACK_COUNTS, "feedback counts"
+    BELOW = ""
+    SENTENCE = "How often each pattern of votes was given which answer, and the pattern of each reviewed row."
+    FILES = ("patterns", "fit", "evaluate")
+    REFERENCES = (Reference("feedback", Layout.FEEDBACK),)
+    KEEPS_HISTORY = True
+
+    @property
+    def lfs(self) -> tuple[str, ...]:
+        """Names of the labeling functions whose patterns are counted."""
+        return tuple(self.manifest.facts["lfs"])
+
+    @property
+    def consensus(self) -> str:
+        """Digest of the file of reviewed rows that were counted, 64 hex digits."""
+        return self.manifest.inputs["feedback"]
+
+    @property
+    def figures(self) -> Mapping[str, int]:
+        """Labels that were counted of each part, and ``waiting`` rows without votes of these functions."""
+        return {name: self.manifest.facts[name] for name in ("fit", "evaluate", "waiting")}
 
 
 class Queue(Artefact):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from beambell.artefacts.kind import Artefact
-from beambell.artefacts.kinds.feedback import Located
+from beambell.artefacts.kinds.feedback import Consensus, Located
 from beambell.store.layout import Layout
 
 if TYPE_CHECKING:
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 class Answers(Located):
-    """People's answers about rows, located in partitions."""
+    """People's answers as earlier versions kept them; the stage `feedback` takes them back."""
 
-    KIND, FOLDER, TITLE = "answers", Layout.ANSWERS, "answers"
-    SENTENCE = "People's answers about rows, by partition, for labeling functions with a memory of them."
+    KIND, FOLDER, TITLE = "answers", Layout.ANSWERS, Consensus.TITLE
+    SENTENCE = "People's answers as earlier versions kept them; today they are a file of the consensus."
     FILES = ("answers",)
 
 
@@ -38,7 +38,7 @@ class Aggregate(Artefact):
     def parents(self, store: Store, graph: Graph) -> Iterator[str]:  # noqa: ARG002
         """Keys of the rows, answers and smaller aggregates that it sums."""
         spec = self.folder.split("/")[1]
-        known = {"rows": ("partition", self.partition), "feedback": (Answers.TITLE, None)}
+        known = {"rows": ("partition", self.partition), "feedback": (Consensus.TITLE, None)}
         for name, digest in self.manifest.inputs.items():
             kind, partition = known.get(name, (self.TITLE, f"{spec}/{name}"))
             yield graph.made(kind, partition, digest)

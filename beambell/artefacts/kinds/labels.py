@@ -21,7 +21,10 @@ class LabelModel(Artefact):
     BELOW = ""
     SENTENCE = "The label model: its settings, its parameters, and the posterior of every pattern."
     FILES = ("config", "params", "posterior")
-    REFERENCES = (Reference("state", Layout.STATE), Reference("feedback", Layout.FEEDBACK))
+    REFERENCES = (
+        Reference("state", Layout.STATE),
+        Reference("feedback", Layout.FEEDBACK_COUNTS, formerly=Layout.FEEDBACK),
+    )
     FIGURES = ("kind", "rows", "patterns", "feedback")
     KEEPS_HISTORY = True
 

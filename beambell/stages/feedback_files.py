@@ -1,8 +1,4 @@
-"""Collect: takes in new files of what people said, as batches that never change.
-
-It looks at nothing but the files, and so can be done before any labeling function votes. The stage `feedback` begins
-with it, and so does `aggregate` if a labeling function votes by what people said.
-"""
+"""Files of what people said: which are new, and how they are taken in, as batches that never change."""
 
 from __future__ import annotations
 
@@ -24,13 +20,11 @@ from beambell.project import Project
 from beambell.records.chunk import Chunk
 from beambell.records.schema import Code, Reject
 from beambell.stages.outside import FileDigests, Found, glob_files
-from beambell.stages.stage import Outcome, Plan, Task
 from beambell.store import Layout, Manifest, digest
 from beambell.store.manifest import FILE_NAME
 from beambell.store.partition import read_dt
 from beambell.store.reaching import open_file
 
-STAGE = "collect"
 ZIP: Final = ".zip"
 _OF_ALL: Final = frozenset({"all", "unknown"})
 """Files of a ZIP that are of no user in particular."""
@@ -61,30 +55,16 @@ class NewFiles:
     batches: Mapping[str, Manifest]
 
 
-def plan(project: Project) -> Plan[NewFiles]:
-    """Say which files would be taken in."""
-    new, (warnings, notes) = find_new(project), unfit_inputs(project)
-    tasks = tuple(Task(file.name, "new file") for file, _ in new.files)
-    return Plan(STAGE, tasks, new.known, warnings=tuple(warnings), notes=tuple(notes), work=new)
-
-
-def outer_inputs(project: Project) -> dict[str, Any]:
-    """Return what the stage reads that no other stage makes."""
+def digests_of_files(project: Project) -> dict[str, str]:
+    """Digests of the files of ``feedback.inputs``, by name."""
     digests = FileDigests(project)
-    files = {
+    found = {
         file.name: digests.of(file)
         for pattern in project.params.feedback.inputs
         for file in glob_files(project.path, pattern, "feedback.inputs")
     }
     digests.save()
-    return {"files": files, **project.params.names()}
-
-
-def run(project: Project, plan: Plan[NewFiles]) -> Outcome:
-    """Take in new files."""
-    batches = take_in(project, plan.work.files)
-    figures = {"events": sum(batch.facts["events"] for batch in batches)}
-    return Outcome(STAGE, len(batches), plan.current, figures, (*plan.warnings, *set_aside(batches)))
+    return found
 
 
 def find_new(project: Project) -> NewFiles:
@@ -113,16 +93,16 @@ def find_new(project: Project) -> NewFiles:
 
 def _check_all_there(project: Project, batches: Collection[str]) -> None:
     """Refuse to go on without what people said: a batch that was once counted is never removed."""
-    for folder in (Layout.FEEDBACK, Layout.ANSWERS):
-        counted = project.store.read(folder)
-        for name in counted.facts["batches"] if counted else ():
-            place = f"{Layout.FEEDBACK_BATCHES}/{name}"
-            if place not in batches and project.store.read(place) is None:  # else it was read anew since
-                raise ArtefactError(
-                    f"this batch of feedback is missing, though {folder} was made with it",
-                    where=project.store.files.path(place),
-                    fix=f"restore it from a backup or from DVC; or, to go on without it, remove {folder}/{FILE_NAME}",
-                )
+    counted = project.store.read(Layout.FEEDBACK)
+    for name in counted.facts["batches"] if counted else ():
+        place = f"{Layout.FEEDBACK_BATCHES}/{name}"
+        if place not in batches and project.store.read(place) is None:  # else it was read anew since
+            raise ArtefactError(
+                "this batch of feedback is missing, though the consensus was made with it",
+                where=project.store.files.path(place),
+                fix="restore it from a backup or from DVC; or, to go on without it, remove "
+                f"{Layout.FEEDBACK}/{FILE_NAME}",
+            )
 
 
 def unfit_inputs(project: Project) -> tuple[list[str], list[str]]:
@@ -193,18 +173,8 @@ def account(facts: Mapping[str, Any]) -> str:
 def file_inputs(project: Project, sha256: str) -> dict[str, str]:
     """Digests of what a batch is made from that is read from a file: its bytes, and how they are understood."""
     streams = sorted(project.params.streams)
-    return with_format(
-        STAGE, {"file": sha256, "reading": digest({"classes": project.params.classes, "streams": streams})}
-    )
-
-
-def consensus_inputs(project: Project, batches: Mapping[str, Manifest]) -> dict[str, str]:
-    """Digests of what a consensus is made from: all that was said, and how it is understood."""
-    params = project.params.feedback.model_dump(mode="json", exclude={"inputs", "queue"})
-    return {
-        "events": digest(sorted(batches)),
-        "params": digest({**params, "classes": project.params.classes}),
-    }
+    reading = digest({"classes": project.params.classes, "streams": streams})
+    return with_format("batch", {"file": sha256, "reading": reading})
 
 
 @dataclass(frozen=True)
