@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from beambell.artefacts.kinds.feedback import Consensus, FeedbackCounts
+from beambell.artefacts.kinds.votes import State
 from beambell.config.formats import with_format
 from beambell.feedback.stored import count_labels
 from beambell.project import Project
@@ -81,10 +82,8 @@ def _inputs(project: Project) -> dict[str, str] | None:
 
 def _publish(project: Project) -> Manifest:
     store, classes = project.store, list(project.params.classes)
-    before, consensus = (
-        store.read(Layout.FEEDBACK_COUNTS),
-        store.require(Layout.FEEDBACK, "run `beambell feedback sync`"),
-    )
+    before = store.read(Layout.FEEDBACK_COUNTS)
+    consensus = store.require(Layout.FEEDBACK, "run `beambell feedback sync`")
     found = _look_up(project, consensus)
     lfs, patterns = list(found.lfs), found.patterns
     rows = read_table(store, Layout.FEEDBACK, consensus.files["rows"]).append_column("pattern", patterns)
@@ -113,17 +112,13 @@ def _labels(counts: pa.Table) -> int:
 
 def _look_up(project: Project, consensus: Manifest) -> FoundPatterns:
     """Look up the vote pattern of each reviewed row; null where there are no votes of the state's functions."""
-    votes, state, ref = (
-        project.store.partitions(Layout.VOTES),
-        project.store.read(Layout.STATE),
-        consensus.files["rows"],
-    )
-    if state and state.facts["cardinality"] != project.params.cardinality:
+    votes, ref = project.store.partitions(Layout.VOTES), consensus.files["rows"]
+    manifest = project.store.read(Layout.STATE)
+    state = State.of(manifest) if manifest else None
+    if state and state.cardinality != project.params.cardinality:
         state = None  # its patterns are of other classes: nothing to count until apply and merge have run
-    lfs = tuple(state.facts["lfs"] if state else project.catalogue.names)
-    meaning, kind = state.inputs["lfs"] if state else None, packed.arrow_type(len(lfs), project.params.cardinality)
-
-    ref = consensus.files["rows"]
+    lfs = state.lfs if state else tuple(project.catalogue.names)
+    meaning, kind = state.lfs_digest if state else None, packed.arrow_type(len(lfs), project.params.cardinality)
 
     def look(place: tuple[str, tuple[int, int, str | None]]) -> pa.Array:
         name, (start, stop, _) = place

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from beambell.config.formats import with_format
 from beambell.errors import LabelModelError
 from beambell.feedback.stored import Role, read_counts
 from beambell.project import Project
-from beambell.stages.stage import Outcome, Plan, plan_whole
+from beambell.stages.order import stage_named
+from beambell.stages.stage import Outcome, Plan, Task, plan_whole, staleness
 from beambell.state import FeedbackCounts, PatternCounts
 from beambell.state import patterns as packed
 from beambell.store import Layout, Manifest, canonical_json, digest
@@ -27,9 +29,13 @@ STAGE = "fit"
 NAMES = {"params": "label_model in params.yaml", "weighing": "lfs.shadow"}
 
 
-def plan(project: Project) -> Plan[None]:
-    """Say whether the label model would be fitted again, and why."""
-    return plan_whole(STAGE, "label model", project.store.read(Layout.LABEL_MODEL), _inputs(project), NAMES)
+def plan(project: Project) -> Plan[bool]:
+    """Say whether the label model would be fitted again, and why; its work says whether answers are counted first."""
+    before, uncounted = project.store.read(Layout.LABEL_MODEL), _is_uncounted(project)
+    planned = plan_whole(STAGE, "label model", before, _inputs(project), NAMES, work=uncounted)
+    if uncounted and not planned.tasks:
+        return replace(planned, tasks=(Task("label model", "feedback changed"),), current=0)
+    return planned
 
 
 def outer_inputs(project: Project) -> dict[str, Any]:
@@ -37,11 +43,26 @@ def outer_inputs(project: Project) -> dict[str, Any]:
     return {**project.params.in_force("label_model"), "shadow": sorted(project.params.lfs.shadow)}
 
 
-def run(project: Project, plan: Plan[None]) -> Outcome:
+def run(project: Project, plan: Plan[bool]) -> Outcome:
     """Fit the label model, unless state and parameters are those it was fitted with."""
-    manifest = _publish(project) if plan.tasks else project.store.read(Layout.LABEL_MODEL)
+    if plan.work:
+        stage_named("count").refresh(project, plan.selection)
+    manifest = project.store.read(Layout.LABEL_MODEL)
+    is_stale = bool(plan.tasks) and staleness(manifest, _inputs(project) or {}) is not None
+    if is_stale:
+        manifest = _publish(project)
     figures = LabelModel.of(manifest).figures if manifest else {}
-    return Outcome(STAGE, len(plan.tasks), plan.current, figures)
+    return Outcome(STAGE, int(is_stale), 1 - int(is_stale) if plan.tasks else plan.current, figures)
+
+
+def _is_uncounted(project: Project) -> bool:
+    """Say whether what people said, or the functions whose votes it is counted by, changed since it was counted."""
+    consensus, state = project.store.read(Layout.FEEDBACK), project.store.read(Layout.STATE)
+    if consensus is None or state is None or not State.of(state).rows:
+        return False
+    counts = project.store.read(Layout.FEEDBACK_COUNTS)
+    wanted = (consensus.files["rows"].sha256, state.inputs["lfs"])
+    return counts is None or (FeedbackCounted.of(counts).consensus, counts.inputs["lfs"]) != wanted
 
 
 def _inputs(project: Project) -> dict[str, str] | None:
@@ -68,7 +89,6 @@ def _publish(project: Project) -> Manifest:
     params, folder = project.params.label_model, Layout.LABEL_MODEL
     everyone = project.state()
     shadow = project.params.lfs.shadow
-    _check_all_counted(project)
     counts = everyone.restrict([name for name in everyone.lfs if name not in shadow])
     feedback = read_feedback(project, counts.lfs)
     project.register_label_models(params.kind)
@@ -91,24 +111,6 @@ def _publish(project: Project) -> Manifest:
         facts["feedback"] = feedback.n_rows
     inputs = _inputs(project) or {}
     return project.store.publish(folder, Manifest("label_model", files, inputs, facts), keep_history=True)
-
-
-def _check_all_counted(project: Project) -> None:
-    """Refuse to fit to what people said before.
-
-    Raises
-    ------
-    LabelModelError
-        If the consensus is not the one that was counted.
-    """
-    consensus, counts = project.store.read(Layout.FEEDBACK), project.store.read(Layout.FEEDBACK_COUNTS)
-    counted = FeedbackCounted.of(counts).consensus if counts else None
-    if consensus and counted != consensus.files["rows"].sha256:
-        raise LabelModelError(
-            "what people said has changed since it was counted" if counted else "what people said is not counted yet",
-            where=project.store.files.path(Layout.FEEDBACK_COUNTS),
-            fix="run `beambell count` first",
-        )
 
 
 def read_feedback(project: Project, lfs: Sequence[str], role: Role = "fit") -> FeedbackCounts | None:

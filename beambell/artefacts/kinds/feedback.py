@@ -156,6 +156,7 @@ class FeedbackCounts(Artefact):
     SENTENCE = "How often each pattern of votes was given which answer, and the pattern of each reviewed row."
     FILES = ("patterns", "fit", "evaluate")
     REFERENCES = (Reference("feedback", Layout.FEEDBACK),)
+    FIGURES = ("fit", "evaluate", "waiting")
     KEEPS_HISTORY = True
 
     @property
@@ -167,11 +168,6 @@ class FeedbackCounts(Artefact):
     def consensus(self) -> str:
         """Digest of the file of reviewed rows that were counted, 64 hex digits."""
         return self.manifest.inputs["feedback"]
-
-    @property
-    def figures(self) -> Mapping[str, int]:
-        """Labels that were counted of each part, and ``waiting`` rows without votes of these functions."""
-        return {name: self.manifest.facts[name] for name in ("fit", "evaluate", "waiting")}
 
 
 class Queue(Artefact):
