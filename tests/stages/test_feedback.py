@@ -259,7 +259,8 @@ def test_an_edited_lf_s_votes_are_looked_up_again(folder):
     )
     run_stages(folder, "apply", "merge")
     with pytest.raises(LabelModelError, match="beambell count"):
-        stage_named("fit").refresh(Project(folder), ALL)
+        fit_step.read_feedback(Project(folder), Project(folder).catalogue.names)
+    assert run_stages(folder, "fit")["fit"].done  # and counts first, by the votes of now
     run_stages(folder, *TO_LABELS)
     project, split = Project(folder), split_of(folder)
     votes = project.votes("comments", "2026-01-01").set_index("id").loc[[row for row in rows if not split[row]]]
@@ -269,6 +270,23 @@ def test_an_edited_lf_s_votes_are_looked_up_again(folder):
     change_params(folder, lfs={"shadow": ["loud"]})
     run_stages(folder, *TO_LABELS)
     assert Project(folder).label_model().params()["feedback_counts"].sum() == expected.n_rows
+
+
+def test_fit_counts_first_what_came_since(folder):
+    row, rows = rows_of(folder)[0], rows_of(folder)[:20]
+    run_stages(folder, "fit")
+    write(folder, "a.csv", *({"row_id": row, "label": "spam"} for row in rows))
+    run_stages(folder, "feedback")
+    (task,) = stage_named("fit").plan(Project(folder), ALL).tasks
+    assert task.reason == "feedback changed"
+    fitted = run_stages(folder, "fit")["fit"]
+    assert fitted.done == 1
+    assert fitted.figures["feedback"] == sum(not part for part in (split_of(folder)[row] for row in rows))
+    assert run_stages(folder, "count", "fit")["fit"].is_idle
+    # Said again by another person: the rows are the same, the counts too, and nothing is fitted again.
+    write(folder, "b.csv", {"row_id": row, "label": "spam", "reviewer": "ada"})
+    run_stages(folder, "feedback")
+    assert run_stages(folder, "fit")["fit"].is_idle
 
 
 def test_feedback_on_lfs_counts_for_them_and_labels_nothing(folder):
