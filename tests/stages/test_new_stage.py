@@ -104,7 +104,7 @@ def command(tmp_path_factory):
 
 def test_status_and_run_have_it_in_its_place(command):
     plans = json.loads(command("status", "--json"))["plans"]
-    assert [plan["stage"] for plan in plans[:4]] == ["ingest", "sizes", "aggregate", "apply"]
+    assert [plan["stage"] for plan in plans[:4]] == ["ingest", "feedback", "sizes", "aggregate"]
     outcomes = {one["stage"]: one for one in json.loads(command("run", "--json"))["outcomes"]}
     made = sorted((command.project / "data" / "sizes").rglob("manifest.json"))
     assert outcomes["sizes"]["done"] == len(made) > 0
