@@ -43,11 +43,11 @@ class NewFiles:
     Attributes
     ----------
     files
-        Those that were not taken in yet, in order.
+        Files that were not taken in yet, in order.
     known
-        How many were.
+        Number of files that were.
     batches
-        All that was ever taken in, by folder.
+        Manifests of all batches that were ever taken in, by folder.
     """
 
     files: tuple[NewFile, ...]
@@ -184,15 +184,15 @@ class How:
     Attributes
     ----------
     defaults
-        Column -> what an empty cell of it means.
+        Meaning of an empty cell, by column.
     file_format
-        One of `beambell.feedback.reading.FORMATS`.
+        Name of the format, one of `beambell.feedback.reading.FORMATS`.
     theirs
-        Another tool's word -> the class that it means.
+        Class that each word of another tool means.
     id_field, label_field
-        Where a record has the id of its row, and its answer.
+        Names of the fields that hold the id of a row, and the answer.
     delimiter
-        Of CSV.
+        Character between the columns of CSV.
     """
 
     defaults: Mapping[str, Any] = field(default_factory=dict)
@@ -224,9 +224,9 @@ def read_file(project: Project, url: str, name: str, how: How = How()) -> Iterat
     Parameters
     ----------
     url, name
-        Where it is, and what messages call it.
+        URL to open, and name that messages call the file by.
     how
-        How to read it.
+        Manner in which the file is read.
 
     Raises
     ------
