@@ -38,8 +38,7 @@ schedule = read_schedule()
 )
 def ingest_feedback() -> None:
     """Take in, then label anew if there was anything."""
-    said = stage_named("feedback")
-    sync = said.operator(task_id="sync")
+    sync = stage_named("feedback").operator(task_id="sync")
 
     @task.short_circuit(  # type: ignore[untyped-decorator]
         execution_timeout=timedelta(minutes=1), doc_md="Ends the run here if there was nothing new."
@@ -49,7 +48,7 @@ def ingest_feedback() -> None:
 
     @task_group(tooltip="Fit, label and judge.")  # type: ignore[untyped-decorator]
     def labels() -> None:
-        in_order([stage for stage in stages_of("labels") if stage != said])
+        in_order(stages_of("labels"))
 
     anything_new(sync.output) >> labels()
 

@@ -92,6 +92,7 @@ STAGES = (
         writes=("feedback/batches", "feedback/queues", "feedback/consensus"),
         command="feedback sync",
         may_be_empty=True,
+        group="votes",
     ),
     Stage(
         "aggregate",
@@ -101,7 +102,6 @@ STAGES = (
         scope="partition",
         job="beam_jobs.aggregate",
         may_be_empty=True,
-        group="votes",
     ),
     Stage(
         "apply",
