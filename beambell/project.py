@@ -118,7 +118,7 @@ class Project:
         timeout
             Seconds to wait for another writer.
         sweep
-            Sweep; whoever only looks leaves that to others.
+            Whether to sweep; whoever only looks leaves that to others.
         """
         if self._depth:
             yield

@@ -99,7 +99,7 @@ def keys() -> str:
 
     schema = Params.model_json_schema()
     undescribed: list[str] = []
-    text = "\n".join(_keys_of(schema, schema["$defs"], "", undescribed))
+    text = _linked("\n".join(_keys_of(schema, schema["$defs"], "", undescribed)))
     if undescribed:
         raise SiteError("\n".join(f"params.yaml: {key} has no description in beambell/config" for key in undescribed))
     return f"# Keys of params.yaml\n\n{text}\n"
@@ -142,12 +142,17 @@ def _value(field: dict[str, Any]) -> str:
     kinds = {"array": "a list", "object": "a section", "string": "a text", "boolean": "`true` or `false`"}
     kinds |= {"integer": "a whole number", "number": "a number", "null": "`null`"}
     signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    bounds = [f"{sign} {field[bound]:g}" for bound, sign in signs.items() if bound in field]
+    bounds = [f"{sign} {field[bound]:,}".removesuffix(".0") for bound, sign in signs.items() if bound in field]
     return ", ".join([kinds[field["type"]], *bounds]) if "type" in field else "anything"
 
 
 def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
+
+
+def _linked(text: str) -> str:
+    """Make links of the pages that a description names."""
+    return re.sub(r"docs/([\w-]+\.md)", r"[\1](../\1)", text)
 
 
 def assemble(site: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
 import shutil
 import sys
@@ -32,6 +34,12 @@ def test_a_link_leads_somewhere(name: str) -> None:
         if not link.startswith("http") and (not file.exists() or (anchor and anchor not in _anchors(file))):
             broken.append(link)
     assert not broken
+
+
+@pytest.mark.parametrize("name", pages())
+def test_an_object_that_a_page_describes_is_there(name: str) -> None:
+    for target in re.findall(r"^::: (\S+)$", (ROOT / name).read_text(), re.MULTILINE):
+        pkgutil.resolve_name(target)
 
 
 def test_every_page_is_in_the_navigation_and_nothing_else() -> None:
@@ -67,7 +75,10 @@ def test_the_site_is_built_and_fetches_nothing_from_other_hosts(tmp_path: Path) 
     assemble(tmp_path / SITE.name)
     render(ZENSICAL, tmp_path / SITE.name)
     html = tmp_path / SITE.name / "html"
-    assert "PatternCounts.from_votes" in (html / "docs/reference/state.html").read_text()
+    for room in ("labeling", "state", "label_model", "feedback", "records", "model"):
+        text = (html / f"docs/reference/{room}.html").read_text()
+        told = set(re.findall(r'id="beambell\.(?:\w+\.)*(\w+)"', text))
+        assert set(importlib.import_module(f"beambell.{room}").__all__) <= told
     for page in html.rglob("*.html"):
         assert not re.findall(
             r"<(?:script|img|link|iframe)[^>]*(?:src|href)=\"?(?:https?:)?//[^\" >]*", page.read_text()

@@ -84,9 +84,14 @@ class ReviewQueueParams(Section):
     ----------
     size
         Number of rows in a queue.
-    entropy, uncovered, disagreement, random
-        Shares of the queue: rows whose class is in doubt; rows that no labeling function votes on; rows about which the
-        end model disagrees; and rows drawn at random, which stand for all. They are taken as they relate to each other.
+    entropy
+        Share of rows whose class is in doubt. The four shares are taken as they relate to each other.
+    uncovered
+        Share of rows that no labeling function votes on.
+    disagreement
+        Share of rows on which the end model says another class than the label model.
+    random
+        Share of rows drawn at random, which stand for all.
     blind
         Rows that are shown without what the system makes of them: those drawn at ``random``, ``all`` or ``none``. A
         reviewer who does not see the system's answer is not led by it, so figures from such rows are unbiased.
@@ -196,8 +201,10 @@ class GateParams(Section):
     ----------
     max_lost
         Largest share of the bytes delivered that may lie in files which could not be read to their end.
-    max_quarantined, max_duplicates
-        Largest shares of the records read that may be quarantined, or repeat the id of a later record.
+    max_quarantined
+        Largest share of the records read that may be quarantined.
+    max_duplicates
+        Largest share of the records read that may repeat the id of a later record.
     min_coverage
         Smallest share of the rows that some labeling function must vote on.
     max_conflict
@@ -354,8 +361,10 @@ class ScheduleParams(Section):
         Hours that ``promote_model`` waits for a person; without an answer the champion stays.
     retry_minutes
         Minutes that a failed task waits before it is tried again; twice that the second time.
-    feedback, maintenance
-        Times at which feedback is taken in, and at which the store is checked and cleaned.
+    feedback
+        Times at which feedback is taken in.
+    maintenance
+        Times at which the store is checked and cleaned.
     """
 
     hour: Cron = "10 * * * *"

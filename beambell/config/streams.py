@@ -116,8 +116,10 @@ class StreamParams(Section):
         First expected partition; records before it are quarantined as misdated.
     id
         Column of the record's id; ``None`` gives each record the hash of its content.
-    text, time
-        Columns of the text and of the event time (ISO 8601; epoch seconds or milliseconds when numeric).
+    text
+        Column of the text.
+    time
+        Column of the event time (ISO 8601; epoch seconds or milliseconds when numeric).
     fields
         Further columns to keep, with their types.
     undated

@@ -19,6 +19,7 @@ from beambell.labeling.made import note
 from beambell.labeling.row import Columns, Row
 
 ABSTAIN: Final = -1
+"""Vote of a labeling function that says nothing about a row."""
 MAX_CLASSES: Final = 127
 """Votes are int8."""
 

@@ -107,7 +107,7 @@ class TfidfLogistic(EndModel):
             4 to 6 points of accuracy or macro-F1 more than 1; from 10 to 30 little changes.
         ngrams, n_features
             Lengths of the sequences of words, and number of buckets: see
-            :class:`~beambell.model.features.HashedNgrams`.
+            `beambell.model.features.HashedNgrams`.
         drop_below
             Probability from 0 to 1 below which a class counts as impossible: that much is mostly the label model's
             doubt, not evidence. By default 0.05, or 0.01 of two classes.
@@ -173,7 +173,7 @@ class TfidfLogistic(EndModel):
 
     @classmethod
     def restore(cls, files: Mapping[str, bytes]) -> Self:
-        """Rebuild the model from the contents that :meth:`to_files` gave.
+        """Rebuild the model from the contents that `to_files` gave.
 
         Raises
         ------

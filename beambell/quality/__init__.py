@@ -1,6 +1,6 @@
 """The quality gate: small summaries of labelled partitions in, verdicts out.
 
-Nothing here reads a file or ``params.yaml``, and nothing heavy is imported until :func:`judge` has something
+Nothing here reads a file or ``params.yaml``, and nothing heavy is imported until `judge` has something
 to judge: Great Expectations alone takes longer to import than to run.
 """
 

@@ -103,7 +103,7 @@ class Check:
 
 
 def partition_checks(thresholds: Thresholds, classes: Sequence[str], voteless: Sequence[str] = ()) -> tuple[Check, ...]:
-    """List the checks of a partition's figures (see :func:`~beambell.quality.summary.partition_frame`)."""
+    """List the checks of a partition's figures (see `beambell.quality.summary.partition_frame`)."""
     return (
         Check(
             "rows",
@@ -188,7 +188,7 @@ def partition_checks(thresholds: Thresholds, classes: Sequence[str], voteless: S
 
 
 def lf_checks(thresholds: Thresholds) -> tuple[Check, ...]:
-    """List the checks of a labeling function's figures (see :func:`~beambell.quality.summary.lf_frame`)."""
+    """List the checks of a labeling function's figures (see `beambell.quality.summary.lf_frame`)."""
     return (
         Check(
             "lf_errors",

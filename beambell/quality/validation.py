@@ -72,7 +72,7 @@ def render_html(result: Mapping[str, Any]) -> str:
     Parameters
     ----------
     result
-        Result of :func:`validate`, also after a trip through JSON.
+        Result of `validate`, also after a trip through JSON.
     """
     with _quiet():
         from great_expectations.core.expectation_validation_result import (

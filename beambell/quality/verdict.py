@@ -69,5 +69,5 @@ class Verdict:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Verdict:
-        """Read back what :meth:`to_dict` wrote."""
+        """Read back what `to_dict` wrote."""
         return cls(values["passed"], tuple(Failure(**failure) for failure in values["failures"]))

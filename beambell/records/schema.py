@@ -31,6 +31,7 @@ QUARANTINE_SCHEMA: Final = pa.schema(
         pa.field("raw", pa.string(), nullable=False),
     ]
 )
+"""Columns of the table of records that were set aside, one row for each, and of remarks on the file."""
 
 
 class Code(StrEnum):
