@@ -154,9 +154,9 @@ def test_what_looks_like_markup_is_shown_as_it_is(project):
 def test_stdout_is_the_documents_alone(tmp_path, how):
     folder = make(tmp_path / "p", SPEAK[how])
     call("ingest", folder=folder)
-    answer = beambell("apply", "--json", cwd=folder)
+    answer = beambell("lf", "test", "noisy", "--json", cwd=folder)  # unlike `apply`, it needs no time to import Beam
     assert answer.returncode == 0, answer.stderr
-    assert json.loads(answer.stdout)["done"] == 1
+    assert json.loads(answer.stdout)["name"] == "noisy"
 
 
 def test_stdout_of_a_job_and_of_every_other_command_is_the_documents_alone(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 
 import pytest
@@ -116,10 +117,11 @@ def test_a_removed_file_s_type_is_of_no_concern(tmp_path):
 
 def test_killed_while_rows_are_set_aside(processes, tmp_path):
     """Before any of its writes, or none: the type is set back, and all rows are there again."""
+    base = make(tmp_path / "base")
+    ingest(base)
+    original = partitions(base)
     for n in range(1, 60):
-        folder = make(tmp_path / str(n))
-        ingest(folder)
-        original = partitions(folder)
+        folder = shutil.copytree(base, tmp_path / str(n))
         for path in (folder / "one").iterdir():
             path.unlink()
         become(folder, "int")
