@@ -116,6 +116,14 @@ class JobServiceError(BeamBellError):
     """The runner of a Beam job that works elsewhere is away, or the job failed there."""
 
 
+class LiveSourceError(BeamBellError):
+    """The log that live labeling reads is away, refuses us, or is not the one it was; it may be asked again."""
+
+
+class LiveSinkError(BeamBellError):
+    """Labels did not reach the log that they are written to; they may be sent again."""
+
+
 class StateError(BeamBellError):
     """Pattern counts of different LFs or classes were mixed, or a count is impossible."""
 

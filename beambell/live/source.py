@@ -73,7 +73,7 @@ class Source(Protocol):
         ...
 
     def commit(self, part: str, offset: int) -> None:
-        """Note at the source that all before an offset is landed; for people who watch it, since nothing relies on it."""
+        """Note at the source that all before an offset is landed; for people who watch it: nothing relies on it."""
         ...
 
     def close(self) -> None:
