@@ -29,7 +29,7 @@ def aggregate_rows(spec: AggregateSpec, rows: pa.Table, stream: str, *, counted:
     Parameters
     ----------
     rows
-        With the columns of ``spec.fields``, and ``ts``; those of the key are enough if ``counted`` is false.
+        Rows with the columns of ``spec.fields``, and ``ts``; the columns of the key are enough if ``counted`` is false.
     counted
         Whether rows of this stream are counted at all.
     """

@@ -34,7 +34,7 @@ class Answers:
     Parameters
     ----------
     store
-        Where; nothing at all need be there.
+        Store of the consensus; there need not be one yet.
     """
 
     def __init__(self, store: Store) -> None:

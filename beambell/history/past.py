@@ -31,7 +31,7 @@ class Slice:
     Attributes
     ----------
     keys
-        Whose keys are looked up.
+        Partition whose keys are looked up.
     parts
         Tables that add up to the past.
     """
@@ -46,13 +46,13 @@ class AggregateTables:
     Parameters
     ----------
     store, spec
-        Where, and what.
+        Store of the tables, and definition of the aggregate.
     rows
         Files of records of all partitions whose keys are counted or looked up.
     counted
         Streams whose rows are counted.
     answers
-        What people said of these rows, if the aggregate asks for it.
+        Answers that people gave about these rows, if the aggregate asks for them.
     """
 
     def __init__(

@@ -42,7 +42,8 @@ class Node:
     Attributes
     ----------
     level, index
-        It covers the days from ``index << level`` to before ``(index + 1) << level``.
+        Numbers of the level and of the node in it, which covers the days from ``index << level`` to before ``(index +
+        1) << level``.
     """
 
     level: int

@@ -27,7 +27,7 @@ class LFStatistics:
     Attributes
     ----------
     name
-        Of the labeling function.
+        Name of the labeling function.
     polarity
         The classes it voted for, ascending.
     rows
@@ -35,9 +35,9 @@ class LFStatistics:
     votes
         Rows it voted on.
     overlapping
-        Of these, rows on which another labeling function voted, too.
+        Number of these rows on which another labeling function voted, too.
     conflicting
-        Of these, rows on which another labeling function voted for another class.
+        Number of these rows on which another labeling function voted for another class.
     """
 
     name: str

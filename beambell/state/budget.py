@@ -126,7 +126,7 @@ class SampledCounts(PatternCounts):
     Attributes
     ----------
     level
-        Of ``2**level`` patterns one is kept, and stands for them all.
+        Binary logarithm of the number of patterns that each kept one stands for: one of ``2**level`` is kept.
     marginals
         The exact figures.
     """
@@ -180,11 +180,11 @@ class BudgetedCounts(Group):
     sample
         Counts of the patterns that are kept, as they are.
     budget
-        About how many patterns to keep.
+        Number of patterns to keep, about.
     level
         0 while all are kept; of ``2**level`` one is.
     marginals
-        What is exact for all rows; ``None`` at level 0, where it follows from the counts.
+        Figures that are exact for all rows; ``None`` at level 0, where they follow from the counts.
     """
 
     sample: PatternCounts
@@ -298,11 +298,11 @@ class BudgetedCounts(Group):
         Parameters
         ----------
         table
-            As `to_table` laid it out.
+            Table as `to_table` laid it out.
         budget
-            It was made with.
+            Budget that it was made with.
         values
-            Of the marginals, if it is a sample.
+            Counts of the marginals, if it is a sample.
 
         Raises
         ------

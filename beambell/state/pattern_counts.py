@@ -53,7 +53,7 @@ class PatternCounts(Group):
     counts
         Rows per pattern, int64 [p], in parts of a row if rows are weighted. Never zero; negative in a difference.
     unit
-        How many of these parts are one row: 1 where rows are not weighted.
+        Number of these parts that are one row: 1 where rows are not weighted.
     """
 
     sampled: ClassVar[bool] = False
@@ -107,7 +107,7 @@ class PatternCounts(Group):
         packed
             uint8 [n, width], of the votes of m labeling functions for K classes.
         cardinality
-            K.
+            Number of classes K.
         lfs
             Names of the m labeling functions.
         """

@@ -293,7 +293,7 @@ def tally(packed, rows, bits, votes, voted):  # type: ignore[no-untyped-def]
     packed, rows
         uint8 [p, width], and how many rows have each, int64 [p].
     bits
-        Of a vote.
+        Number of bits of a vote.
     votes
         int64 [3, m, K], the rows on which LF j voted y, by kind.
     voted

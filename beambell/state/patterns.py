@@ -232,7 +232,7 @@ def replace(packed: Packed, lfs: Sequence[int], L: npt.ArrayLike, n_lfs: int, ca
     lfs
         Places of the r labeling functions.
     L
-        Their new votes, [n, r].
+        Votes that replace them, [n, r].
     n_lfs
         Number of all labeling functions m.
     cardinality

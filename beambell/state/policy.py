@@ -33,7 +33,7 @@ class Policy:
     kind
         ``all``, ``window`` or ``decay``.
     days
-        Of the window: the newest day, and the days before it.
+        Length of the window in days: the newest day, and the days before it.
     half_life_days
         After which a row counts half as much as one of the newest day.
     """

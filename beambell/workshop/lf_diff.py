@@ -43,9 +43,9 @@ class Change:
     moves
         Every pair of votes that occurs, equal ones included.
     source_diff
-        What changed in its source, as a unified diff.
+        Unified diff of its source.
     why
-        Why it was not compared.
+        Reason why it was not compared.
     """
 
     name: str
@@ -66,7 +66,7 @@ def diff_lfs(project: Project, name: str | None, selection: Selection, size: int
     Parameters
     ----------
     name
-        Of one labeling function; ``None`` for all that changed.
+        Name of one labeling function; ``None`` for all that changed.
     size
         Rows of the sample.
 

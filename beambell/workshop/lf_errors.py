@@ -26,7 +26,7 @@ class LFError:
     error, message
         Type and text of the exception; one of the texts, where they differ from row to row.
     rows
-        How many rows it failed on.
+        Number of rows that it failed on.
     partition, id
         The newest partition with it, and a row there.
     traceback

@@ -69,9 +69,10 @@ class Trial:
     examples
         Rows it voted on, conflicts first.
     feedback
-        Its precision on all rows that people reviewed, in the sample or not; ``None`` if there are none.
+        Precision of the function on all rows that people reviewed, in the sample or not; ``None`` if there are none.
     stopped, untried
-        Where it was when its time was up, if it was, and the partitions of the sample that it was not given then.
+        Place where it was when its time was up, if it was; and number of partitions of the sample that it was not given
+        then.
     """
 
     name: str

@@ -35,9 +35,9 @@ class Stop:
     Attributes
     ----------
     seconds
-        It had for the rows of one partition.
+        Seconds that it had for the rows of one partition.
     time_limit_s
-        What `beambell apply` gives it: ``lfs.time_limit_s``.
+        Seconds that `beambell apply` gives it: ``lfs.time_limit_s``.
     partition, id
         The first row that it did not vote on.
     place
@@ -65,7 +65,7 @@ class Voter:
     Parameters
     ----------
     project
-        Whose labeling functions, pasts and time limit.
+        Project with the labeling functions, their pasts and the time limit.
     most_s
         Seconds that one may take for a part, if that is less than the project's own limit.
 

@@ -16,11 +16,11 @@ class QueueView:
     Attributes
     ----------
     tasks
-        Its rows, as `beambell.feedback.tasks.TASKS_SCHEMA` has them.
+        Rows of the queue, as `beambell.feedback.tasks.TASKS_SCHEMA` has them.
     by_reason, by_stream
-        How many of each.
+        Number of rows by reason, and by stream.
     rows, patterns, partitions
-        What it was drawn from.
+        Numbers of rows, patterns and partitions that it was drawn from.
     partitions_read
         Partitions whose ids were read: those of rows that were picked, and a few more.
     known
@@ -32,11 +32,11 @@ class QueueView:
     random_share
         Share of rows drawn at random.
     gain
-        What answers to these rows, or to as many as were asked for, are expected to buy; ``None`` if not estimated.
+        Gain that is expected from answers to these rows, or to as many as were asked for; ``None`` if not estimated.
     warnings
-        What a person should know.
+        Sentences that a person should read.
     files
-        What was written.
+        Names of the files that were written.
     """
 
     tasks: tuple[Mapping[str, Any], ...]

@@ -41,9 +41,9 @@ def build_queue(project: Project, selection: Selection, *, size: int | None = No
     Parameters
     ----------
     size
-        How many; ``feedback.queue.size`` by default.
+        Number of rows; ``feedback.queue.size`` by default.
     again
-        Ask once more about rows that were in a queue and have no answer.
+        Whether to ask once more about rows that were in a queue and have no answer.
 
     Raises
     ------
@@ -115,7 +115,7 @@ def export_queue(
     Parameters
     ----------
     size, again
-        As of `build_queue`.
+        Size of the queue, and whether rows may be asked about again: see `build_queue`.
     out
         The file. Beside tasks for Label Studio, their labeling interface is written, as ``.config.xml``.
     force

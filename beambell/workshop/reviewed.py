@@ -75,11 +75,12 @@ class LFPrecision:
     Attributes
     ----------
     name
-        Its name.
+        Name of the labeling function.
     precision
-        Over rows with a label, and rows on which people judged its vote and no label; ``None`` without any.
+        Share of right votes, over rows with a label and rows on which people judged its vote and no label; ``None``
+        without any.
     by_label, by_verdict
-        How many rows of each.
+        Numbers of rows that were judged by the row's label, and by an answer about the vote.
     """
 
     name: str
@@ -101,9 +102,9 @@ class ReviewedRows:
     lf_names
         Names of the m labeling functions, in the order of the columns of ``L``.
     known
-        Which rows have votes, bool [n].
+        Mask of the rows that have votes, bool [n].
     L
-        Their votes, int8 [n, m]; abstentions where they have none.
+        Votes on the rows, int8 [n, m]; abstentions where there are none.
     y
         Class by consensus, [n]; -1 without.
     """
@@ -170,7 +171,7 @@ class ReviewedRows:
         Parameters
         ----------
         votes
-            Its votes on these rows, [n]. What people said of its vote counts where that is the vote it has now.
+            Votes of the function on these rows, [n]. An answer about its vote counts where that is the vote it has now.
         """
         stored = self.L[:, self.lf_names.index(name)] if name in self.lf_names else None
         voted = votes != ABSTAIN

@@ -62,7 +62,7 @@ class NewLF:
     place
         ``file:line``, relative to the project.
     code
-        What was appended.
+        Text that was appended.
     made
         Files that were not there before, relative to the project.
     """
@@ -80,7 +80,7 @@ def new_lf(project: Project, name: str, kind: str, module: str | None = None) ->
     Parameters
     ----------
     name
-        Of the labeling function and of its variable; no other may have it.
+        Name of the labeling function and of its variable; no other may have it.
     kind
         One of `KINDS`.
     module

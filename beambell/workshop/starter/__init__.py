@@ -31,9 +31,9 @@ class Started:
     project
         The project's name.
     folder
-        Where it is, as it was asked for.
+        Folder, as it was asked for.
     files
-        Relative to the folder.
+        Paths relative to the folder.
     next
         Commands to go on with.
     """
