@@ -41,7 +41,7 @@ def credentials(text: str) -> str | None:
     Returns
     -------
     str or None
-        Such as ``a password`` or ``the parameter 'sig'``.
+        Name of what was found, such as ``a password`` or ``the parameter 'sig'``; ``None`` if there is none.
     """
     for form in dict.fromkeys((text, unquote(text))):
         for user in _users(form):

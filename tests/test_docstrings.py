@@ -119,9 +119,10 @@ def test_a_description_begins_with_what_it_describes() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, Function | ast.ClassDef):
                 told = _sections(node)
-                entries = told.get("Parameters", {}) | told.get("Attributes", {})
+                entries = [*told.get("Parameters", {}).items(), *told.get("Attributes", {}).items()]
+                entries += [(kind, text) for kind, text in told.get("Returns", {}).items() if text]
                 fragments += [
-                    f"{where}:{node.lineno}: {name}: {text}" for name, text in entries.items() if _is_a_fragment(text)
+                    f"{where}:{node.lineno}: {name}: {text}" for name, text in entries if _is_a_fragment(text)
                 ]
     assert not fragments, "\n".join(fragments)
 

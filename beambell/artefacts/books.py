@@ -113,7 +113,7 @@ def out_of_balance(deliveries: Iterable[Manifest], partitions: Mapping[Partition
     Returns
     -------
     dict
-        What is wrong, for people, by the stream's or the partition's name.
+        Problems in words for people, by the stream's or the partition's name.
     """
     deliveries = sorted(deliveries, key=lambda one: Delivery.of(one).stream)
     found = {

@@ -57,7 +57,7 @@ def take_turn(store: Store, turns: Mapping[str, Manifest], inputs: Mapping[str, 
     Returns
     -------
     int
-        Its turn: the last, which alone counts.
+        Number of its turn: the last, which alone counts.
     list of Manifest
         The batch that counted before and does not any more, if there is one.
     """

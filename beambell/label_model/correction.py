@@ -52,11 +52,11 @@ def fit(
     Returns
     -------
     votes
-        W, [m, K, K]: what LF j's vote v adds to the logit of class y, at ``[j, v, y]``.
+        Weights W of votes, [m, K, K]: the amount by which LF j's vote v changes the logit of class y, at ``[j, v, y]``.
     bias
-        b, [K].
+        Bias b of each class, [K].
     scale
-        t.
+        Factor t on the logarithms of the label model's probabilities.
     """
     from scipy.optimize import minimize
     from threadpoolctl import threadpool_limits

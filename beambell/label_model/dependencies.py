@@ -67,7 +67,7 @@ def dependencies(counts: PatternCounts) -> tuple[Dependency, ...]:
     Returns
     -------
     tuple of Dependency
-        Of two copies the later one is named as the copy; of a chain of copies, each pair.
+        Pairs, strongest first. The later one of two copies is named as the copy; a chain of copies gives each pair.
     """
     same, votes, likeness = _pairs(counts)
     copies = _beyond_chance(counts, likeness) > COPY

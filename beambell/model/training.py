@@ -53,7 +53,7 @@ def train(
     Returns
     -------
     EndModel
-        The same to the last bit for the same rows in the same order.
+        Trained model: the same to the last bit for the same rows in the same order.
 
     Raises
     ------

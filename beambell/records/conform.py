@@ -27,7 +27,7 @@ def conform(rows: pa.Table, stream: StreamParams) -> tuple[pa.Table, pa.Table]:
     Returns
     -------
     rows, quarantined
-        Of `row_schema`, and of `QUARANTINE_SCHEMA`; together they are all rows.
+        Tables of `row_schema`, and of `QUARANTINE_SCHEMA`; together they hold all rows.
     """
     schema, faults = row_schema(stream), Faults()
     if rows.schema.equals(schema):

@@ -135,7 +135,7 @@ class LineReader:
         Returns
         -------
         list of str
-            They, without the overlong one.
+            Lines to come, without the overlong one.
         bool
             Whether nothing comes after them.
         """

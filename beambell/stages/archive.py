@@ -49,7 +49,7 @@ def take_archived(project: Project, file: RawFile) -> tuple[list[Part], Delivery
     Returns
     -------
     parts, report
-        What is there; and what is on record from now on, if the stream's columns changed.
+        Rows by partition; and the report that is on record from now on, if the stream's columns changed.
 
     Raises
     ------

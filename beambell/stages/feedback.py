@@ -252,7 +252,7 @@ def _locate(project: Project, consensus: Consensus) -> tuple[pa.Table, npt.NDArr
     pyarrow.Table
         Rows by partition, those of none last; a row of several partitions is there as often.
     ndarray
-        Where in it the rows of any partition are, each in its last one: int64, ascending.
+        Numbers of its rows that lie in any partition, each in its last one: int64, ascending.
     """
     rows, index = consensus.rows, RowIndex(project)
     streams = np.asarray(rows["stream"].to_numpy(zero_copy_only=False), dtype=object)

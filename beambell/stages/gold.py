@@ -46,7 +46,8 @@ def read_gold_file(url: str, name: str, classes: Sequence[str]) -> pa.Table:
     Returns
     -------
     pyarrow.Table
-        With ``label`` as int64, a class in each row, and the file's other columns; what names a row is text.
+        Rows with ``label`` as int64, a class in each row, and the file's other columns; columns that name a row are
+        text.
 
     Raises
     ------

@@ -390,7 +390,7 @@ def check_books(project: Project, selection: Selection) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        What does not add up, where the selection of days may have left it out.
+        Sentences about what does not add up, where the selection of days may have left it out.
 
     Raises
     ------

@@ -96,7 +96,7 @@ def check_votes(L: npt.ArrayLike, cardinality: int, lfs: Sequence[str] | None = 
     Returns
     -------
     Votes
-        The same votes as int8, not copied where they were int8.
+        Votes as int8, not copied where they were int8.
 
     Raises
     ------
@@ -295,7 +295,7 @@ def unique(packed: Packed) -> tuple[Packed, Integers, Integers]:
     patterns
         The p distinct patterns in ascending order, uint8 [p, width].
     inverse
-        For each row its place in ``patterns``, int64 [n].
+        Number of each row's pattern in ``patterns``, int64 [n].
     counts
         Rows per pattern, int64 [p].
     """

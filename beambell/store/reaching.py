@@ -34,7 +34,7 @@ def reach(url: str, *, where: str | None = None, kind: type[BeamBellError] = Inp
     Returns
     -------
     (file system, path)
-        As fsspec splits them; listings are never cached, for others deliver while we run.
+        Parts of the URL, as fsspec splits it; listings are never cached, for others deliver while we run.
 
     Raises
     ------
