@@ -51,6 +51,11 @@ class DawidSkene(LabelModel):
     max_iterations
         Largest number of iterations of expectation maximisation. It stops earlier when no probability changes by more
         than 1e-5.
+
+    Raises
+    ------
+    ValueError
+        If an option is out of its range.
     """
 
     kind: ClassVar[str] = "dawid_skene"

@@ -37,6 +37,11 @@ class WeightedVote(LabelModel):
         Share of each class, summing to 1; uniform by default.
     damp_copies
         Whether labeling functions that copy each other share one voice.
+
+    Raises
+    ------
+    ValueError
+        If an option is out of its range, or ``class_balance`` is a word.
     """
 
     kind: ClassVar[str] = "weighted"

@@ -46,6 +46,11 @@ class Column:
     within
         Function that makes one value of those of two rows, or of two partitions that close on one day; ``merge`` by
         default.
+
+    Raises
+    ------
+    ValueError
+        If a merge is none of ``sum``, ``min`` and ``max``, or values of the type have no exact sum.
     """
 
     type: pa.DataType
@@ -202,7 +207,13 @@ class LastSeen(Aggregate):
 
 @dataclass(frozen=True)
 class FeedbackRate(Aggregate):
-    """Share of people's answers that say one class. See `feedback_rate`."""
+    """Share of people's answers that say one class. See `feedback_rate`.
+
+    Raises
+    ------
+    ValueError
+        If an option is not a whole number, or too small.
+    """
 
     label: int
     min_reviewed: int = 1

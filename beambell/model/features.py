@@ -34,6 +34,11 @@ class HashedNgrams:
         Shortest and longest n-gram, in words.
     n_features
         Number of columns that n-grams are hashed to.
+
+    Raises
+    ------
+    ValueError
+        If ``ngrams`` does not ascend from 1 or more, or ``n_features`` is below 1.
     """
 
     ngrams: tuple[int, int] = (1, 2)

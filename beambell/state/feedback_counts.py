@@ -38,6 +38,11 @@ class FeedbackCounts(Group):
         The p distinct patterns, ascending, packed, uint8 [p, width].
     counts
         Labelled rows per pattern and class, int64 [p, K]; no row of it is all zeros. Negative in a difference.
+
+    Raises
+    ------
+    StateError
+        If the counts exceed int64.
     """
 
     lfs: tuple[str, ...]

@@ -54,6 +54,11 @@ class PatternCounts(Group):
         Rows per pattern, int64 [p], in parts of a row if rows are weighted. Never zero; negative in a difference.
     unit
         Number of these parts that are one row: 1 where rows are not weighted.
+
+    Raises
+    ------
+    StateError
+        If the unit is below 1, or the counts exceed int64.
     """
 
     sampled: ClassVar[bool] = False

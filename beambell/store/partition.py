@@ -68,6 +68,11 @@ class Partition:
     ----------
     stream, dt
         Names of the stream and of the partition in it, as ``comments`` and ``2026-01-03``.
+
+    Raises
+    ------
+    UsageError
+        If the stream's name cannot be a folder's, or the date is not that of an hour, a day or a month.
     """
 
     stream: str
@@ -120,6 +125,11 @@ class Selection:
     start, end
         First and last ``dt``, both included. A coarser bound covers what lies within it: ``2026-01`` as ``end``
         includes ``2026-01-31``.
+
+    Raises
+    ------
+    UsageError
+        If the first date is after the last, or one is not a date.
     """
 
     streams: frozenset[str] = frozenset()
