@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
+from beambell.records.formats.jsonl import BY_LINE, not_json
 from beambell.records.schema import Code, Reject
-from beambell.records.text import LineReader
+from beambell.records.text import LineReader, split_suffix
 
 #: Characters of one element of an array, from which on it is none.
 LONGEST: Final = 64 * 2**20
@@ -118,7 +119,7 @@ def is_lines(head: str, name: str) -> bool:
         return True
     if _whole(start):
         return False
-    return 2 * len(objects) >= len(lines) > 1 or name.lower().removesuffix(".gz").endswith((".jsonl", ".ndjson"))
+    return 2 * len(objects) >= len(lines) > 1 or split_suffix(name)[0] in BY_LINE
 
 
 def _object(line: str) -> dict[str, Any] | None:
@@ -151,9 +152,7 @@ def read_lines(lines: LineReader) -> Iterator[Value | Reject]:
             try:
                 value, end = _decode(text)
             except (ValueError, RecursionError) as error:
-                what = "nested too deep" if isinstance(error, RecursionError) else str(error)
-                message = f"not a JSON object ({what}); write one object per line"
-                yield Reject(number, Code.BAD_JSON, message, text[:_EXCERPT])
+                yield Reject(number, Code.BAD_JSON, not_json(error), text[:_EXCERPT])
                 continue
             if end < len(text):
                 message = f"more after the JSON value, from character {end + 1} of {len(text)}; write one per line"

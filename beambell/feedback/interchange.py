@@ -9,24 +9,17 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, Literal, get_args
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
 import pyarrow as pa
 
 from beambell.errors import InputError
 from beambell.feedback import label_studio
 from beambell.feedback.tasks import HOW_PICKED, TASKS_SCHEMA, iter_tasks
+from beambell.records.format import formats
 from beambell.records.text import split_suffix
 
-FileFormat = Literal["csv", "jsonl", "label-studio"]
-
-_SUFFIXES: Final[dict[str, FileFormat]] = {
-    ".csv": "csv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "label-studio",
-}
 #: What a reviewer fills in, in a CSV or JSON lines file of tasks.
 ANSWER: Final = ("label", "verdict", "comment", "reviewer", "time")
 
@@ -34,7 +27,7 @@ _FORMULA: Final = frozenset("=+-@＝＋－＠")  # noqa: RUF001 - spreadsheets o
 _CONTROL: Final = frozenset("\t\r\n")
 
 
-def check_format(name: str, told: str | None) -> FileFormat:
+def check_format(name: str, told: str | None) -> str:
     """Give the format of tasks that was told, if it is one, or the one that a file's name tells.
 
     Raises
@@ -42,35 +35,31 @@ def check_format(name: str, told: str | None) -> FileFormat:
     InputError
         When there is no such format.
     """
-    formats = get_args(FileFormat)
-    found = told or _SUFFIXES.get(split_suffix(name)[0])
-    for known in formats:
-        if found == known:
-            return known  # type: ignore[no-any-return]
+    suffixes = {suffix: kind.kind for suffix, kind in formats().items() if kind.kind in _WRITERS}
+    suffixes[".json"] = "label-studio"
+    found = told or suffixes.get(split_suffix(name)[0])
+    if found in _WRITERS:
+        return found
     if told is not None:
-        raise InputError(f"there is no format {told!r}", where=name, fix=f"use {', '.join(formats)}")
+        raise InputError(f"there is no format {told!r}", where=name, fix=f"use {', '.join(_WRITERS)}")
     raise InputError(
         "unknown format of tasks",
         where=name,
-        fix=f"name it {', '.join(_SUFFIXES)}, or say --format {'|'.join(formats)}",
+        fix=f"name it {', '.join(suffixes)}, or say --format {'|'.join(_WRITERS)}",
     )
 
 
-def write_tasks(tasks: pa.Table, file_format: FileFormat) -> Iterator[bytes]:
+def write_tasks(tasks: pa.Table, file_format: str) -> Iterator[bytes]:
     """Write tasks as a file for reviewers, piece by piece; the same tasks give the same bytes.
 
     Parameters
     ----------
     tasks
         Table of `TASKS_SCHEMA`, one row per task.
+    file_format
+        Name of a format, as `check_format` gives it.
     """
-    match file_format:
-        case "csv":
-            return _write_csv(tasks)
-        case "jsonl":
-            return _write_jsonl(tasks)
-        case "label-studio":
-            return label_studio.write_tasks(tasks)
+    return _WRITERS[file_format](tasks)
 
 
 def _columns() -> list[str]:
@@ -103,6 +92,12 @@ def _write_jsonl(tasks: pa.Table) -> Iterator[bytes]:
     for task in iter_tasks(tasks):
         yield json.dumps({name: task.get(name) for name in columns}, ensure_ascii=False).encode() + b"\n"
 
+
+_WRITERS: Final[dict[str, Callable[[pa.Table], Iterator[bytes]]]] = {
+    "csv": _write_csv,
+    "jsonl": _write_jsonl,
+    "label-studio": label_studio.write_tasks,
+}
 
 # -- cells that a spreadsheet would take for formulas ------------------------------------------------------------------
 

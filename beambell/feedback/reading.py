@@ -34,21 +34,18 @@ from beambell.feedback.events import EVENTS_SCHEMA, CountedBy
 from beambell.feedback.interchange import unguarded
 from beambell.feedback.tools import MARKS, TOOLS, Tool, find_tool, is_marked, named
 from beambell.records.chunk import Cells, Chunk, Faults, Wanted
-from beambell.records.delimited import read_delimited
-from beambell.records.dialect import Asked, Broken, open_delimited
+from beambell.records.dialect import Asked
+from beambell.records.format import TextFile, text_formats
+from beambell.records.formats.delimited import Csv
+from beambell.records.formats.jsonl import JsonLines
 from beambell.records.schema import Code, Reject
-from beambell.records.text import LineReader, record_limit, split_suffix
+from beambell.records.text import split_suffix
 
 #: What ``--format`` may say: how a file is laid out, or whose records it has.
-LAYOUTS: Final = ("csv", "tsv", "jsonl", "json")
+LAYOUTS: Final = (*dict.fromkeys(kind.kind for kind in text_formats().values()), "json")
 FORMATS: Final = (*LAYOUTS, *(tool.name for tool in TOOLS))
 
-_SUFFIXES: Final = {".csv": "csv", ".tsv": "tsv", ".jsonl": "json", ".ndjson": "json", ".json": "json"}
-_BATCH_LINES: Final = 65_536
 _BATCH_RECORDS: Final = 8_192
-_LONGEST_TEXT: Final = 1_000_000
-_SAMPLE_LINES: Final = 64
-_SAMPLE_CHARS: Final = 2**20
 _ANSWERING: Final = ("label", "verdict", "withdraws", "lf")
 _ASKED: Final = ("picked_by", "probability")
 _SHARES: Final = ("probability", "random_share")
@@ -106,41 +103,37 @@ def read_parts(
         When the format is unknown.
     """
     source = Source(file)
-    layout, tool = _layout(source, name, file_format)
-    if layout == "json":
+    kind, tool = _layout(source, name, file_format)
+    asked = Asked(CsvParams(delimiter=delimiter), spelling="--{}")
+    opened = kind(_as_file(source), name, asked=asked)
+    if kind is JsonLines:
         by_line = is_lines(source.head, name)
-        parts = _in_records(_lines(source, name) if by_line else read_values(source), reading, tool)
+        parts = _in_records(read_lines(opened.lines) if by_line else read_values(source), reading, tool)
         yield from (replace(part, counted_by="line" if by_line else "record") for part in parts)
     else:
-        yield from _delimited(source, name, reading, tool, delimiter, "\t" if layout == "tsv" else ",")
+        yield from _in_columns(opened, reading, tool)
 
 
-def _layout(source: Source, name: str, told: str | None) -> tuple[str, Tool | None]:
+def _layout(source: Source, name: str, told: str | None) -> tuple[type[TextFile], Tool | None]:
     """Tell how a file is laid out, and whose its records are if that is told."""
+    known = text_formats()
     if told is not None and told not in FORMATS:
         raise InputError(f"there is no format {told!r}", where=name, fix=f"use {', '.join(FORMATS)}")
     if told in LAYOUTS:
-        return ("json" if told == "jsonl" else told), None
-    looks_json = is_json(source.head)
-    suffix = split_suffix(name)[0]
-    found = "json" if looks_json else _SUFFIXES.get(suffix)
+        return next((kind for kind in known.values() if kind.kind == told), JsonLines), None
+    found = JsonLines if is_json(source.head) else known.get(split_suffix(name)[0])
     if found is None and told is not None:
-        found = "csv"
+        found = Csv
     if found is None:
         raise InputError(
             "unknown format of feedback",
             where=name,
-            fix=f"name it {', '.join(_SUFFIXES)}, or say --format {'|'.join(FORMATS)}",
+            fix=f"name it {', '.join(known)}, or say --format {'|'.join(FORMATS)}",
         )
     return found, named(told) if told else None
 
 
 # -- record by record ----------------------------------------------------------------------------------------------
-
-
-def _lines(source: Source, name: str) -> Iterator[Value | Reject]:
-    limit = record_limit(_LONGEST_TEXT)
-    return read_lines(LineReader(_as_file(source), name=name, encoding="utf-8", limit=limit, newline="\n"))
 
 
 def _in_records(found: Iterable[Value | Reject], reading: Reading, tool: Tool | None) -> Iterator[Part]:
@@ -214,34 +207,27 @@ class _Said:
         )
 
 
-# -- CSV -----------------------------------------------------------------------------------------------------------
+# -- column by column --------------------------------------------------------------------------------------------------
 
 
-def _delimited(
-    source: Source, name: str, reading: Reading, tool: Tool | None, delimiter: str | None, usual: str
-) -> Iterator[Part]:
-    """Read a file with a header: column by column where its columns are BeamBell's own, else record by record."""
-    limit = record_limit(_LONGEST_TEXT)
-    lines = LineReader(_as_file(source), name=name, encoding="utf-8", limit=limit, newline="")
-    asked = Asked(CsvParams(delimiter=delimiter), usual, "--{}")
-    opening = open_delimited(lines.peek(_SAMPLE_LINES, _SAMPLE_CHARS)[0], _known(reading), asked)
-    names = () if opening is None or isinstance(opening.names, Broken) else opening.names
-    parted_by = opening.dialect.delimiter if opening else usual
+def _in_columns(file: TextFile, reading: Reading, tool: Tool | None) -> Iterator[Part]:
+    """Read a file column by column where its columns are BeamBell's own, else record by record."""
+    names = file.names(_known(reading))
     own = tool is None and reading.is_plain and not is_marked(names)
     once = () if own else [column for column in names if names.count(column) == 1]
     wanted = Wanted((), (), tuple(dict.fromkeys((*EVENTS_SCHEMA.names, *once))), time="time")
-    for chunk in read_delimited(lines, wanted=wanted, asked=asked, batch_rows=_BATCH_LINES):
-        cleaned = _cleaned(chunk, decimal_comma=parted_by != ",")
+    for chunk in file.chunks(wanted):
+        cleaned = _cleaned(chunk, decimal_comma=file.delimiter != ",") if file.delimiter else chunk
         if own:
             yield _answered(cleaned)
         else:
             yield from _in_records(_rows(cleaned, set(names)), reading, tool)
 
 
-def _known(reading: Reading) -> Wanted:
+def _known(reading: Reading) -> tuple[str, ...]:
     """Name the columns by which a header is known."""
     fields = [name for name in (reading.id_field, reading.label_field) if name is not None]
-    return Wanted((), (), tuple(dict.fromkeys((*EVENTS_SCHEMA.names, *fields, *sorted(MARKS)))))
+    return tuple(dict.fromkeys((*EVENTS_SCHEMA.names, *fields, *sorted(MARKS))))
 
 
 def _rows(chunk: Chunk, names: set[str]) -> Iterator[Value | Reject]:

@@ -5,59 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import BinaryIO, Final, Literal, TypeAlias
+from typing import BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from beambell.config import StreamParams
-from beambell.errors import InputError, UsageError
+from beambell.errors import UsageError
 from beambell.records.cells import ID, KINDS, convert
 from beambell.records.chunk import Chunk, Faults, Wanted
-from beambell.records.delimited import read_delimited
 from beambell.records.dialect import Asked
+from beambell.records.format import TextFile, format_of
 from beambell.records.identity import content_ids
-from beambell.records.jsonl import read_jsonl
-from beambell.records.parquet import read_parquet
 from beambell.records.partitioning import TIMESTAMP, delivery_dt, parse_dt, partition_of
 from beambell.records.schema import Batch, Code, Reject, quarantine_table, row_schema
-from beambell.records.text import LineReader, record_limit, split_suffix
+from beambell.records.text import LineReader
 from beambell.records.times import TIME
-
-Format: TypeAlias = Literal["csv", "tsv", "jsonl", "parquet"]
-
-_SUFFIXES: Final[dict[str, Format]] = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".parquet": "parquet",
-}
-
 
 _MOST_EXPANSION: Final = 100
 """Times that texts hardly ever shrink when they are packed."""
 _FEWEST_LINES: Final = 2**20
 
 
-def detect_format(name: str) -> Format:
-    """Tell a file's format by its suffix; text formats may end in ``.gz`` as well.
+def detect_format(name: str) -> str:
+    """Tell the name of a file's format by its suffix; text formats may end in ``.gz`` as well.
 
     Raises
     ------
     InputError
         When the suffix is none of those known.
     """
-    suffix, packed = split_suffix(name)
-    found = _SUFFIXES.get(suffix)
-    if found is None or (packed and found == "parquet"):
-        raise InputError(
-            "unknown file format",
-            where=name,
-            fix=f"name it {', '.join(_SUFFIXES)}; text formats also with .gz; or narrow the stream's inputs",
-        )
-    return found
+    return format_of(name).kind
 
 
 def read_records(
@@ -108,47 +86,35 @@ def read_records(
     ConfigError
         When the stream's encoding is unknown, or a column is called ``dt``.
     """
-    file_format = detect_format(name)
+    kind = format_of(name)
     typer = _Typer.of(name, stream, stream_name, delivery, delivered)
-    if file_format == "parquet":
-        chunks = read_parquet(source, stream=stream, batch_rows=batch_rows)
-        yield from (typer.batch(chunk) for chunk in chunks if chunk.lines or chunk.rejects)
-        return
-    newline, limit = "\n" if file_format == "jsonl" else "", record_limit(stream.max_text_chars)
-    lines = LineReader(source, name=name, encoding=stream.encoding, limit=limit, newline=newline)
+    # The delimiter in the parameters is of CSV files; the name of others tells theirs.
+    csv = stream.as_csv if kind.kind == "csv" else stream.csv.model_copy(update={"delimiter": None})
+    asked = Asked(csv, spelling=f"streams.{stream_name}.csv.{{}}")
+    file = kind(source, name, batch_rows, stream.encoding, stream.max_text_chars, asked)
     records = rows = 0
-    for chunk in _chunks(lines, file_format, stream, stream_name, batch_rows):
+    for chunk in file.chunks(Wanted.of(stream)):
         if chunk.lines or chunk.rejects:
             batch = typer.batch(chunk)
             records, rows = records + batch.n_records, rows + batch.rows.num_rows
             yield batch
-        if lines.taken >= _FEWEST_LINES and lines.expansion > _MOST_EXPANSION and rows * 100 <= records:
-            yield typer.batch(Chunk(rejects=[_hopeless(lines, records, rows)]))
+        if isinstance(file, TextFile) and _is_vain(file.lines, records, rows):
+            yield typer.batch(Chunk(rejects=[_given_up(file.lines, records, rows)]))
             return
 
 
-def _hopeless(lines: LineReader, records: int, rows: int) -> Reject:
-    """Word that a small file, made to be unpacked to a huge one, is not read to its end."""
+def _is_vain(lines: LineReader, records: int, rows: int) -> bool:
+    """Tell a small file that was made to be unpacked to a huge one."""
+    return lines.taken >= _FEWEST_LINES and lines.expansion > _MOST_EXPANSION and rows * 100 <= records
+
+
+def _given_up(lines: LineReader, records: int, rows: int) -> Reject:
     return Reject(
         None,
         Code.UNREADABLE,
         f"not read beyond line {lines.taken:,}: {rows:,} of {records:,} records can be read, and the file unpacks to "
         f"more than {_MOST_EXPANSION} times its size; repair it, and deliver it again",
     )
-
-
-def _chunks(
-    lines: LineReader, file_format: Format, stream: StreamParams, stream_name: str, batch_rows: int
-) -> Iterator[Chunk]:
-    wanted = Wanted.of(stream)
-    if file_format == "jsonl":
-        return read_jsonl(lines, wanted=wanted, batch_rows=batch_rows)
-    spelling = f"streams.{stream_name}.csv.{{}}"
-    if file_format == "tsv":  # the name has told the delimiter, whatever that of the stream's CSV files is
-        asked = Asked(stream.csv.model_copy(update={"delimiter": None}), "\t", spelling)
-    else:
-        asked = Asked(stream.as_csv, ",", spelling)
-    return read_delimited(lines, wanted=wanted, asked=asked, batch_rows=batch_rows)
 
 
 @dataclass(frozen=True, slots=True)

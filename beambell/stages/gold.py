@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import io
-import json
 import re
 import zlib
-from collections.abc import Callable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from beambell.config.classes import same_text
 from beambell.errors import InputError
 from beambell.records.cells import ID, KINDS, convert
-from beambell.records.chunk import Faults, Wanted
-from beambell.records.delimited import SAMPLE_CHARS, SAMPLE_LINES, read_delimited
-from beambell.records.dialect import Asked, Broken, open_delimited
-from beambell.records.text import LineReader, record_limit, split_suffix
+from beambell.records.chunk import Chunk, Faults, Wanted
+from beambell.records.dialect import Asked
+from beambell.records.format import formats
+from beambell.records.formats.parquet import Parquet
+from beambell.records.text import split_suffix
 from beambell.stages.stage import some_of
 from beambell.store.reaching import open_file
 
@@ -27,8 +26,7 @@ NO_GOLD: Final = -1
 
 _TEXTS = ("text", "stream", "id", "file")
 _COLUMNS: Final = (*_TEXTS, "line", "label")
-_LONGEST_TEXT: Final = 1_000_000
-_BATCH_LINES: Final = 65_536
+_NO_OBJECT = re.compile(r".*?not a JSON object(?: \((?P<why>.*)\))?; ", re.DOTALL)
 _NUMBER = re.compile(r"(-?\d{1,9})(?:\.0*)?", re.ASCII)
 
 
@@ -38,27 +36,25 @@ def read_gold_file(url: str, name: str, classes: Sequence[str]) -> pa.Table:
     Parameters
     ----------
     url, name
-        URL to open, and name of the file. Its suffix tells the format: ``.csv``, ``.tsv``, ``.jsonl``, ``.ndjson`` and
-        ``.json`` (one object a line), each also with ``.gz``; else it is Parquet.
+        URL to open, and name of the file. Its suffix tells the format, as of raw files; any other is read as Parquet.
     classes
         Names of the classes, in order.
 
     Returns
     -------
     pyarrow.Table
-        Rows with ``label`` as int64, a class in each row, and the file's other columns; columns that name a row are
-        text.
+        Rows with ``label`` as int64, a class in each row, and the columns that name a row, as text.
 
     Raises
     ------
     InputError
         If it is damaged, or has not the columns and classes that gold labels have.
     """
-    table = _read(url, name)
+    table, names = _read(url, name)
     columns = set(table.column_names)
     if "label" not in columns or not ("text" in columns or {"stream", "id"} <= columns or {"file", "line"} <= columns):
         raise InputError(
-            f"gold labels have columns {', '.join(table.column_names)}",
+            f"gold labels have columns {', '.join(names)}",
             where=name,
             fix="give label with text, or label with stream and id, or label with file and line",
         )
@@ -77,81 +73,55 @@ def _with(table: pa.Table, column: str, values: pa.ChunkedArray) -> pa.Table:
     return table.set_column(table.column_names.index(column), column, values)
 
 
-def _read(url: str, name: str) -> pa.Table:
-    suffix, packed = split_suffix(name)
-    kind, read = _FORMATS.get(suffix, ("Parquet", _read_parquet))
-    try:
-        with open_file(url, where=name, compression="gzip" if packed else None) as file:
-            return read(file.read(), name)
-    except (pa.ArrowException, UnicodeDecodeError, OSError, EOFError, zlib.error) as error:
-        raise InputError(f"not a whole {kind} file ({error})", where=name) from None
+def _read(url: str, name: str) -> tuple[pa.Table, list[str]]:
+    """Read the columns of gold, by the rules of raw files: an id of digits may begin with a zero.
 
-
-def _read_parquet(data: bytes, _name: str) -> pa.Table:
-    return pq.read_table(pa.BufferReader(data))
-
-
-def _read_csv(data: bytes, name: str, delimiter: str = ",") -> pa.Table:
-    """Read the columns of gold as text, by the rules of raw files: an id of digits may begin with a zero.
+    Returns
+    -------
+    pyarrow.Table
+        Those of `_COLUMNS` that the file has.
+    list of str
+        All columns that the file has.
 
     Raises
     ------
     InputError
-        If any line cannot be read.
+        If any record cannot be read.
     """
-    asked = Asked(usual=delimiter, spelling="")
-    lines = LineReader(io.BytesIO(data), name="", encoding="utf-8", limit=record_limit(_LONGEST_TEXT), newline="")
-    opening = open_delimited(lines.peek(SAMPLE_LINES, SAMPLE_CHARS)[0], Wanted((), (), _COLUMNS), asked)
-    header = opening.names if opening and not isinstance(opening.names, Broken) else ()
-    columns: dict[str, list[pa.Array]] = {column: [] for column in header if header.count(column) == 1}
-    wanted = Wanted((), (), (*columns, *(column for column in _COLUMNS if column not in columns)))
-    for chunk in read_delimited(lines, wanted=wanted, asked=asked, batch_rows=_BATCH_LINES):
-        for column in columns if len(chunk.lines) else ():
-            values = convert(chunk.cells[column], KINDS["string"], column, chunk.faults)
-            columns[column].append(pc.if_else(pc.equal(values, ""), None, values))
+    suffix, packed = split_suffix(name)
+    kind = formats().get(suffix, Parquet)
+    try:
+        with open_file(url, where=name, compression="gzip" if packed else None) as opened:
+            file = kind(io.BytesIO(opened.read()), asked=Asked(spelling=""))
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"not a whole {kind.title} file ({error})", where=name) from None
+    names = dict.fromkeys(file.names(_COLUMNS))
+    parts = [pa.table({column: pa.nulls(0) for column in names if column in _COLUMNS})]
+    for chunk in file.chunks(Wanted((), (), _COLUMNS)):
+        columns = {column: _typed(chunk, column) for column in _COLUMNS if len(chunk.lines)}
         wrong = [(chunk.lines[row], message) for row, (_, message) in chunk.faults.by_row.items()]
         wrong += [(reject.line or 0, reject.message) for reject in chunk.rejects]
         if wrong:
-            line, message = min(wrong)
-            raise InputError(f"not a whole CSV file ({f'line {line}: ' if line else ''}{message})", where=name)
-    return pa.table({column: pa.chunked_array(parts, pa.string()) for column, parts in columns.items()})
+            raise _refusal(*min(wrong), name, kind.title)
+        names |= dict.fromkeys(column for column, cells in columns.items() if cells.null_count < len(cells))
+        parts.append(pa.table({column: cells for column, cells in columns.items() if column in names}))
+    return pa.concat_tables(parts, promote_options="default"), list(names)
 
 
-def _read_tsv(data: bytes, name: str) -> pa.Table:
-    return _read_csv(data, name, "\t")
+def _typed(chunk: Chunk, column: str) -> pa.Array:
+    """Give the cells of a column: as text, or as the types of Parquet."""
+    cells = chunk.cells[column]
+    if isinstance(cells, pa.Array) and not (pa.types.is_binary(cells.type) or pa.types.is_large_binary(cells.type)):
+        return cells
+    texts = convert(cells, KINDS["string"], column, chunk.faults)
+    return pc.if_else(pc.equal(texts, ""), None, texts) if chunk.empty_is_null else texts
 
 
-def _read_jsonl(data: bytes, name: str) -> pa.Table:
-    """Read all columns as text, as of CSV: what looks like a time to Arrow may be an id."""
-    rows = []
-    for number, line in enumerate(data.decode("utf-8-sig").split("\n"), start=1):
-        if line.strip():
-            rows.append(_object(line, f"{name}:{number}"))
-    columns = dict.fromkeys(key for row in rows for key in row)
-    return pa.table({key: pa.array([_as_text(row.get(key)) for row in rows], pa.string()) for key in columns})
-
-
-def _object(line: str, where: str) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except ValueError as error:
-        raise InputError(f"not JSON ({error})", where=where, fix="write one JSON object a line") from None
-    if not isinstance(found, dict):
-        raise InputError("not a JSON object", where=where, fix="write one JSON object a line")
-    return found
-
-
-def _as_text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value)
-
-
-_FORMATS: Final[dict[str, tuple[str, Callable[[bytes, str], pa.Table]]]] = {
-    ".csv": ("CSV", _read_csv),
-    ".tsv": ("TSV", _read_tsv),
-    ".jsonl": ("JSON", _read_jsonl),
-    ".ndjson": ("JSON", _read_jsonl),
-    ".json": ("JSON", _read_jsonl),
-}
+def _refusal(line: int, message: str, name: str, title: str) -> InputError:
+    if told := _NO_OBJECT.match(message):
+        what = f"not JSON ({told['why']})" if told["why"] else "not a JSON object"
+        return InputError(what, where=f"{name}:{line}", fix="write one JSON object a line")
+    return InputError(f"not a whole {title} file ({f'line {line}: ' if line else ''}{message})", where=name)
 
 
 def _as_strings(values: pa.ChunkedArray, column: str, name: str) -> pa.ChunkedArray:

@@ -14,7 +14,6 @@ import numpy as np
 
 from beambell.errors import UsageError
 from beambell.feedback import interchange, label_studio
-from beambell.feedback.interchange import FileFormat
 from beambell.feedback.queue import Reason
 from beambell.label_model.expected_gain import ExpectedGain, expected_gain
 from beambell.model import EndModel
@@ -104,7 +103,7 @@ def export_queue(
     project: Project,
     selection: Selection,
     out: Path,
-    file_format: FileFormat,
+    file_format: str,
     *,
     size: int | None = None,
     again: bool = False,

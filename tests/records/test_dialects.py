@@ -237,3 +237,12 @@ def test_the_dialect_does_not_depend_on_what_comes_later():
     rows, (bad,) = read(f'key,body,at\n{plain}last,"a \\"b\\" c",{AT}\n')
     assert len(rows) == 12_000
     assert "set streams.mails.csv.escape" in bad["message"]
+
+
+@pytest.mark.parametrize(("name", "texts"), [("f.tsv", ["hello, you"]), ("f.csv", [])])
+def test_a_header_of_one_column_leaves_the_delimiter_to_the_name(name, texts):
+    stream = StreamParams(inputs=("x",), text="body", time="at", undated="2026-01-03")
+    (batch,) = (
+        one for one in read_records(io.BytesIO(b"body\nhello, you\n"), name=name, stream=stream) if one.n_records
+    )
+    assert batch.rows["body"].to_pylist() == texts

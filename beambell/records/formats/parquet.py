@@ -11,8 +11,8 @@ from typing import Any, BinaryIO, Final, cast
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from beambell.config import StreamParams
 from beambell.records.chunk import Cells, Chunk, Faults, Header, Wanted
+from beambell.records.format import RecordFile, register
 from beambell.records.schema import EXCERPT_CHARS, Code, Reject, readable
 
 _MAGIC: Final = b"PAR1"
@@ -21,39 +21,40 @@ _CHUNK_BYTES: Final = 64 * 2**20
 _SPOOL_BYTES: Final = 64 * 2**20
 
 
-def read_parquet(source: BinaryIO, *, stream: StreamParams, batch_rows: int) -> Iterator[Chunk]:
-    """Read a Parquet file.
+@register
+class Parquet(RecordFile):
+    """A Parquet file, by row group; its lines are row numbers from 1, its cells Arrow arrays."""
 
-    Parameters
-    ----------
-    source
-        Raw bytes; copied to a temporary file if it cannot seek.
-    stream
-        Stream whose columns are read.
-    batch_rows
-        Rows of a chunk.
+    kind, title, suffixes = "parquet", "Parquet", (".parquet",)
 
-    Yields
-    ------
-    Chunk
-        Cells are Arrow arrays; lines are row numbers from 1.
-    """
-    with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as spool:
-        if not source.seekable():
-            shutil.copyfileobj(source, spool)
-            spool.seek(0)
-            source = cast("BinaryIO", spool)
-        if refusal := _refusal(source):
-            yield Chunk(rejects=[refusal])
-            return
+    def names(self, known: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG002 - its schema tells them
+        """Columns of its schema; none if it is damaged. The source must be able to seek."""
         try:
-            # Times of 96 bits, as Spark wrote them, would be made nanoseconds, which wrap in the year 2262.
-            file = pq.ParquetFile(source, page_checksum_verification=True, coerce_int96_timestamp_unit="us")
-            names = tuple(file.schema_arrow.names)
-        except _DAMAGE as error:
-            yield Chunk(rejects=[_unreadable("the file", error)])
-            return
-        yield from _read_groups(file, Header(names, Wanted.of(stream)), batch_rows)
+            return tuple(pq.read_schema(self.source).names)
+        except _DAMAGE:
+            return ()
+        finally:
+            self.source.seek(0)
+
+    def chunks(self, wanted: Wanted) -> Iterator[Chunk]:
+        """Read it to its end; a source that cannot seek is copied to a temporary file."""
+        source = self.source
+        with tempfile.SpooledTemporaryFile(_SPOOL_BYTES) as spool:
+            if not source.seekable():
+                shutil.copyfileobj(source, spool)
+                spool.seek(0)
+                source = cast("BinaryIO", spool)
+            if refusal := _refusal(source):
+                yield Chunk(rejects=[refusal])
+                return
+            try:
+                # Times of 96 bits, as Spark wrote them, would be made nanoseconds, which wrap in the year 2262.
+                file = pq.ParquetFile(source, page_checksum_verification=True, coerce_int96_timestamp_unit="us")
+                names = tuple(file.schema_arrow.names)
+            except _DAMAGE as error:
+                yield Chunk(rejects=[_unreadable("the file", error)])
+                return
+            yield from _read_groups(file, Header(names, wanted), self.batch_rows)
 
 
 def _read_groups(file: pq.ParquetFile, header: Header, batch_rows: int) -> Iterator[Chunk]:

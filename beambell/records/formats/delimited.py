@@ -11,19 +11,21 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Final
 
 import pyarrow as pa
 
 from beambell.records.chunk import Cells, Chunk, Faults, Header, Wanted
 from beambell.records.dialect import Asked, Broken, Dialect, RecordReader, open_delimited, shown
+from beambell.records.format import TextFile, register
 from beambell.records.schema import EXCERPT_CHARS, Code, Reject
 from beambell.records.text import LineReader
 from beambell.records.times import is_time
 
 _SHORT_REACH: Final = 256  # lines read anew after a recovery, doubled while all goes well
-SAMPLE_LINES: Final = 10_000
-SAMPLE_CHARS: Final = 2**20
+_SAMPLE_LINES: Final = 10_000
+_SAMPLE_CHARS: Final = 2**20
 """How much of a file its dialect is told from."""
 
 _BROKEN: Final = {
@@ -166,46 +168,68 @@ class _Splitter:
         return not isinstance(row, Broken) and len(row) == self.width and is_time(row[self.time_at])
 
 
-def read_delimited(lines: LineReader, *, wanted: Wanted, asked: Asked, batch_rows: int) -> Iterator[Chunk]:
-    """Read a file with a header.
+class Delimited(TextFile):
+    """A file with a header.
 
-    Parameters
-    ----------
-    lines
-        The file, with line ends of every kind.
-    wanted
-        Columns that are read.
-    asked
-        Parts of the dialect that are known; the rest is told from the first lines.
-    batch_rows
-        Lines, hence at most records, of a chunk.
-
-    Yields
-    ------
-    Chunk
-        Cells are str; an absent value is an empty string, or None where it is spelled as one of the nulls.
+    Its cells are str; an absent value is an empty string, or None where it is spelled as one of the nulls.
     """
-    sample, whole = lines.peek(SAMPLE_LINES, SAMPLE_CHARS)
-    while (opening := open_delimited(sample, wanted, asked)) is None:
-        block = lines.take(max(1, len(sample)))
-        if not (block.lines or block.rejects):
+
+    newline = ""
+
+    @cached_property
+    def dialect(self) -> Asked:
+        """What is known of its dialect: where nothing else tells, its delimiter is that of the format."""
+        return replace(self.asked, usual=type(self).delimiter)
+
+    def names(self, known: tuple[str, ...]) -> tuple[str, ...]:
+        """Columns of its header; none if that cannot be read."""
+        opening = open_delimited(self._sample()[0], Wanted((), (), known), self.dialect)
+        if opening is None:
+            return ()
+        self.delimiter = opening.dialect.delimiter
+        return () if isinstance(opening.names, Broken) else opening.names
+
+    def chunks(self, wanted: Wanted) -> Iterator[Chunk]:
+        """Read it to its end, whatever its dialect is."""
+        lines, asked = self.lines, self.dialect
+        sample, whole = self._sample()
+        while (opening := open_delimited(sample, wanted, asked)) is None:
+            block = lines.take(max(1, len(sample)))
+            if not (block.lines or block.rejects):
+                return
+            yield Chunk(rejects=block.rejects)
+            sample, whole = self._sample()
+        if opening.at:
+            lines.take(opening.at)
+        head = lines.take(1)
+        if not head.lines or isinstance(opening.names, Broken):
+            message = f"the header, line {opening.at + 1}, leaves a quote open; repair it"
+            broken = [Reject(None, Code.UNREADABLE, message, line) for line in head.lines]
+            yield Chunk(rejects=head.rejects + broken)
             return
-        yield Chunk(rejects=block.rejects)
-        sample, whole = lines.peek(SAMPLE_LINES, SAMPLE_CHARS)
-    if opening.at:
-        lines.take(opening.at)
-    head = lines.take(1)
-    if not head.lines or isinstance(opening.names, Broken):
-        message = f"the header, line {opening.at + 1}, leaves a quote open; repair it"
-        broken = [Reject(None, Code.UNREADABLE, message, line) for line in head.lines]
-        yield Chunk(rejects=head.rejects + broken)
-        return
-    header = Header(opening.names, wanted, opening.hint)
-    time_at = header.positions.get(wanted.time or "")
-    splitter = _Splitter(opening.dialect, asked, len(header.names), time_at, lines.limit)
-    splitter = replace(splitter, dialect=_told_by_quotes(splitter, sample[opening.at + 1 :], whole=whole))
-    yield Chunk(rejects=header.remarks() + head.rejects)
-    yield from _read_records(lines, splitter, header, batch_rows)
+        header = Header(opening.names, wanted, opening.hint)
+        time_at = header.positions.get(wanted.time or "")
+        splitter = _Splitter(opening.dialect, asked, len(header.names), time_at, lines.limit)
+        splitter = replace(splitter, dialect=_told_by_quotes(splitter, sample[opening.at + 1 :], whole=whole))
+        yield Chunk(rejects=header.remarks() + head.rejects)
+        yield from _read_records(lines, splitter, header, self.batch_rows)
+
+    def _sample(self) -> tuple[list[str], bool]:
+        return self.lines.peek(_SAMPLE_LINES, _SAMPLE_CHARS)
+
+
+@register
+class Csv(Delimited):
+    """CSV of any dialect."""
+
+    kind, title, suffixes, delimiter = "csv", "CSV", (".csv",), ","
+
+
+@register
+class Tsv(Delimited):
+    """CSV with tabs, if nothing tells otherwise."""
+
+    kind, title, suffixes, delimiter = "tsv", "TSV", (".tsv",), "\t"
 
 
 def _told_by_quotes(splitter: _Splitter, sample: Sequence[str], *, whole: bool) -> Dialect:

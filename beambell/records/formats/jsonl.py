@@ -4,42 +4,47 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from operator import itemgetter
 from typing import Any, Final
 
 from beambell.records.chunk import Chunk, Faults, Wanted, missing_column
+from beambell.records.format import TextFile, register
 from beambell.records.schema import Code, Reject
-from beambell.records.text import LineReader
 
+BY_LINE: Final = (".jsonl", ".ndjson")
+"""Suffixes of files that have an object on each line, and never one array."""
+_SAMPLE_LINES: Final = 10_000
+_SAMPLE_CHARS: Final = 2**20
 _BLANK: Final = " \t\r\n"
 _KINDS: Final = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
 
 _decode = json.JSONDecoder().raw_decode
 
 
-def read_jsonl(lines: LineReader, *, wanted: Wanted, batch_rows: int) -> Iterator[Chunk]:
-    """Read a file of one JSON object per line.
+@register
+class JsonLines(TextFile):
+    """A file of one JSON object per line; its cells are JSON values."""
 
-    Parameters
-    ----------
-    lines
-        The file, with lines ended by LF.
-    wanted
-        Keys that are read.
-    batch_rows
-        Lines of a chunk.
+    kind, title, suffixes = "jsonl", "JSON", (*BY_LINE, ".json")
 
-    Yields
-    ------
-    Chunk
-        Cells are JSON values.
-    """
-    while True:
-        first = lines.taken + 1
-        block = lines.take(batch_rows)
-        if not block.lines and not block.rejects:
-            return
-        yield _parse(block.lines, first, wanted, block.rejects)
+    def names(self, known: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG002 - its objects tell them
+        """Keys of its first objects."""
+        found: dict[str, None] = {}
+        for line in self.lines.peek(_SAMPLE_LINES, _SAMPLE_CHARS)[0]:
+            with suppress(ValueError, RecursionError):
+                record = json.loads(line)
+                found |= dict.fromkeys(record if isinstance(record, dict) else ())
+        return tuple(found)
+
+    def chunks(self, wanted: Wanted) -> Iterator[Chunk]:
+        """Read it to its end; a line that is no object is lost alone."""
+        while True:
+            first = self.lines.taken + 1
+            block = self.lines.take(self.batch_rows)
+            if not block.lines and not block.rejects:
+                return
+            yield _parse(block.lines, first, wanted, block.rejects)
 
 
 def _parse(texts: list[str], first: int, wanted: Wanted, rejects: list[Reject]) -> Chunk:
@@ -54,7 +59,7 @@ def _parse(texts: list[str], first: int, wanted: Wanted, rejects: list[Reject]) 
             record, end = _decode(text)
         except (ValueError, RecursionError) as error:
             if text:
-                rejects.append(Reject(number, Code.BAD_JSON, _not_json(error), text))
+                rejects.append(Reject(number, Code.BAD_JSON, not_json(error), text))
             continue
         if record.__class__ is not dict or end != len(text):
             rejects.append(Reject(number, Code.BAD_JSON, _not_one_object(record, text, end), text))
@@ -71,7 +76,8 @@ def _parse(texts: list[str], first: int, wanted: Wanted, rejects: list[Reject]) 
     return Chunk(columns, lines, lambda row: texts[lines[row] - first].strip(_BLANK), faults, rejects)
 
 
-def _not_json(error: Exception) -> str:
+def not_json(error: Exception) -> str:
+    """Word that a line cannot be read."""
     what = "nested too deep" if isinstance(error, RecursionError) else str(error)
     return f"not a JSON object ({what}); write one object per line"
 
