@@ -24,13 +24,13 @@ class Kinds(Generic[T]):
     Parameters
     ----------
     noun
-        What one of them is called in messages, such as ``label model``.
+        Word by which messages call one of them, such as ``label model``.
     error
         Class of the errors.
     where
         Name of the parameter that chooses one, for messages; ``None`` if there is none.
     more
-        What a message about an unknown kind says after the names of the known ones.
+        Words that follow the names of the known kinds in a message about an unknown one.
     """
 
     def __init__(self, noun: str, error: type[BeamBellError], *, where: str | None = None, more: str = "") -> None:
@@ -78,7 +78,7 @@ class Kinds(Generic[T]):
         known
             Names of the options that it has.
         where
-            What messages name as their place.
+            Place of the options, for messages.
 
         Raises
         ------

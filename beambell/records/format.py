@@ -42,7 +42,7 @@ class RecordFile(ABC):
     max_text_chars
         Number of characters of the longest text.
     asked
-        What is known of the dialect, of formats that have several.
+        Parts of the dialect that are known, of formats that have several.
     """
 
     source: BinaryIO
