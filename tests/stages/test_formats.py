@@ -33,15 +33,21 @@ def test_the_first_number_is_not_written():
     assert not has_other_format("apply", {"rows": "r"})
 
 
-@pytest.fixture
-def folder(finished, tmp_path):
-    shutil.copytree(finished.path, tmp_path / "project")
+@pytest.fixture(scope="module")
+def reviewed(finished, tmp_path_factory):
+    """A project in which somebody answered; not to be changed."""
+    folder = shutil.copytree(finished.path, tmp_path_factory.mktemp("reviewed") / "project")
     row = finished.rows("comments", "2026-01-01")["id"][0]
-    reviews = tmp_path / "project" / "data" / "reviews"
+    reviews = folder / "data" / "reviews"
     reviews.mkdir()
     (reviews / "one.csv").write_text(f"stream,row_id,label,reviewer,time\ncomments,{row},ham,ann,2026-01-05\n")
-    run_stages(tmp_path / "project")
-    return tmp_path / "project"
+    run_stages(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(reviewed, tmp_path):
+    return shutil.copytree(reviewed, tmp_path / "project")
 
 
 @pytest.mark.parametrize("stage", [name for name in ORDER if name != "promote"])

@@ -78,7 +78,7 @@ def test_a_day_s_file_that_is_broken_fails_the_gate_by_name(folder, name, compan
     assert ("one", "2026-01-01") not in {(p.stream, p.dt) for p in project.store.partitions(Layout.LABELS)}
     if company != "alone":
         change_params(folder, gate={"max_lost": 1.0, "max_quarantined": 1.0})
-        run_stages(folder)
+        run_stages(folder, "validate")
         assert ("one", "2026-01-01") in {(p.stream, p.dt) for p in project.store.partitions(Layout.LABELS)}
 
 

@@ -76,7 +76,7 @@ def command(tmp_path_factory):
     """The commands of a copy that has one more stage, in a small project."""
     code = tmp_path_factory.mktemp("code")
     for package in ("beambell", "beam_jobs"):
-        shutil.copytree(REPOSITORY / package, code / package, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(REPOSITORY / package, code / package)  # with what is compiled, or it is compiled again
     stages = code / "beambell" / "stages"
     (stages / "sizes.py").write_text(MODULE)
     (code / "beambell" / "artefacts" / "kinds" / "sizes.py").write_text(KIND)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from projects import change_params, published, run_stages, write_params
 from steps_of_files import LFS, PARAMS, csv, write
@@ -68,6 +70,27 @@ def make(folder):
     return folder
 
 
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """That project, run to the end; not to be changed."""
+    folder = make(tmp_path_factory.mktemp("ran") / "project")
+    run_stages(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reviewed(ran, tmp_path_factory):
+    """The same, after somebody answered; not to be changed."""
+    folder = shutil.copytree(ran, tmp_path_factory.mktemp("reviewed") / "project")
+    answer(folder)
+    run_stages(folder)
+    return folder
+
+
+def answer(folder):
+    add_event(Project(folder), row_id="r1-1", stream="one", label="other", reviewer="ada", time="2026-02-01")
+
+
 def known(folder):
     # What was registered and reviewed is history; and so is what was garbage.
     kinds = (*OF_PARTITION, Layout.DELIVERIES, Layout.STATE, Layout.LABEL_MODEL, Layout.AGGREGATES, Layout.END_MODEL)
@@ -75,11 +98,8 @@ def known(folder):
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_day_without_rows_is_gone_everywhere_in_one_run(tmp_path, change):
-    folder, scratch = make(tmp_path / "project"), make(tmp_path / "scratch")
-    run_stages(folder)
-    add_event(Project(folder), row_id="r1-1", stream="one", label="other", reviewer="ada", time="2026-02-01")
-    run_stages(folder)
+def test_a_day_without_rows_is_gone_everywhere_in_one_run(reviewed, tmp_path, change):
+    folder, scratch = shutil.copytree(reviewed, tmp_path / "project"), make(tmp_path / "scratch")
     CHANGES[change](folder, FILES)
     CHANGES[change](scratch, FILES)
     run_stages(folder)
@@ -88,7 +108,7 @@ def test_a_day_without_rows_is_gone_everywhere_in_one_run(tmp_path, change):
     outcomes = run_stages(folder)
     assert [stage for stage, outcome in outcomes.items() if outcome.done] == []
     assert verify(Project(folder).store, deep=True).errors == ()
-    add_event(Project(scratch), row_id="r1-1", stream="one", label="other", reviewer="ada", time="2026-02-01")
+    answer(scratch)
     run_stages(scratch)
     assert known(folder) == known(scratch)
 
@@ -107,9 +127,8 @@ def test_the_last_day_of_all_may_go(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "id,body,ts\n1,hello,2026-01-01\n", "id,text,ts\n1,hello,yesterday\n"])
-def test_a_day_of_which_nothing_is_readable_keeps_its_last_good_labels_and_fails_the_gate(tmp_path, text):
-    folder = make(tmp_path / "project")
-    run_stages(folder)
+def test_a_day_of_which_nothing_is_readable_keeps_its_last_good_labels_and_fails_the_gate(ran, tmp_path, text):
+    folder = shutil.copytree(ran, tmp_path / "project")
     before = Project(folder).labels("one", "2026-01-01")
     write(folder, {**FILES, LOST: text})
     for _ in range(2):

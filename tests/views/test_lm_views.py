@@ -12,6 +12,7 @@ import pytest
 from projects import change_params, run_stages, small_project
 
 from beambell import label_model
+from beambell.cli import main
 from beambell.cli.lm_text import comparison_text
 from beambell.model import evaluate
 from beambell.state import FeedbackCounts, PatternCounts
@@ -97,7 +98,7 @@ def test_the_command_and_a_label_model_of_ones_own(tmp_path):
     assert all(0.5 < model["quality"]["accuracy"] <= 1 for model in view["models"])
 
 
-def test_summary_and_comparison_have_the_same_figures_for_the_same_thing(tmp_path):
+def test_summary_and_comparison_have_the_same_figures_for_the_same_thing(tmp_path, capfd):
     folder = small_project(tmp_path, label_model={"kind": "majority"})
     run_stages(folder)
     for stream in ("comments", "messages"):  # what is not published is judged by neither
@@ -105,8 +106,9 @@ def test_summary_and_comparison_have_the_same_figures_for_the_same_thing(tmp_pat
     run_stages(folder, "train", "evaluate")
     answers = []
     for words in (["summary"], ["lm", "compare"], ["lm", "compare", "--against", "gold"]):
-        command = [sys.executable, "-m", "beambell", *words, "--json", "--project", str(folder)]
-        answers.append(json.loads(subprocess.run(command, capture_output=True, check=True).stdout))
+        with pytest.raises(SystemExit):
+            main([*words, "--json", "--project", str(folder)])
+        answers.append(json.loads(capfd.readouterr().out))
     for made in answers[1:]:
         (mine,) = [model["quality"] for model in made["models"] if model["kind"] == "majority"]
         for name in ("majority_vote", "labels"):
