@@ -65,6 +65,13 @@ def aggregate(project: Project) -> None:
     assert not plan_aggregate(project, project.select()).tasks
 
 
+def pasts_at(project: Project, stream: str, dt: str) -> dict[str, list[pa.Table]]:
+    """The states of all keys as of a day of a stream, for each stateful function that votes on it, by its name."""
+    lfs = [lf for lf in project.catalogue if isinstance(lf, StatefulFunction) and lf.votes_on(stream)]
+    opened = open_aggregates(project.store, project.params, lfs)
+    return {lf.name: list(opened[lf.spec.id].read_all(opened[lf.spec.id].past_at(dt, lf.window_days))) for lf in lfs}
+
+
 def values_of(lf: StatefulFunction, rows: pa.Table) -> list[Any]:
     """What a function gets to see of the past of each row of a table that brings it."""
     if not len(rows):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 
 import pyarrow as pa
@@ -11,9 +12,9 @@ import pyarrow as pa
 from beambell.config import Params
 from beambell.config.formats import with_format
 from beambell.errors import ArtefactError
-from beambell.history.aggregates import merge_sorted, restrict_sorted
+from beambell.history.aggregates import counted, merge_sorted, restrict_sorted
 from beambell.history.answers import Answers
-from beambell.history.rollup import LADDER, Ladder, Part, first_day
+from beambell.history.rollup import LADDER, Ladder, Part, closing_day, first_day
 from beambell.labeling.aggregates import ANSWER, FeedbackRate
 from beambell.labeling.core import LabelingFunction, check_fields
 from beambell.labeling.stateful import AggregateSpec, StatefulFunction
@@ -38,6 +39,22 @@ class Slice:
 
     keys: Partition
     parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class PastAt:
+    """The past of all keys as of a day, whether or not there are rows of that day.
+
+    Attributes
+    ----------
+    parts
+        Stretches of days that add up to the past.
+    last_day
+        Last day before it of which there are rows, and all are in the past, as ``2026-01-09``; ``None`` if none is.
+    """
+
+    parts: tuple[Part, ...]
+    last_day: str | None
 
 
 class AggregateTables:
@@ -142,9 +159,26 @@ class AggregateTables:
 
     def past_of(self, partition: Partition, window_days: int | None) -> Slice:
         """Say which tables add up to the past of a partition."""
-        end = first_day(partition.dt)
-        first = None if window_days is None else end - window_days
-        return Slice(partition, tuple(self.ladder.cover(first, end)))
+        return Slice(partition, tuple(self.ladder.cover(*_stretch(partition.dt, window_days))))
+
+    def past_at(self, dt: str, window_days: int | None) -> PastAt:
+        """Say which tables add up to the past of a partition that need not be there yet, as far as they are up to date.
+
+        While the last days before it are not aggregated, the past ends where they begin, and says so.
+
+        Parameters
+        ----------
+        dt
+            Date of the partition, of any grain.
+        window_days
+            Number of days before it that are looked at; ``None`` for all.
+        """
+        start, end = _stretch(dt, window_days)
+        behind = (p for p in self.ladder.partitions(start, end) if self.ref(p) is None)
+        end = min(map(closing_day, (p.dt for p in behind)), default=end)
+        last = self.ladder.last_day(end)
+        parts = tuple(self.ladder.cover(start, end))
+        return PastAt(parts, None if last is None else date.fromordinal(last).isoformat())
 
     def source_digest(self, past: Slice) -> str | None:
         """Digest of the tables that a past is made from; ``None`` while any is not up to date."""
@@ -166,8 +200,27 @@ class AggregateTables:
         ArtefactError
             If a table is not up to date.
         """
-        parts = [restrict_sorted(self.pieces(part), self._keys(past.keys)) for part in past.parts]
-        pieces = merge_sorted(self.spec.aggregate, parts, days=True)
+        return self._merged(restrict_sorted(self.pieces(part), self._keys(past.keys)) for part in past.parts)
+
+    def read_all(self, past: PastAt) -> Iterator[pa.Table]:
+        """Yield the states of all keys that have a past, sorted by key: for `StatefulFunction.with_past`, too.
+
+        Yields
+        ------
+        pyarrow.Table
+            As of `read`.
+        """
+        return self._merged(map(self._states, past.parts))
+
+    def _states(self, part: Part) -> Iterable[pa.Table]:
+        """Read the states of a stretch of days; a table that no partition needed so far is merged from its parts."""
+        if isinstance(part, Partition) or self.ref(part):
+            return map(counted, self.pieces(part))
+        children = [self._states(child) for child in self.ladder.children(part)]
+        return merge_sorted(self.spec.aggregate, children, days=part.level > 0)
+
+    def _merged(self, parts: Iterable[Iterable[pa.Table]]) -> Iterator[pa.Table]:
+        pieces = merge_sorted(self.spec.aggregate, list(parts), days=True)
         yield next(pieces, self.spec.aggregate.schema.empty_table())
         yield from pieces
 
@@ -187,6 +240,12 @@ class AggregateTables:
                 fix="run `beambell aggregate`",
             )
         return ref
+
+
+def _stretch(dt: str, window_days: int | None) -> tuple[int | None, int]:
+    """Return the first day that the past of a partition may have, and the one after its last."""
+    end = first_day(dt)
+    return (None if window_days is None else end - window_days), end
 
 
 def open_aggregates(store: Store, params: Params, lfs: Iterable[LabelingFunction]) -> dict[str, AggregateTables]:

@@ -99,6 +99,17 @@ class Ladder:
             start += 1 << level
         return parts
 
+    def partitions(self, first: int | None, end: int) -> Iterator[Partition]:
+        """Yield the partitions that close from ``first`` (``None``: from the beginning) to before ``end``."""
+        start = 0 if first is None else first
+        for day in self._days[bisect_left(self._days, start) : bisect_left(self._days, end)]:
+            yield from self._partitions[day]
+
+    def last_day(self, end: int) -> int | None:
+        """Return the last day before ``end`` on which a partition closes; ``None`` if there is none."""
+        place = bisect_left(self._days, end)
+        return self._days[place - 1] if place else None
+
     def children(self, node: Node) -> list[Part]:
         """Return the parts whose tables merge into a node's."""
         if node.level == 0:

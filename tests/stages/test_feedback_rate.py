@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from pasts import aggregate, begins, closes, put_rows, values_of
+from pasts import aggregate, begins, closes, pasts_at, put_rows, values_of
 from projects import change_params, published, run_stages, small_project, write_params
 
 from beambell import Project
@@ -183,6 +183,10 @@ def votes_are_those_of_a_computation_by_hand(steps, random):
         answers = answers_by_hand(events)
         for partition in rows_of:
             table = project.rows(partition.stream, partition.dt, "arrow")
+            for name, past in pasts_at(project, partition.stream, partition.dt).items():
+                table = project.catalogue[name].with_past(table, past, partition.stream)
+            as_of_the_day = table
+            table = project.rows(partition.stream, partition.dt, "arrow")
             table = with_pasts(project.store, project.params, project.catalogue, partition, table)
             for name, value in HAND.items():
                 expected = [
@@ -190,6 +194,7 @@ def votes_are_those_of_a_computation_by_hand(steps, random):
                     for a in table["author"].to_pylist()
                 ]
                 assert values_of(project.catalogue[name], table) == expected, (partition, name)
+                assert values_of(project.catalogue[name], as_of_the_day) == expected, (partition, name)
         other = bare_project(Path(folder) / "other")
         for said in random.sample(events, len(events)):
             say(other, said)
