@@ -79,7 +79,7 @@ def _read(url: str, name: str) -> tuple[pa.Table, list[str]]:
     Returns
     -------
     pyarrow.Table
-        Those of `_COLUMNS` that the file has.
+        Columns of `_COLUMNS` that the file has.
     list of str
         All columns that the file has.
 
