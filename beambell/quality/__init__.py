@@ -6,7 +6,7 @@ to judge: Great Expectations alone takes longer to import than to run.
 
 from __future__ import annotations
 
-from beambell.quality.expectations import FIND_FILES, Thresholds, gate_fingerprint
+from beambell.quality.expectations import FIND_FILES, gate_fingerprint
 from beambell.quality.gate import Judgement, judge
 from beambell.quality.summary import LFSummary, PartitionSummary
 from beambell.quality.validation import render_html
@@ -18,7 +18,6 @@ __all__ = [
     "Judgement",
     "LFSummary",
     "PartitionSummary",
-    "Thresholds",
     "Verdict",
     "gate_fingerprint",
     "judge",

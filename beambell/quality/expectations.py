@@ -7,10 +7,13 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from beambell.quality.summary import class_column, voters_column
 from beambell.quality.verdict import Severity
+
+if TYPE_CHECKING:
+    from beambell.config.params import GateParams
 
 LOST = "lost"
 """Name of the check of what was delivered and could not be read."""
@@ -18,33 +21,6 @@ FIND_FILES = (
     "deliver these files again, whole, then run `beambell ingest`; "
     "or do without them: `beambell ingest --withdraw FILE`"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """Bounds of the gate, named as in the ``gate`` section of ``params.yaml``; all are shares in [0, 1].
-
-    Attributes
-    ----------
-    max_lost
-        Share of the bytes delivered that lie in files which could not be read to their end, or not at all.
-    max_quarantined, max_duplicates
-        Shares of the records read.
-    min_coverage, max_conflict
-        Shares of the rows.
-    min_class_share
-        Share of the covered rows, for each class.
-    max_lf_errors
-        Share of the rows, for each labeling function.
-    """
-
-    max_lost: float = 0.05
-    max_quarantined: float = 0.05
-    max_duplicates: float = 0.2
-    min_coverage: float = 0.3
-    max_conflict: float = 0.5
-    min_class_share: float = 0.01
-    max_lf_errors: float = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +78,7 @@ class Check:
         return f"{'above' if self.strict else 'at least'} {self.low:.6g}"
 
 
-def partition_checks(thresholds: Thresholds, classes: Sequence[str], voteless: Sequence[str] = ()) -> tuple[Check, ...]:
+def partition_checks(thresholds: GateParams, classes: Sequence[str], voteless: Sequence[str] = ()) -> tuple[Check, ...]:
     """List the checks of a partition's figures (see `beambell.quality.summary.partition_frame`)."""
     return (
         Check(
@@ -187,7 +163,7 @@ def partition_checks(thresholds: Thresholds, classes: Sequence[str], voteless: S
     )
 
 
-def lf_checks(thresholds: Thresholds) -> tuple[Check, ...]:
+def lf_checks(thresholds: GateParams) -> tuple[Check, ...]:
     """List the checks of a labeling function's figures (see `beambell.quality.summary.lf_frame`)."""
     return (
         Check(
@@ -212,7 +188,7 @@ def lf_checks(thresholds: Thresholds) -> tuple[Check, ...]:
     )
 
 
-def gate_fingerprint(thresholds: Thresholds, classes: Sequence[str], voteless: Sequence[str] = ()) -> str:
+def gate_fingerprint(thresholds: GateParams, classes: Sequence[str], voteless: Sequence[str] = ()) -> str:
     """Hash the checks: their bounds, severities and words.
 
     A stored verdict still holds while its partition's summaries and this fingerprint are the same, and Great

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from beambell.errors import ArtefactError
-from beambell.quality.expectations import LOST, Check, Thresholds, lf_checks, partition_checks
+from beambell.quality.expectations import LOST, Check, lf_checks, partition_checks
 from beambell.quality.summary import (
     LF_KEY,
     PARTITION_KEY,
@@ -48,7 +48,7 @@ class Judgement:
 def judge(
     partitions: Sequence[PartitionSummary],
     lfs: Sequence[LFSummary],
-    thresholds: Thresholds,
+    thresholds: GateParams,
     *,
     classes: Sequence[str],
     voteless: Sequence[str] = (),

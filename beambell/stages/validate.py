@@ -19,7 +19,6 @@ from beambell.quality import (
     Judgement,
     LFSummary,
     PartitionSummary,
-    Thresholds,
     Verdict,
     gate_fingerprint,
     judge,
@@ -184,7 +183,7 @@ def find_cases(project: Project, selection: Selection, deliveries: Mapping[str, 
     votes = project.store.partitions(Layout.VOTES)
     rows = project.store.partitions(Layout.PARTITIONS)
     losses = find_losses(project, deliveries.values())
-    gate = gate_fingerprint(_thresholds(project), project.params.classes, project.voteless_classes)
+    gate = gate_fingerprint(project.params.gate, project.params.classes, project.voteless_classes)
     cases = []
     for partition, candidate in project.store.partitions(Layout.CANDIDATES).items():
         vote, row = votes.get(partition), rows.get(partition)
@@ -267,10 +266,6 @@ def _spoken(delivered: Delivered) -> str:
     return f"{delivered.quarantined} quarantined{lost}"
 
 
-def _thresholds(project: Project) -> Thresholds:
-    return Thresholds(**project.params.gate.model_dump())
-
-
 def _reason(case: Case, verdict: Manifest | None, labels: Mapping[Partition, Manifest]) -> str | None:
     """Say why a case is to be judged, if it is."""
     reason = staleness(verdict, case.inputs)
@@ -283,7 +278,7 @@ def _judge(project: Project, cases: list[Case], public: PublicLabels) -> None:
     summaries = [case.summary for case in cases]
     lfs = [lf for case in cases for lf in case.lfs]
     judgement = judge(
-        summaries, lfs, _thresholds(project), classes=project.params.classes, voteless=project.voteless_classes
+        summaries, lfs, project.params.gate, classes=project.params.classes, voteless=project.voteless_classes
     )
     _leave_report(project, judgement)
 

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 
+from beambell.config.params import GateParams
 from beambell.errors import ArtefactError, BeamBellError
 from beambell.quality import (
     Failure,
     Judgement,
     LFSummary,
     PartitionSummary,
-    Thresholds,
     Verdict,
     gate_fingerprint,
     judge,
@@ -31,7 +31,7 @@ from beambell.quality.expectations import Check
 from beambell.quality.validation import validate
 
 CLASSES = ("ham", "spam")
-BOUNDS = Thresholds()
+BOUNDS = GateParams()
 GOOD = PartitionSummary(
     stream="comments",
     dt="2026-01-01",
@@ -186,10 +186,11 @@ def test_judgement_passes_only_if_all_do(judgement: Judgement) -> None:
 def test_nothing_given_imports_nothing() -> None:
     code = (
         "import sys, beambell.quality as q\n"
-        "j = q.judge([], [], q.Thresholds(), classes=('a', 'b'))\n"
+        "from beambell.config.params import GateParams\n"
+        "j = q.judge([], [], GateParams(), classes=('a', 'b'))\n"
         "assert j.verdicts == {} and j.results == {} and j.passed\n"
-        "q.gate_fingerprint(q.Thresholds(), ('a', 'b'))\n"
-        "heavy = {'pandas', 'numpy', 'great_expectations', 'yaml', 'pydantic'} & set(sys.modules)\n"
+        "q.gate_fingerprint(GateParams(), ('a', 'b'))\n"
+        "heavy = {'pandas', 'numpy', 'great_expectations'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
@@ -260,7 +261,7 @@ def test_many_failures_are_all_told() -> None:
 
 
 def test_thresholds_are_obeyed() -> None:
-    lenient = Thresholds(min_coverage=0.0, max_conflict=1.0, min_class_share=0.0)
+    lenient = GateParams(min_coverage=0.0, max_conflict=1.0, min_class_share=0.0)
     partition = replace(GOOD, covered=0, class_shares=())
     every_row = replace(GOOD, stream="other", covered=1000, conflicts=1000, class_shares=(1.0, 0.0))
     assert all(not v.failures for v in judge([partition, every_row], [], lenient, classes=CLASSES).verdicts.values())
@@ -288,8 +289,8 @@ def test_what_cannot_be_evaluated_does_not_pass() -> None:
 
 def test_fingerprint_follows_bounds_and_classes() -> None:
     fingerprint = gate_fingerprint(BOUNDS, CLASSES)
-    assert fingerprint == gate_fingerprint(Thresholds(), list(CLASSES))
-    assert fingerprint != gate_fingerprint(replace(BOUNDS, min_coverage=0.31), CLASSES)
+    assert fingerprint == gate_fingerprint(GateParams(), list(CLASSES))
+    assert fingerprint != gate_fingerprint(BOUNDS.model_copy(update={"min_coverage": 0.31}), CLASSES)
     assert fingerprint != gate_fingerprint(BOUNDS, ("ham", "eggs"))
 
 
@@ -324,9 +325,10 @@ def test_first_import_is_silent_too(tmp_path: Path) -> None:
     code = (
         "import logging, os, warnings\n"
         "shown = warnings.showwarning\n"
-        "from beambell.quality import PartitionSummary, Thresholds, judge\n"
+        "from beambell.config.params import GateParams\n"
+        "from beambell.quality import PartitionSummary, judge\n"
         "part = PartitionSummary('s', 'd', 9, 0, 0, 9, 1, 0, (0.5, 0.5), 0.5)\n"
-        "assert judge([part], [], Thresholds(), classes=('a', 'b')).passed\n"
+        "assert judge([part], [], GateParams(), classes=('a', 'b')).passed\n"
         "assert warnings.showwarning is shown\n"
         "logging.captureWarnings(True)\n"
         "assert warnings.showwarning is not shown, 'logging must not think that it captures already'\n"
