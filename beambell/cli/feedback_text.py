@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from beambell.cli.text import make_table
 from beambell.views.feedback_views import FeedbackView
 from beambell.visible import plain
-from beambell.workshop.reviewed import Share
+from beambell.workshop.reviewed import ReviewedPrecision
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -74,7 +74,7 @@ def status_text(view: FeedbackView) -> Iterator[RenderableType]:
         yield f"behind: {plain(view.stale)}; `beambell feedback sync` brings it up to date"
 
 
-def share_cells(share: Share) -> tuple[str, str, str, str, str]:
+def share_cells(share: ReviewedPrecision) -> tuple[str, str, str, str, str]:
     """Share, interval, right, rows, and the share of all rows, as text."""
     of_all = "-"
     if share.of_all is not None and share.of_all_low is not None and share.of_all_high is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from beambell.errors import ArtefactError
 from beambell.quality.expectations import LOST, Check, lf_checks, partition_checks
@@ -19,6 +20,9 @@ from beambell.quality.summary import (
 )
 from beambell.quality.validation import Result, check_of, validate
 from beambell.quality.verdict import Failure, Verdict
+
+if TYPE_CHECKING:
+    from beambell.config.params import GateParams
 
 PartitionKey = tuple[str, str]
 

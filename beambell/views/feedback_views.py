@@ -10,7 +10,7 @@ from beambell.feedback.batches import read_batches, read_quarantine
 from beambell.project import Project
 from beambell.store import Layout, Manifest
 from beambell.store.tables import read_table
-from beambell.workshop.reviewed import SHOWN, LFPrecision, ReviewedRows, Share
+from beambell.workshop.reviewed import SHOWN, LFPrecision, ReviewedPrecision, ReviewedRows
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class FeedbackView:
     unknown_rows: tuple[str, ...]
     rejects: tuple[Mapping[str, object], ...]
     lfs: tuple[LFPrecision, ...]
-    labels: Share | None
+    labels: ReviewedPrecision | None
     labels_covered: float | None
     stale: str | None
 

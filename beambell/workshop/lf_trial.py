@@ -14,24 +14,12 @@ from beambell.artefacts.kinds.feedback import Consensus
 from beambell.errors import LabelingFunctionError, UsageError
 from beambell.labeling import ABSTAIN, LabelingFunction
 from beambell.labeling.evaluate import Evaluation
-from beambell.model.evaluation import wilson_interval
 from beambell.project import Project
 from beambell.store import Layout, Partition, Selection
 from beambell.workshop.examples import EXAMPLES, Example, Speaker
 from beambell.workshop.lf_voting import TRIAL_S, Stop, Voter, ran_out_of_time
-from beambell.workshop.reviewed import LFPrecision, ReviewedRows
+from beambell.workshop.reviewed import LFPrecision, Precision, ReviewedRows
 from beambell.workshop.sample import SAMPLE, Gold, Part, draw, harmless, spread
-
-
-@dataclass(frozen=True)
-class Precision:
-    """How often votes were right on rows whose class is known, with a 95 % Wilson interval."""
-
-    right: int
-    rows: int
-    share: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -242,7 +230,6 @@ class _Findings:
         voted, classes = sum(self.votes.values()), self.project.params.classes
         disputed = [self.disputed[i] for i in spread(len(self.disputed), EXAMPLES // 2)]
         clear = [self.clear[i] for i in spread(len(self.clear), EXAMPLES - len(disputed))]
-        low, high = wilson_interval(self.right, self.judged)
         met = [Neighbour(name, rows, self.conflicts[name]) for name, rows in self.overlaps.items() if rows]
         return Trial(
             name=self.name,
@@ -254,7 +241,7 @@ class _Findings:
             overlaps=self.overlapping / self.applied if self.applied else None,
             conflicts=self.conflicting / self.applied if self.applied else None,
             neighbours=tuple(sorted(met, key=lambda one: (-one.conflicts, -one.overlaps, one.name))),
-            precision=Precision(self.right, self.judged, self.right / self.judged, low, high) if self.judged else None,
+            precision=Precision.of_rows(self.right, self.judged),
             errors=self.errors,
             messages=dict(self.messages.most_common()),
             seconds_per_row=self.seconds / self.rows,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +28,8 @@ _TIE = 1e-5
 
 
 @dataclass(frozen=True)
-class Share:
-    """How often something was right, with a 95 % Wilson interval.
+class Precision:
+    """How often something was right on rows whose class is known, with a 95 % Wilson interval.
 
     Attributes
     ----------
@@ -36,9 +37,6 @@ class Share:
         ``right`` of ``rows``; a tie of k classes counts as 1/k.
     share, low, high
         Fraction of ``rows`` that was right, 0 to 1, and the ends of its interval.
-    of_all
-        The share among all rows rather than those picked, from the rows that say with what probability they were
-        picked; with ``of_all_low`` and ``of_all_high``. ``None`` where none does.
     """
 
     right: float
@@ -46,26 +44,40 @@ class Share:
     share: float
     low: float
     high: float
+
+    @classmethod
+    def of_rows(cls, right: float, rows: int) -> Self | None:
+        """Sum up counts; ``None`` of no row."""
+        return cls(right, rows, right / rows, *wilson_interval(right, rows)) if rows else None
+
+
+@dataclass(frozen=True)
+class ReviewedPrecision(Precision):
+    """The same on rows that were picked for review, each with a probability of its own.
+
+    Attributes
+    ----------
+    of_all
+        The share among all rows rather than those picked, from the rows that say with what probability they were
+        picked; with ``of_all_low`` and ``of_all_high``. ``None`` where none does.
+    """
+
     of_all: float | None = None
     of_all_low: float | None = None
     of_all_high: float | None = None
 
     @classmethod
-    def of(cls, right: Floats, probability: Floats | None = None) -> Share | None:
+    def of(cls, right: Floats, probability: Floats | None = None) -> Self | None:
         """Sum up rows, [n], and weigh each by one over the probability with which it was picked, NaN unknown."""
-        n = len(right)
-        if not n:
-            return None
-        total = float(right.sum())
-        plain = cls(total, n, total / n, *wilson_interval(total, n))
-        known = np.zeros(n, bool) if probability is None else np.isfinite(probability)
-        if probability is None or not known.any():
+        plain = cls.of_rows(float(right.sum()), len(right))
+        if plain is None or probability is None or not (known := np.isfinite(probability)).any():
             return plain
         weights = 1.0 / probability[known]
         share = float(weights @ right[known] / weights.sum())
         # As many equally likely rows would tell as much.
         worth = max(int(weights.sum() ** 2 / (weights**2).sum()), 1)
-        return cls(total, n, plain.share, plain.low, plain.high, share, *wilson_interval(share * worth, worth))
+        low, high = wilson_interval(share * worth, worth)
+        return replace(plain, of_all=share, of_all_low=low, of_all_high=high)
 
 
 @dataclass(frozen=True)
@@ -84,7 +96,7 @@ class LFPrecision:
     """
 
     name: str
-    precision: Share | None
+    precision: ReviewedPrecision | None
     by_label: int
     by_verdict: int
 
@@ -180,10 +192,10 @@ class ReviewedRows:
         judged = voted & (self.y < 0) & (said >= 0) & (False if stored is None else votes == stored)
         right = np.concatenate([votes[labelled] == self.y[labelled], said[judged] == 1]).astype(np.float64)
         picked = self._probability()
-        share = Share.of(right, np.concatenate([picked[labelled], picked[judged]]))
+        share = ReviewedPrecision.of(right, np.concatenate([picked[labelled], picked[judged]]))
         return LFPrecision(name, share, int(labelled.sum()), int(judged.sum()))
 
-    def labels(self) -> tuple[Share | None, float | None]:
+    def labels(self) -> tuple[ReviewedPrecision | None, float | None]:
         """Accuracy of the label model on covered rows that only measure; and how many of those are covered."""
         measures = self.known & (self.y >= 0) & self.rows["evaluate"].to_numpy()
         model = self.project.store.read(Layout.LABEL_MODEL)
@@ -195,7 +207,7 @@ class ReviewedRows:
         proba = self.project.label_model().predict_proba(heard[covered])
         best = proba >= proba.max(axis=1, keepdims=True, initial=0.0) - _TIE
         right = best[np.arange(len(best)), self.y[covered]] / best.sum(axis=1)
-        return Share.of(right, self._probability()[covered]), float(covered.sum() / measures.sum())
+        return ReviewedPrecision.of(right, self._probability()[covered]), float(covered.sum() / measures.sum())
 
     def _probability(self) -> Floats:
         return np.asarray(pc.fill_null(self.rows["probability"], np.nan).to_numpy(), np.float64)

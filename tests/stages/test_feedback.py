@@ -35,7 +35,7 @@ from beambell.views.feedback_views import show_feedback
 from beambell.views.lineage import trace
 from beambell.views.lm_views import compare_label_models
 from beambell.workshop.lf_trial import try_lf
-from beambell.workshop.reviewed import Share
+from beambell.workshop.reviewed import ReviewedPrecision
 from beambell.workshop.sample import draw
 
 LFS = """
@@ -423,11 +423,11 @@ def test_the_commands_speak_json_and_have_exit_codes(folder, tmp_path, capsys):
 
 def test_shares_weigh_what_was_picked_rarely_more():
     right, picked = pa.array([1.0, 0.0, 0.0]).to_numpy(), pa.array([0.01, 0.5, 0.5]).to_numpy()
-    share = Share.of(right, picked)
+    share = ReviewedPrecision.of(right, picked)
     assert share.share == pytest.approx(1 / 3)
     assert share.of_all == pytest.approx(100 / 104)
     assert share.of_all_low < 0.5  # one row's word
-    assert Share.of(right[:0]) is None
+    assert ReviewedPrecision.of(right[:0]) is None
 
 
 def test_simulated_reviewers_answer_the_same_each_time_and_make_labels_better(folder):
