@@ -16,7 +16,7 @@ from beam_jobs.pipeline import ProjectFn, Spread, new_pipeline, run_pipeline
 from beam_jobs.shards import RowRange, Shard, row_ranges, stage_shard
 from beambell.errors import CatalogueError
 from beambell.history.aggregates import aggregate_rows, merge_sorted
-from beambell.history.past import AggregateTables, open_aggregates
+from beambell.history.tables import AggregateTables, open_aggregates
 from beambell.project import Project
 from beambell.records import as_seen, stored_names
 from beambell.stages.aggregate import STAGE, AggregateWork, PartitionWork, build_ladder

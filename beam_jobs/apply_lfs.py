@@ -32,8 +32,8 @@ from beambell.stages.apply import (
 )
 from beambell.stages.apply_outcome import ERRORS, MICROSECONDS, SEARCHED, VOTES, outcome
 from beambell.stages.damage import sound_work
+from beambell.stages.histories import Histories
 from beambell.stages.order import stage_named
-from beambell.stages.past import Pasts
 from beambell.stages.row_votes import RowVotes
 from beambell.stages.stage import Outcome, Plan
 from beambell.stages.voting import Voting
@@ -51,8 +51,8 @@ def run(project: Project, plan: Plan[list[VotesWork]]) -> Outcome:
     metrics: dict[str, dict[str, int]] = {}
     opened: Mapping[str, Collection[str]] = {}
     work, current, job = plan.work, plan.current, uuid.uuid4().hex
-    pasts = Pasts(project)
-    if not all(pasts.are_known(item.partition) for item in work):  # this stage runs on its own
+    histories = Histories(project)
+    if not all(histories.are_known(item.partition) for item in work):  # this stage runs on its own
         stage_named("aggregate").refresh(project, plan.selection)
         work, current = find_work(project, plan.selection)
     sound = sound_work(project, stage_pasts(project, work, job), files_read)
@@ -62,7 +62,7 @@ def run(project: Project, plan: Plan[list[VotesWork]]) -> Outcome:
         with Voting.begun(project, _processes(project, sound.work)) as voters:
             metrics = counters(run_pipeline(project, job, build(project, sound.work, job)))
             opened = voters.opened
-    return sound.told(outcome(project, sound.work, current, metrics, opened))
+    return sound.with_warnings(outcome(project, sound.work, current, metrics, opened))
 
 
 def build(project: Project, work: list[VotesWork], job: str) -> beam.Pipeline:

@@ -38,7 +38,7 @@ def run(project: Project, plan: Plan[list[LabelWork]]) -> Outcome:
     if sound.work:
         job = uuid.uuid4().hex
         run_pipeline(project, job, build(project, sound.work, job))
-    return sound.told(_outcome(project, sound.work, plan.current))
+    return sound.with_warnings(_outcome(project, sound.work, plan.current))
 
 
 def build(project: Project, work: list[LabelWork], job: str) -> beam.Pipeline:

@@ -50,8 +50,8 @@ def _run(module: str, arguments: argparse.Namespace, beam_options: list[str]) ->
         write_document(outcome.to_dict())
     else:
         figures = ", ".join(f"{name} {value}" for name, value in outcome.figures.items())
-        said = f"{outcome.stage}: {outcome.done} done, {outcome.current} up to date. {figures}\n"
-        sys.stdout.write(visible(said))
+        line = f"{outcome.stage}: {outcome.done} done, {outcome.current} up to date. {figures}\n"
+        sys.stdout.write(visible(line))
 
 
 def _with_options(params: Params, options: list[str]) -> Params:

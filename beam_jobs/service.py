@@ -102,12 +102,12 @@ def complaints_about_options() -> Iterator[None]:
     ConfigError
         For a runner that is not installed, and for options that its parser refuses.
     """
-    said = io.StringIO()
+    complaint = io.StringIO()
     try:
-        with redirect_stderr(said):  # argparse prints all options there are
+        with redirect_stderr(complaint):  # argparse prints all options there are
             yield
     except SystemExit:
-        problem = said.getvalue().strip().rpartition("error: ")[2]
+        problem = complaint.getvalue().strip().rpartition("error: ")[2]
         raise ConfigError(f"Beam refuses an option: {problem}", where="beam.options") from None
     except (ImportError, AttributeError) as error:
         raise ConfigError(

@@ -208,9 +208,9 @@ def as_remote(error: Exception) -> StorageError | None:
     refused = isinstance(error, PermissionError) and error.errno is None  # a store's, not the operating system's
     if package not in _CLIENTS and not lost and not refused:
         return None
-    said = " ".join(str(error).split()) or type(error).__name__
+    message = " ".join(str(error).split()) or type(error).__name__
     return StorageError(
-        f"a place elsewhere failed, or cannot be reached: {said}",
+        f"a place elsewhere failed, or cannot be reached: {message}",
         fix="nothing that was published is lost; see that it is there, and what may be done there, then run again",
     )
 

@@ -88,11 +88,11 @@ def read_schedule() -> Schedule:
     streams: dict[str, list[Stream]] = {}
     for name, about in sorted(tree["streams"].items()):
         streams.setdefault(about.get("grain", "day"), []).append(Stream(name, tuple(about["inputs"])))
-    told: dict[str, Any] = tree.get("schedule") or {}
-    if unknown := sorted(set(told) - set(Schedule.__dataclass_fields__)):
+    given: dict[str, Any] = tree.get("schedule") or {}
+    if unknown := sorted(set(given) - set(Schedule.__dataclass_fields__)):
         raise ValueError(f"{path}: unknown key schedule.{unknown[0]}")
     promotion = (tree.get("promotion") or {}).get("mode", "policy")
-    schedule = Schedule(streams={grain: tuple(some) for grain, some in streams.items()}, promotion=promotion, **told)
+    schedule = Schedule(streams={grain: tuple(some) for grain, some in streams.items()}, promotion=promotion, **given)
     for key in ("hour", "day", "month", "feedback", "maintenance", "retrain"):
         try:
             if key in schedule.streams:

@@ -22,14 +22,14 @@ def contributors(store: Store, partition: Partition, labels: Manifest) -> dict[s
     if (own := Candidates.of(labels).lfs) is not None:
         return dict(own)
     votes = store.read(Layout.of(Layout.VOTES, partition))
-    model = store.past(Layout.LABEL_MODEL, labels.inputs["label_model"])
+    model = store.revision(Layout.LABEL_MODEL, labels.inputs["label_model"])
     if votes is None or model is None or votes.files["votes"].sha256 != labels.inputs["votes"]:
         return None
     # The same votes may have been cast by other functions since; the label model was fitted to those of then.
-    return heard(votes, LabelModel.of(model).lfs) if votes.inputs["lfs"] == model.inputs["lfs"] else None
+    return fingerprints_of(votes, LabelModel.of(model).lfs) if votes.inputs["lfs"] == model.inputs["lfs"] else None
 
 
-def heard(votes: Manifest, names: Sequence[str]) -> dict[str, str]:
+def fingerprints_of(votes: Manifest, names: Sequence[str]) -> dict[str, str]:
     """Fingerprints of those labeling functions, of all that voted, that a label model listens to."""
     return {name: fingerprint for name, fingerprint in Votes.of(votes).fingerprints.items() if name in names}
 

@@ -60,7 +60,7 @@ def find_garbage(store: Store, *, keep_history: int | None = None, grace_s: floa
         raise error
     kept = list(snapshot.current) + _kept_history(snapshot, keep_history)
     named = {f"{artefact.folder}/{ref.name}" for artefact in kept for ref in artefact.manifest.files.values()}
-    named |= {f"{artefact.folder}/{ref.name}" for artefact in snapshot.past for ref in _never_garbage(artefact)}
+    named |= {f"{artefact.folder}/{ref.name}" for artefact in snapshot.revisions for ref in _never_garbage(artefact)}
     staged = store.files.walk(Layout.STAGING)
     unnamed = {name: entry for name, entry in snapshot.entries.items() if _SEALED.search(name) and name not in named}
     oldest = time.time() - grace_s
@@ -75,12 +75,12 @@ def remove_garbage(store: Store, garbage: Garbage) -> None:
 
 
 def _kept_history(snapshot: Snapshot, keep: int | None) -> list[Artefact]:
-    past: defaultdict[str, list[Artefact]] = defaultdict(list)
-    for artefact in snapshot.past:
-        past[artefact.folder].append(artefact)
+    revisions: defaultdict[str, list[Artefact]] = defaultdict(list)
+    for artefact in snapshot.revisions:
+        revisions[artefact.folder].append(artefact)
     needed = {digest for artefact in snapshot.current for digest in _mentioned(artefact)}
     kept = []
-    for artefacts in past.values():
+    for artefacts in revisions.values():
         artefacts.sort(key=lambda a: (snapshot.entries[a.place].modified, a.place), reverse=True)
         kept += artefacts if keep is None else artefacts[:keep]
         kept += [artefact for artefact in artefacts if _own(artefact) & needed]

@@ -149,14 +149,14 @@ class Graph:
         return (one, other) in self.asides or (other, one) in self.asides
 
 
-def build_graph(store: Store, snapshot: Snapshot, past_tables: PastTables = lambda *_: None) -> Graph:
+def build_graph(store: Store, snapshot: Snapshot, history_tables: PastTables = lambda *_: None) -> Graph:
     """Join all manifests of a data root, current and past, by the digests they name.
 
     Parameters
     ----------
     store, snapshot
         Store of the data root, and all that was read of its manifests.
-    past_tables
+    history_tables
         Votes name the past that a stateful labeling function saw by the digest of its content for their own keys: that
         does not change with every table it is merged from. Which these are follows from the function instead: this
         returns their folders for a partition, and the name and fingerprint of a labeling function; ``None`` if that
@@ -164,7 +164,7 @@ def build_graph(store: Store, snapshot: Snapshot, past_tables: PastTables = lamb
     """
     graph = Graph()
     keys = {}
-    artefacts: list[Artefact] = [*snapshot.current, *snapshot.past]
+    artefacts: list[Artefact] = [*snapshot.current, *snapshot.revisions]
     for artefact in artefacts:
         keys[artefact.place] = key = graph.add(_node(artefact))
         for digest in artefact.digests:
@@ -177,10 +177,10 @@ def build_graph(store: Store, snapshot: Snapshot, past_tables: PastTables = lamb
         for parent in artefact.parents(store, graph):
             graph.connect(key, parent)
         if isinstance(artefact, Votes):
-            for past, tables in _pasts(artefact, graph, past_tables):
-                graph.connect(key, past)
+            for history, tables in _histories(artefact, graph, history_tables):
+                graph.connect(key, history)
                 for table in tables:
-                    graph.connect(past, table)
+                    graph.connect(history, table)
     graph.asides |= set(_asides(artefacts, keys, graph))
     return graph
 
@@ -188,14 +188,14 @@ def build_graph(store: Store, snapshot: Snapshot, past_tables: PastTables = lamb
 def _asides(artefacts: Iterable[Artefact], keys: Mapping[str, str], graph: Graph) -> Iterator[tuple[str, str]]:
     """Find the labeling functions that voted, and that no label model listened to which labelled by these votes."""
     models = {artefact.manifest.id: artefact.lfs for artefact in artefacts if isinstance(artefact, LabelModel)}
-    heard: dict[str, set[str]] = {}
+    voters_of: dict[str, set[str]] = {}
     for artefact in artefacts:
         if isinstance(artefact, Candidates):
             names: Iterable[str] | None = artefact.lfs or models.get(artefact.label_model)
             for parent in graph.parents[keys[artefact.place]]:
                 if parent in graph.voters:
-                    heard.setdefault(parent, set()).update(graph.voters[parent] if names is None else names)
-    for votes, listened in heard.items():
+                    voters_of.setdefault(parent, set()).update(graph.voters[parent] if names is None else names)
+    for votes, listened in voters_of.items():
         for name, fingerprint in graph.voters[votes].items():
             if name not in listened:
                 yield votes, graph.lf(name, fingerprint)
@@ -209,16 +209,16 @@ def _node(artefact: Artefact) -> Node:
     return Node(f"{artefact.TITLE} {artefact.name}", artefact.TITLE, artefact.name, facts, artefact.current)
 
 
-def _pasts(votes: Votes, graph: Graph, past_tables: PastTables) -> Iterator[tuple[str, list[str]]]:
+def _histories(votes: Votes, graph: Graph, history_tables: PastTables) -> Iterator[tuple[str, list[str]]]:
     """Yield the past that each stateful labeling function saw, with the aggregates it is merged from."""
     partition = votes.partition or ""
     for lf, fingerprint in votes.fingerprints.items():
         digest = votes.history_seen_by(lf)
         if digest is not None:
             name = f"{lf} on {partition}"
-            folders = past_tables(partition, lf, fingerprint)
+            folders = history_tables(partition, lf, fingerprint)
             facts = {"digest": digest[:SHORT], **({"tables": GONE} if folders is None else {})}
-            past = graph.add(Node(f"past of {name}", "past", name, facts))
+            history = graph.add(Node(f"past of {name}", "past", name, facts))
             names = (folder.removeprefix(f"{Aggregate.FOLDER}/") for folder in folders or ())
             tables = (f"{Aggregate.TITLE} {table}" for table in names)
-            yield past, [table for table in tables if table in graph.nodes]
+            yield history, [table for table in tables if table in graph.nodes]

@@ -37,7 +37,7 @@ class Snapshot:
         return (artefact for artefact in self.artefacts if artefact.current)
 
     @property
-    def past(self) -> Iterator[Artefact]:
+    def revisions(self) -> Iterator[Artefact]:
         """What is only in history."""
         ids = {(artefact.folder, artefact.manifest.id) for artefact in self.current}
         return (a for a in self.artefacts if not a.current and (a.folder, a.manifest.id) not in ids)

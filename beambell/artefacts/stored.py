@@ -133,10 +133,10 @@ def find_state(store: Store, at: str | None = None) -> Manifest:
     log = log_of(store)
     numbered = {entry.id for entry in log if str(entry.number) == at}
     ids = numbered or {entry.id for entry in log if entry.id.startswith(at)}
-    past = store.past(Layout.STATE, next(iter(ids))) if len(ids) == 1 else None
-    if past is None:
+    revision = store.revision(Layout.STATE, next(iter(ids))) if len(ids) == 1 else None
+    if revision is None:
         raise UsageError(
             f"{len(ids)} states are called {at!r}" if len(ids) > 1 else f"there is no state {at!r}",
             fix="`beambell state log` lists them",
         )
-    return past
+    return revision

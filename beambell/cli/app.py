@@ -95,10 +95,10 @@ def _run_command(words: list[str]) -> None:
         sys.exit(error.exit_code)
     except _WrongUsage as error:
         if "--json" in words:
-            told = UsageError(
+            usage = UsageError(
                 error.format_message(), fix="beambell --help lists the commands, COMMAND --help its options"
             )
-            write_document(told.to_dict())
+            write_document(usage.to_dict())
         error.show()
         sys.exit(error.exit_code)
     except Exception as error:  # noqa: BLE001 - a defect; its traceback repeats whatever it was told

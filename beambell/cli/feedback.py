@@ -72,7 +72,7 @@ def feedback_add(
     """Say one thing of one row: its class, that it has none, that an LF is wrong there."""
     from beambell.stages.feedback import add_event
 
-    said = {
+    values = {
         "label": label,
         "not_label": not_label,
         "unsure": unsure or None,
@@ -81,7 +81,7 @@ def feedback_add(
         "lf_right": lf_right,
         "withdrawn": withdraw,
     }
-    given = [verdict for verdict, value in said.items() if value is not None]
+    given = [verdict for verdict, value in values.items() if value is not None]
     if len(given) != 1:
         raise UsageError(
             f"{len(given)} things are said of the row",

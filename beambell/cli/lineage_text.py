@@ -34,10 +34,10 @@ def _said(event: Mapping[str, str]) -> str:
 
 def _label_text(label: LabelView) -> str:
     votes = ", ".join(f"{name}: {vote}" for name, vote in label.votes.items()) or "none"
-    said = "".join(f"\n  {event['reviewer']}, {event['time']}: {_said(event)}" for event in label.events)
+    answers = "".join(f"\n  {event['reviewer']}, {event['time']}: {_said(event)}" for event in label.events)
     return plain(
         f"row {label.id} ({label.file}:{label.line}) is labelled {label.label} by {label.source}; votes: {votes}; "
-        f"feedback: {label.feedback}{said}"
+        f"feedback: {label.feedback}{answers}"
     )
 
 

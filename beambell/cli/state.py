@@ -57,8 +57,8 @@ def state_verify(project: Folder = Path(), json: Json = False) -> None:
     from beambell.stages.verify_state import verify_state
 
     found = verify_state(open_project(project))
-    said = [f"{finding.what}: {finding.problem}" for finding in found.findings]
+    lines = [f"{finding.what}: {finding.problem}" for finding in found.findings]
     well = f"{found.partitions:,} partitions, {found.rows:,} rows: counted again, the same bytes"
-    Console(as_json=json).show(found, said or [well])
-    if said:
+    Console(as_json=json).show(found, lines or [well])
+    if lines:
         raise typer.Exit(1)

@@ -64,6 +64,6 @@ def diff_text(diff: StateDiff) -> Iterable[RenderableType]:
     if diff.grew:
         table = make_table("patterns that changed most" + (" (estimates)" if diff.sampled else ""), "votes", "rows")
         for growth in diff.grew:
-            spoken = ", ".join(f"{name} {vote}" for name, vote in growth.pattern.items()) or "no vote"
-            table.add_row(spoken, f"{growth.rows:+,}")
+            votes = ", ".join(f"{name} {vote}" for name, vote in growth.pattern.items()) or "no vote"
+            table.add_row(votes, f"{growth.rows:+,}")
         yield table

@@ -88,11 +88,11 @@ def _quality(summary: Summary) -> Table:
     table = make_table(
         "quality against gold labels", "what", "rows", "accuracy", "macro F1", "log loss", "calibration error"
     )
-    for name, spoken in ROWS_OF_METRICS.items():
+    for name, title in ROWS_OF_METRICS.items():
         figures = summary.metrics.get(name)
         if figures and "accuracy" in figures:
             table.add_row(
-                spoken,
+                title,
                 f"{figures['rows']:,}",
                 f"{figures['accuracy']:.3f}",
                 f"{figures['macro_f1']:.3f}",

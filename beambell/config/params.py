@@ -278,7 +278,7 @@ class ModelParams(Section):
             return dict(self.options)
         return {"C": self.C, "ngrams": self.ngrams, "n_features": self.features, **self.options}
 
-    def said(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return all of it as plain JSON values; what older versions had not is left out while it says nothing new."""
         added = {"kind", "options"}
         same = {name for name in added if name not in self.model_dump(include=added, exclude_defaults=True)}
@@ -443,12 +443,12 @@ class Params(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _former_names(cls, said: Any) -> Any:
+    def _former_names(cls, settings: Any) -> Any:
         """Read what older versions of params.yaml call otherwise."""
-        if isinstance(said, dict) and isinstance(said.get("embedded"), dict):
-            rest = {key: value for key, value in said.items() if key != "embedded"}
-            return rest | {"demo": said["embedded"] | rest.get("demo", {})}
-        return said
+        if isinstance(settings, dict) and isinstance(settings.get("embedded"), dict):
+            rest = {key: value for key, value in settings.items() if key != "embedded"}
+            return rest | {"demo": settings["embedded"] | rest.get("demo", {})}
+        return settings
 
     @model_validator(mode="after")
     def _names_agree(self) -> Params:

@@ -51,14 +51,14 @@ class Answer:
 
     Attributes
     ----------
-    said
+    values
         Columns of `beambell.feedback.events.EVENTS_SCHEMA`, any of them missing.
     taken_back
         Reason why the answer counts as skipped, though it is kept as ``unsure``: the reviewer saw the row and gave no
         answer, or took an earlier one back. ``None`` for all others.
     """
 
-    said: dict[str, Any]
+    values: dict[str, Any]
     taken_back: str | None = None
 
 

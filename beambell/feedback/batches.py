@@ -32,7 +32,7 @@ def read_batches(store: Store) -> dict[str, Manifest]:
     That is, by a later version of what reads it, or by hand with other words for the classes.
     """
     batches = store.under(Layout.FEEDBACK_BATCHES)
-    anew = {batch_folder(before) for batch in batches.values() for before in _read_before(batch.inputs)}
+    replaced = {batch_folder(before) for batch in batches.values() for before in _read_before(batch.inputs)}
     last: dict[str, int] = {}
     for batch in map(Batch.of, batches.values()):
         if batch.asked:
@@ -40,7 +40,7 @@ def read_batches(store: Store) -> dict[str, Manifest]:
     return {
         folder: batch
         for folder, batch in batches.items()
-        if folder not in anew and Batch.of(batch).turn == last.get(Batch.of(batch).asked)
+        if folder not in replaced and Batch.of(batch).turn == last.get(Batch.of(batch).asked)
     }
 
 

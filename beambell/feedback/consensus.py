@@ -322,10 +322,10 @@ def _picked(table: pa.Table, coded: _Coded, everything: Ints, rows: Ints) -> dic
     chosen[np.searchsorted(rows, coded.row[first])] = first
     take = pa.array(chosen, mask=chosen < 0)
     shown = pc.fill_null(table["votes_shown"], False).to_numpy()
-    told = table["votes_shown"].is_valid().to_numpy()
+    is_told = table["votes_shown"].is_valid().to_numpy()
     place = np.searchsorted(rows, coded.row[everything])
     saw = np.bincount(place, weights=shown[everything], minlength=len(rows)) > 0
-    said = np.bincount(place, weights=told[everything], minlength=len(rows)) > 0
+    said = np.bincount(place, weights=is_told[everything], minlength=len(rows)) > 0
     return {
         "picked_by": table["picked_by"].take(take).combine_chunks(),
         "probability": table["probability"].take(take).combine_chunks(),
@@ -368,6 +368,6 @@ def _reviewers(coded: _Coded, said: Standing, tally: Tally, rows: Ints, latest: 
         compared,
         compared - disagreed,
     ]
-    heard = np.flatnonzero(figures[0])
-    columns = [coded.reviewers.take(pa.array(heard)), *(pa.array(one[heard].astype(np.int64)) for one in figures)]
+    active = np.flatnonzero(figures[0])
+    columns = [coded.reviewers.take(pa.array(active)), *(pa.array(one[active].astype(np.int64)) for one in figures)]
     return pa.Table.from_arrays(columns, schema=REVIEWERS_SCHEMA)

@@ -168,7 +168,7 @@ def check_events(
     return CheckedEvents(good.cast(EVENTS_SCHEMA), rejects)
 
 
-def make_event(classes: Sequence[str], streams: Sequence[str], **said: Any) -> pa.Table:
+def make_event(classes: Sequence[str], streams: Sequence[str], **values: Any) -> pa.Table:
     """Make one event of what was said.
 
     Raises
@@ -177,7 +177,7 @@ def make_event(classes: Sequence[str], streams: Sequence[str], **said: Any) -> p
         If something is missing, or wrong.
     """
     checked = check_events(
-        Chunk({name: [value] for name, value in said.items()}, [1]), classes=classes, streams=streams
+        Chunk({name: [value] for name, value in values.items()}, [1]), classes=classes, streams=streams
     )
     if checked.rejects:
         message, _, fix = checked.rejects[0].message.partition("; ")
@@ -189,8 +189,8 @@ def _as_chunk(table: pa.Table) -> Chunk:
     columns = {name: table[name].combine_chunks() for name in table.column_names if name in _KINDS}
 
     def excerpt(row: int) -> str:
-        said = {name: column[row].as_py() for name, column in columns.items()}
-        return ", ".join(f"{name}={value}" for name, value in said.items() if value is not None)
+        values = {name: column[row].as_py() for name, column in columns.items()}
+        return ", ".join(f"{name}={value}" for name, value in values.items() if value is not None)
 
     return Chunk(columns, range(1, table.num_rows + 1), excerpt)
 
@@ -205,8 +205,8 @@ def _typed(chunk: Chunk, faults: Faults, defaults: dict[str, Any]) -> dict[str, 
                 column = pc.utf8_trim_whitespace(column)
             column = pc.if_else(pc.equal(column, ""), pa.scalar(None, pa.string()), column)
         if name in defaults and column.null_count:
-            told = convert([defaults[name]], kind, name, Faults())
-            column = pc.fill_null(column, told[0]) if told[0].is_valid else column
+            default = convert([defaults[name]], kind, name, Faults())
+            column = pc.fill_null(column, default[0]) if default[0].is_valid else column
         columns[name] = column
     return columns
 
@@ -230,15 +230,15 @@ def _judge(columns: Mapping[str, pa.Array], classes: Sequence[str], faults: Faul
     for name in ("label", "lf", "withdraws"):
         needing = pa.array([kind for kind, column in _NEEDS.items() if column == name], pa.string())
         needed, given = pc.is_in(verdict, needing), columns[name].is_valid()
-        spoken = " and ".join(needing.to_pylist())
+        names = " and ".join(needing.to_pylist())
         faults.add_where(
-            pc.and_(needed, pc.invert(given)), Code.BAD_VALUE, f"no {name} with verdict {spoken}; fill it in"
+            pc.and_(needed, pc.invert(given)), Code.BAD_VALUE, f"no {name} with verdict {names}; fill it in"
         )
         _refuse(
             faults,
             pc.and_(pc.invert(needed), given),
             columns[name],
-            f"a {name} only goes with verdict {spoken}, and here is {{}}; leave it empty, or send two events",
+            f"a {name} only goes with verdict {names}, and here is {{}}; leave it empty, or send two events",
         )
     _refuse(
         faults,
@@ -293,7 +293,7 @@ def _refuse(faults: Faults, mask: pa.Array, column: pa.Array, message: str, code
 
 
 def _hashes(events: pa.Table) -> pa.Array:
-    said = {name: events[name].combine_chunks() for name in EVENTS_SCHEMA.names}
-    row, time = said.pop("row_id"), said.pop("time")
-    del said["event_id"]
-    return content_ids(row, time, said)
+    values = {name: events[name].combine_chunks() for name in EVENTS_SCHEMA.names}
+    row, time = values.pop("row_id"), values.pop("time")
+    del values["event_id"]
+    return content_ids(row, time, values)

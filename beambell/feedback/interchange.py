@@ -27,7 +27,7 @@ _FORMULA: Final = frozenset("=+-@＝＋－＠")  # noqa: RUF001 - spreadsheets o
 _CONTROL: Final = frozenset("\t\r\n")
 
 
-def check_format(name: str, told: str | None) -> str:
+def check_format(name: str, wanted: str | None) -> str:
     """Give the format of tasks that was told, if it is one, or the one that a file's name tells.
 
     Raises
@@ -37,11 +37,11 @@ def check_format(name: str, told: str | None) -> str:
     """
     suffixes = {suffix: kind.kind for suffix, kind in formats().items() if kind.kind in _WRITERS}
     suffixes[".json"] = "label-studio"
-    found = told or suffixes.get(split_suffix(name)[0])
+    found = wanted or suffixes.get(split_suffix(name)[0])
     if found in _WRITERS:
         return found
-    if told is not None:
-        raise InputError(f"there is no format {told!r}", where=name, fix=f"use {', '.join(_WRITERS)}")
+    if wanted is not None:
+        raise InputError(f"there is no format {wanted!r}", where=name, fix=f"use {', '.join(_WRITERS)}")
     raise InputError(
         "unknown format of tasks",
         where=name,

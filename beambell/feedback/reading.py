@@ -198,7 +198,7 @@ class _Said:
 
     def chunk(self) -> Chunk:
         """Give the columns of all."""
-        cells = {name: [answer.said.get(name) for _, answer in self.found] for name in EVENTS_SCHEMA.names}
+        cells = {name: [answer.values.get(name) for _, answer in self.found] for name in EVENTS_SCHEMA.names}
         return Chunk(
             cells,
             [record.number for record, _ in self.found],

@@ -60,8 +60,8 @@ def weigh(
     np.fill_diagonal(prior, STRENGTH * ACCURACY)
     shares = np.bincount(of_pair, minlength=len(pairs)) / np.bincount(row, minlength=n)[candidate_row]
     for _ in range(_ROUNDS):
-        said = np.bincount(cell, weights=shares[against], minlength=n_reviewers * n_answers**2)
-        confusion = said.reshape(n_reviewers, n_answers, n_answers) + prior
+        weights = np.bincount(cell, weights=shares[against], minlength=n_reviewers * n_answers**2)
+        confusion = weights.reshape(n_reviewers, n_answers, n_answers) + prior
         confusion /= confusion.sum(axis=2, keepdims=True)
         score = np.bincount(against, weights=np.log(confusion.ravel())[cell], minlength=len(pairs))
         before, shares = shares, _softmax(score, candidate_row, n)

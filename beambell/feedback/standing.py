@@ -85,9 +85,9 @@ def find_standing(answers: Given, exclusions: Given, n_classes: int) -> Standing
     rest = left.take(~np.isin(left.row * n_reviewers + left.reviewer, decided.row * n_reviewers + decided.reviewer))
     inferred, excluded = _infer(rest, n_reviewers, n_classes)
     unsure = standing.take(~decides)
-    told = np.isin(unsure.row * n_reviewers + unsure.reviewer, rest.row * n_reviewers + rest.reviewer)
+    answered = np.isin(unsure.row * n_reviewers + unsure.reviewer, rest.row * n_reviewers + rest.reviewer)
     superseded = int(void.sum() + (contradicts & ~later).sum())
-    return Standing(_joined(decided, inferred), excluded, unsure.take(~told), superseded)
+    return Standing(_joined(decided, inferred), excluded, unsure.take(~answered), superseded)
 
 
 def _take(values: Integers, at: Integers) -> Integers:

@@ -52,9 +52,11 @@ class Answers:
         if self._manifest is None or place is None:
             return pa.nulls(len(ids), pa.int8())
         file = self._manifest.files[ROLE]
-        said = read_rows(self._store, Layout.FEEDBACK, file, place[0], place[1], ["row_id", "answer"]).combine_chunks()
-        at = pc.index_in(ids, value_set=said["row_id"].combine_chunks())
-        return said["answer"].take(at).combine_chunks()
+        answers = read_rows(
+            self._store, Layout.FEEDBACK, file, place[0], place[1], ["row_id", "answer"]
+        ).combine_chunks()
+        at = pc.index_in(ids, value_set=answers["row_id"].combine_chunks())
+        return answers["answer"].take(at).combine_chunks()
 
     def _place(self, partition: Partition) -> tuple[int, int, str] | None:
         place = Consensus.of(self._manifest).answers.get(str(partition)) if self._manifest else None

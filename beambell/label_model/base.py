@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from beambell.arrays import Floats, Votes
+from beambell.arrays import ABSTAIN, Floats, Votes
 from beambell.errors import BeamBellError, LabelModelError
 from beambell.label_model import correction
 from beambell.state import FeedbackCounts, PatternCounts
@@ -253,7 +253,7 @@ class LabelModel(ABC):
         best = proba >= proba.max(axis=1, keepdims=True) - _TIE
         labels: npt.NDArray[np.int8] = best.argmax(axis=1).astype(np.int8)
         if tie_break == "abstain":
-            labels[best.sum(axis=1) > 1] = packing.ABSTAIN
+            labels[best.sum(axis=1) > 1] = ABSTAIN
         return labels
 
     # -- kept as JSON and arrays -----------------------------------------------------------------------------
@@ -284,7 +284,7 @@ class LabelModel(ABC):
             model = cls(**config["options"])
             model._fitted = Fitted(tuple(config["lfs"]), int(config["cardinality"]), dict(params))
             # A trial run finds what is missing or misshapen now rather than at the first row.
-            trial = model.posterior(np.full((1, len(config["lfs"])), packing.ABSTAIN, np.int8))
+            trial = model.posterior(np.full((1, len(config["lfs"])), ABSTAIN, np.int8))
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise LabelModelError(
                 f"not the configuration and parameters of such a label model ({error!r})",
@@ -310,10 +310,10 @@ class LabelModel(ABC):
         return feedback if feedback.n_rows else None
 
     def _taught(self, counts: PatternCounts, feedback: FeedbackCounts, fitted: Fitted) -> Params:
-        taught: Params = {"feedback_patterns": feedback.packed, "feedback_counts": feedback.counts}
+        learnt: Params = {"feedback_patterns": feedback.packed, "feedback_counts": feedback.counts}
         covered = (feedback.patterns >= 0).any(axis=1)
         if not self.corrects or not covered.any():
-            return taught
+            return learnt
         # Rows that were reviewed and then left the state have labels, and no rows.
         every = packing.unique(np.concatenate([counts.packed, feedback.packed[covered]]))[0]
         patterns = packing.unpack(every, len(fitted.lfs), fitted.cardinality)
@@ -325,7 +325,7 @@ class LabelModel(ABC):
         rows[np.searchsorted(codes, packing.keys(counts.packed[seen]))] = counts.counts[seen] / counts.unit
         labels[np.searchsorted(codes, packing.keys(feedback.packed[covered]))] = feedback.counts[covered]
         votes, bias, scale = correction.fit(patterns, rows, self._posterior(patterns, fitted), labels)
-        return taught | {"feedback_votes": votes, "feedback_bias": bias, "feedback_scale": np.array([scale])}
+        return learnt | {"feedback_votes": votes, "feedback_bias": bias, "feedback_scale": np.array([scale])}
 
     def _predict(self, patterns: Votes, fitted: Fitted) -> Floats:
         return _with_own_labels(self._before_review(patterns, fitted), patterns, fitted)
@@ -334,8 +334,8 @@ class LabelModel(ABC):
         proba, params = self._posterior(patterns, fitted), fitted.params
         if "feedback_votes" not in params:
             return proba
-        taught = params["feedback_votes"], params["feedback_bias"], float(params["feedback_scale"][0])
-        score = correction.scores(patterns, proba, *taught)
+        learnt = params["feedback_votes"], params["feedback_bias"], float(params["feedback_scale"][0])
+        score = correction.scores(patterns, proba, *learnt)
         covered = np.asarray(
             (patterns >= 0).any(axis=1)
         )  # what was learned from covered rows is not true of the others

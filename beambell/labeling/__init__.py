@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from beambell.arrays import ABSTAIN
 from beambell.labeling.batch import batch_labeling_function
 from beambell.labeling.catalogue import Catalogue
-from beambell.labeling.core import ABSTAIN, LabelingFunction, check_fields, check_labels
+from beambell.labeling.core import LabelingFunction, check_fields, check_labels
 from beambell.labeling.evaluate import DeadLetter, Evaluation, evaluate
 from beambell.labeling.files import Resource
 from beambell.labeling.fingerprint import fingerprint

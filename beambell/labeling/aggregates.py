@@ -26,8 +26,6 @@ ANSWER: Final = "_answer"
 int8: the number of a class, `NO_CLASS`, or null where nobody decided, or where the answer is kept for measuring.
 """
 
-NO_CLASS: Final = -1
-"""The answer of people who say that a row is of none of the classes."""
 
 LARGEST: Final = 1e25
 """Numbers beyond this are left out of a total, as are NaN and infinities."""

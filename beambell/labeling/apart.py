@@ -24,8 +24,9 @@ from typing import Any, Final, Self
 import numpy as np
 import pyarrow as pa
 
+from beambell.arrays import ABSTAIN
 from beambell.errors import BeamBellError, CatalogueError
-from beambell.labeling.core import ABSTAIN, LabelingFunction
+from beambell.labeling.core import LabelingFunction
 from beambell.labeling.evaluate import Cast, DeadLetter, Evaluation, gather, prepare
 from beambell.labeling.row import PAST, ROW_COLUMNS
 from beambell.labeling.time_limit import TOO_SLOW

@@ -9,8 +9,8 @@ from typing import Any, Literal, Unpack, overload
 import numpy as np
 import pyarrow as pa
 
-from beambell.arrays import Votes
-from beambell.labeling.core import ABSTAIN, MAX_CLASSES, About, OnError, about
+from beambell.arrays import ABSTAIN, Votes
+from beambell.labeling.core import MAX_CLASSES, About, OnError, about
 from beambell.labeling.python import HALTS, Decorated, Function, decoration, ordinary
 from beambell.labeling.row import ROW_COLUMNS, Columns, Row
 from beambell.labeling.time_limit import Stopped

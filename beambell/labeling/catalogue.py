@@ -18,12 +18,12 @@ from types import CodeType, ModuleType
 from typing import Any, NoReturn, Self
 
 from beambell.errors import BeamBellError, CatalogueError, UsageError
-from beambell.labeling.collection import Found, collect, shown, twins, unseen
+from beambell.labeling.collection import Collected, collect, shown, twins, unseen
 from beambell.labeling.core import LabelingFunction
 from beambell.labeling.files import Stamp, note_read, noting_reads, project_root, stamp_of
 from beambell.labeling.fingerprint import fingerprint
+from beambell.labeling.hidden_inputs import find_hidden_inputs
 from beambell.labeling.made import noting
-from beambell.labeling.outside import uses_of_the_world
 from beambell.labeling.python import adopt
 from beambell.labeling.source_text import source
 from beambell.labeling.stateful import specs_of
@@ -136,7 +136,7 @@ class Catalogue:
             # Here, for a fingerprint follows imports inside functions.
             places = {lf.name: one.place for lf, one in lfs}
             catalogue = cls([lf for lf, _ in lfs], places, may_be_empty=may_be_empty)
-            uses = uses_of_the_world(catalogue.lfs, root)
+            uses = find_hidden_inputs(catalogue.lfs, root)
             catalogue.remarks = (*remarks, *catalogue.remarks, *uses)
             catalogue._read = {shown(path, root): (path, stamp) for path, stamp in read.items()}
             return catalogue
@@ -172,14 +172,14 @@ class Catalogue:
         return len(self.lfs)
 
 
-def _read(patterns: Sequence[str], classes: Sequence[str], root: Path) -> Iterator[Found]:
+def _read(patterns: Sequence[str], classes: Sequence[str], root: Path) -> Iterator[Collected]:
     for path in find_files(patterns, root):
         name = shown(path.absolute(), root)
-        yield from (Found(lf, place) for lf, place in read_lfs(path, name, classes))
+        yield from (Collected(lf, place) for lf, place in read_lfs(path, name, classes))
 
 
-def _unique(found: Iterable[Found]) -> list[tuple[LabelingFunction, Found]]:
-    lfs: dict[str, tuple[LabelingFunction, Found]] = {}
+def _unique(found: Iterable[Collected]) -> list[tuple[LabelingFunction, Collected]]:
+    lfs: dict[str, tuple[LabelingFunction, Collected]] = {}
     for lf, one in _distinct(found):
         if lf.name in lfs:
             both = " and ".join(dict.fromkeys([lfs[lf.name][1].place, one.place]))
@@ -197,7 +197,7 @@ def _nothing_in(homes: Sequence[str], remarks: Sequence[str]) -> CatalogueError:
     )
 
 
-def _distinct(found: Iterable[Found]) -> Iterator[tuple[LabelingFunction, Found]]:
+def _distinct(found: Iterable[Collected]) -> Iterator[tuple[LabelingFunction, Collected]]:
     """Adopt every object once, however often it was imported from one module into another."""
     seen: set[int] = set()
     for one in found:

@@ -30,7 +30,7 @@ _SHOWN = 5
 
 
 @dataclass(frozen=True)
-class Found:
+class Collected:
     """A labeling function, and its place: ``file:line``."""
 
     thing: Any
@@ -43,7 +43,7 @@ def shown(file: Path, root: Path | None) -> str:
     return file.relative_to(root.absolute()).as_posix() if root is not None and inside else file.name
 
 
-def collect(module: ModuleType, root: Path | None) -> Iterator[Found]:
+def collect(module: ModuleType, root: Path | None) -> Iterator[Collected]:
     """Find the labeling functions that a module keeps at its top level.
 
     Counted are those that a variable holds, by itself, in a container (a list, a tuple, a set, the values of a dict, at
@@ -71,12 +71,14 @@ def collect(module: ModuleType, root: Path | None) -> Iterator[Found]:
         place = f"{place_of_file}:{line}" if line else place_of_file
         for thing in _held(value, module):
             if is_labeling_function(thing):
-                yield Found(thing, place)
+                yield Collected(thing, place)
             elif isinstance(thing, Condition) and variable in top_level.unused:
                 raise _without_a_name(variable, value, place)
 
 
-def unseen(modules: Sequence[ModuleType], made: Iterable[Made], found: Iterable[Found], root: Path | None) -> list[str]:
+def unseen(
+    modules: Sequence[ModuleType], made: Iterable[Made], found: Iterable[Collected], root: Path | None
+) -> list[str]:
     """Say which labeling functions of some modules will never vote, because nothing that is looked at holds them.
 
     Parameters

@@ -16,8 +16,8 @@ from typing import Any, ClassVar, NoReturn, Unpack
 import numpy as np
 import pyarrow as pa
 
-from beambell.arrays import Mask, Votes
-from beambell.labeling.core import ABSTAIN, About, LabelingFunction, OnError
+from beambell.arrays import ABSTAIN, Mask, Votes
+from beambell.labeling.core import About, LabelingFunction, OnError
 from beambell.labeling.python import adopt, is_labeling_function, refuse_to_combine
 from beambell.labeling.row import Columns, Row
 
@@ -232,18 +232,18 @@ def truths(condition: Condition, of_leaf: Callable[[LabelingFunction], Truths]) 
     raise TypeError(f"{type(condition).__name__} is made of unknown parts")
 
 
-def spell(condition: Condition) -> Iterator[LabelingFunction | str]:
+def tokens(condition: Condition) -> Iterator[LabelingFunction | str]:
     """Spell a condition as it is written in Python: its leaves, and the text between them."""
     match condition:
         case Not(part):
             yield "~"
-            yield from spell(part)
+            yield from tokens(part)
         case _Junction(parts):
             yield "("
             for position, part in enumerate(parts):
                 if position:
                     yield f" {condition.symbol} "
-                yield from spell(part)
+                yield from tokens(part)
             yield ")"
         case LabelingFunction():
             yield condition

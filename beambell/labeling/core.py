@@ -14,16 +14,14 @@ from typing import Any, ClassVar, Final, NoReturn, TypedDict
 import numpy as np
 import pyarrow as pa
 
+from beambell.arrays import ABSTAIN, Votes
 from beambell.errors import LabelingFunctionError
 from beambell.labeling.made import note
 from beambell.labeling.row import Columns, Row
 
-ABSTAIN: Final = -1
-"""Vote of a labeling function that says nothing about a row."""
 MAX_CLASSES: Final = 127
 """Votes are int8."""
 
-Votes = np.ndarray[tuple[int], np.dtype[np.int8]]
 OnError = Callable[[int, Exception], None]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")

@@ -16,11 +16,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pyarrow as pa
 
-from beambell.arrays import Votes
+from beambell.arrays import ABSTAIN, Votes
 from beambell.errors import LabelingFunctionError
 from beambell.labeling import folding
 from beambell.labeling.conditions import Condition, Truths
-from beambell.labeling.core import ABSTAIN, MAX_CLASSES, LabelingFunction, OnError, raise_error
+from beambell.labeling.core import MAX_CLASSES, LabelingFunction, OnError, raise_error
 from beambell.labeling.row import Columns, Row
 
 Predicate = Callable[[Any], object]

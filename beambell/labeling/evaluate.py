@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from beambell.arrays import Packed, Votes
-from beambell.labeling.core import ABSTAIN, MAX_CLASSES, LabelingFunction, check_fields, check_labels
+from beambell.arrays import ABSTAIN, Packed, Votes
+from beambell.labeling.core import MAX_CLASSES, LabelingFunction, check_fields, check_labels
 from beambell.labeling.fingerprint import fingerprint
 from beambell.labeling.python import adopt
 from beambell.labeling.row import Columns

@@ -14,9 +14,9 @@ from typing import Any, NoReturn, Unpack, overload
 
 import numpy as np
 
-from beambell.arrays import Votes
+from beambell.arrays import ABSTAIN, Votes
 from beambell.errors import LabelingFunctionError
-from beambell.labeling.core import ABSTAIN, MAX_CLASSES, About, LabelingFunction, OnError
+from beambell.labeling.core import MAX_CLASSES, About, LabelingFunction, OnError
 from beambell.labeling.files import Resource
 from beambell.labeling.row import Columns, Row
 from beambell.labeling.time_limit import Stopped, too_slow

@@ -211,8 +211,8 @@ class Walk:
             parts = {"function": original._f, "resources": original._resources, "pre": original._pre}
         else:
             parts = {}
-        said, apart = meaning(lf), ("original", "condition", "where")
-        parameters = {name: value for name, value in said.items() if name not in apart}
+        everything, apart = meaning(lf), ("original", "condition", "where")
+        parameters = {name: value for name, value in everything.items() if name not in apart}
         # What it was before there was folding, it still is without.
         if parameters.pop("fold", False):
             parameters["fold"] = folding.DEFINITION
@@ -221,8 +221,8 @@ class Walk:
         forms = [[name, self.value(value)] for name, value in sorted({**parameters, **parts}.items())]
         if isinstance(lf, Combination):
             forms.append(["condition", self._condition(lf.condition)])
-        if "where" in said:
-            forms.append(["where", self.optional_condition(said["where"])])
+        if "where" in everything:
+            forms.append(["where", self.optional_condition(everything["where"])])
         return [lf.kind, forms]
 
     def optional_condition(self, condition: Condition | None) -> Form:

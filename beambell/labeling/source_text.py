@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from beambell.labeling.conditions import Combination, spell
+from beambell.labeling.conditions import Combination, tokens
 from beambell.labeling.core import LabelingFunction
 from beambell.labeling.declarative import Declarative
 from beambell.labeling.kinds import Lexicon, Lookup
@@ -35,7 +35,7 @@ def _expression(lf: Declarative | Combination) -> str:
     if isinstance(lf, Declarative):
         line = _call(lf.kind, lf)
         return (line if len(line) <= _LINE else _call(lf.kind, lf, wrapped=True)) + "\n"
-    words = [_call(part.kind, part) if isinstance(part, LabelingFunction) else part for part in spell(lf.condition)]
+    words = [_call(part.kind, part) if isinstance(part, LabelingFunction) else part for part in tokens(lf.condition)]
     condition = "".join(words)
     return _call(f"({condition}).named" if condition.startswith("~") else f"{condition}.named", lf) + "\n"
 

@@ -141,9 +141,9 @@ class AggregateSpec:
 
     def describe(self) -> dict[str, Any]:
         """As plain JSON values, for people."""
-        from beambell.labeling.conditions import spell
+        from beambell.labeling.conditions import tokens
 
-        words = [] if self.where is None else [w if isinstance(w, str) else w.name for w in spell(self.where)]
+        words = [] if self.where is None else [w if isinstance(w, str) else w.name for w in tokens(self.where)]
         return {
             "key": [part if isinstance(part, str) else f"text_hash({part.field!r})" for part in self.key],
             "aggregate": type(self.aggregate).__name__,
@@ -195,10 +195,10 @@ class StatefulFunction(Decorated):
 
     @property
     def past_column(self) -> str:
-        """Column in which a table may bring the past of its rows: see `with_past`."""
+        """Column in which a table may bring the past of its rows: see `with_history`."""
         return f"{PAST}{self.name}"
 
-    def with_past(self, rows: pa.Table, past: pa.Table | Iterable[pa.Table], stream: str) -> pa.Table:
+    def with_history(self, rows: pa.Table, past: pa.Table | Iterable[pa.Table], stream: str) -> pa.Table:
         """Return rows with one more column: the state of each row's key.
 
         Parameters
@@ -239,12 +239,12 @@ class StatefulFunction(Decorated):
         zero = self.aggregate.zero
         if self.past_column not in columns.types:
             return [zero] * columns.n_rows
-        pasts: list[Any] = []
+        histories: list[Any] = []
         for chunk in columns.arrow(self.past_column).chunks:
             states = pa.Table.from_batches([pa.RecordBatch.from_struct_array(chunk.dictionary)])
             values = [*self.aggregate.values(states), zero]
-            pasts += [values[i] for i in chunk.indices.fill_null(len(values) - 1).to_pylist()]
-        return pasts
+            histories += [values[i] for i in chunk.indices.fill_null(len(values) - 1).to_pylist()]
+        return histories
 
 
 def _states_of(keys: pa.Array, past: pa.Table) -> pa.DictionaryArray:

@@ -112,10 +112,10 @@ def kinds() -> tuple[str, ...]:
 def kind_of(files: Mapping[str, bytes]) -> str | None:
     """Name of the kind whose files these are; ``None`` if none that is registered says so."""
     try:
-        said = json.loads(files[DESCRIPTION])["format"]
+        format_name = json.loads(files[DESCRIPTION])["format"]
     except (ValueError, KeyError, TypeError, RecursionError):
         return None
-    return next((model.kind for model in _KINDS.values() if said == model.FORMAT), None)
+    return next((model.kind for model in _KINDS.values() if format_name == model.FORMAT), None)
 
 
 def register(model: type[M]) -> type[M]:

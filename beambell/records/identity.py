@@ -132,8 +132,8 @@ def content_ids(text: pa.Array, ts: pa.Array, fields: Mapping[str, pa.Array]) ->
     """
     parts = [_pair("text", text), _pair("ts", ts.cast(pa.int64()))]
     parts += [_pair(f".{name}", fields[name]) for name in sorted(fields)]
-    said = pc.binary_join_element_wise(*parts, b"", null_handling="replace", null_replacement=b"")
-    return pa.array([sha256(record).hexdigest()[:32] for record in said.to_pylist()], pa.string())
+    joined = pc.binary_join_element_wise(*parts, b"", null_handling="replace", null_replacement=b"")
+    return pa.array([sha256(record).hexdigest()[:32] for record in joined.to_pylist()], pa.string())
 
 
 def _pair(key: str, values: pa.Array) -> pa.Array:

@@ -54,10 +54,12 @@ class Quarantine:
     @property
     def problems(self) -> list[str]:
         """The remarks in words, and how many records are not kept, if not all are."""
-        said: list[str] = self.remarks["message"].to_pylist()
+        messages: list[str] = self.remarks["message"].to_pylist()
         if self.records > KEPT:
-            said.append(f"of {self.records:,} quarantined records, the first {KEPT:,} are kept, and all are counted")
-        return said
+            messages.append(
+                f"of {self.records:,} quarantined records, the first {KEPT:,} are kept, and all are counted"
+            )
+        return messages
 
     @property
     def table(self) -> pa.Table:

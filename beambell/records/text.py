@@ -186,10 +186,10 @@ class LineReader:
 
     def _finish(self, lines: list[str]) -> Block:
         """Give the last lines, and once, what there is to say about the file."""
-        said, self._ended = self._ended, True
+        ended, self._ended = self._ended, True
         rejects: list[Reject] = []
         self.taken += len(lines)
-        if said:
+        if ended:
             pass
         elif self._refusal is not None:
             rejects.append(self._refusal)

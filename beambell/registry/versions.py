@@ -151,17 +151,17 @@ def lineage(project: Project, model: Manifest) -> dict[str, Any]:
     label_models = {}
     trained = EndModel.of(model)
     for manifest_id in trained.label_models:
-        past = project.store.past(Layout.LABEL_MODEL, manifest_id)
-        label_models[manifest_id] = {"kind": LabelModel.of(past).kind, **past.inputs} if past else {}
-    said = model.facts
-    if "unknown_lfs" not in said:
-        said = sum_up(project.store, {p: _labels(project, p, id_) for p, id_ in _partitions(model)})
+        revision = project.store.revision(Layout.LABEL_MODEL, manifest_id)
+        label_models[manifest_id] = {"kind": LabelModel.of(revision).kind, **revision.inputs} if revision else {}
+    made_by = model.facts
+    if "unknown_lfs" not in made_by:
+        made_by = sum_up(project.store, {p: _labels(project, p, id_) for p, id_ in _partitions(model)})
     return {
         "labels": dict(trained.labels),
         "rows": dict(trained.sources),
         "label_models": label_models,
-        **{name: said[name] for name in ("lfs", "earlier_lfs", "unknown_lfs")},
-        **{name: said[name] for name in ("votes", "feedback") if name in said},
+        **{name: made_by[name] for name in ("lfs", "earlier_lfs", "unknown_lfs")},
+        **{name: made_by[name] for name in ("votes", "feedback") if name in made_by},
         "params": dict(model.inputs),
     }
 

@@ -12,8 +12,8 @@ from itertools import groupby
 from typing import Any
 
 from beambell.history.aggregates import counted, merge_sorted
-from beambell.history.past import AggregateTables, open_aggregates
 from beambell.history.rollup import Node, Part, first_day
+from beambell.history.tables import AggregateTables, open_aggregates
 from beambell.project import Project
 from beambell.stages.stage import Plan, Task, staleness
 from beambell.store import FileRef, Partition, Selection
@@ -114,9 +114,9 @@ def _reason(tables: AggregateTables, partition: Partition) -> str:
 
 
 def _partition_work(partition: Partition, lacking: list[tuple[AggregateTables, str]]) -> PartitionWork:
-    spoken = dict.fromkeys(f"{reason} by {'+'.join(tables.spec.key_fields)}" for tables, reason in lacking)
+    reasons = dict.fromkeys(f"{reason} by {'+'.join(tables.spec.key_fields)}" for tables, reason in lacking)
     ids = tuple(tables.spec.id for tables, _ in lacking)
-    return PartitionWork(partition, lacking[0][0].rows[partition], ids, ", ".join(spoken))
+    return PartitionWork(partition, lacking[0][0].rows[partition], ids, ", ".join(reasons))
 
 
 def build_ladder(project: Project, work: AggregateWork) -> None:

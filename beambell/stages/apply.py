@@ -21,7 +21,7 @@ from beambell.labeling.core import check_fields
 from beambell.labeling.dead_letters import DEAD_LETTERS_SCHEMA
 from beambell.project import Project
 from beambell.records import seen_schema
-from beambell.stages.past import Pasts, input_name, past_changes
+from beambell.stages.histories import Histories, history_changes, input_name
 from beambell.stages.stage import Plan, Task, some_of
 from beambell.state import PatternCounts
 from beambell.state.analysis import LFAnalysis
@@ -60,7 +60,7 @@ class VotesWork:
         Number of LFs in the previous votes.
     reason
         Reason of the work, for people.
-    past
+    history
         Digest of the past of each stateful LF that votes, by ``past of NAME``: inputs of the votes.
     staged
         Staged pieces of the past of each of those that run, by the LF's name.
@@ -73,7 +73,7 @@ class VotesWork:
     previous: FileRef | None
     previous_lfs: int
     reason: str
-    past: Mapping[str, str] = field(default_factory=dict)
+    history: Mapping[str, str] = field(default_factory=dict)
     staged: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
@@ -126,14 +126,14 @@ def find_work(project: Project, selection: Selection) -> tuple[list[VotesWork], 
     for stream in {partition.stream for partition in partitions} & set(project.params.streams):
         check_fields(project.catalogue.lfs, seen_schema(project.params.streams[stream]), stream)
     meaning = lfs_digest(lfs, project.params.cardinality)
-    pasts = Pasts(project)
+    histories = Histories(project)
 
     def look(partition: Partition) -> VotesWork | None:
-        return _compare(project, partition, partitions[partition], votes.get(partition), lfs, meaning, pasts)
+        return _compare(project, partition, partitions[partition], votes.get(partition), lfs, meaning, histories)
 
     wanted = [p for p in partitions if p in selection and p.stream in project.params.streams]
     work = [item for item in project.store.files.each(look, wanted) if item]
-    pasts.save()
+    histories.save()
     return work, len(wanted) - len(work)
 
 
@@ -145,14 +145,14 @@ def stage_pasts(project: Project, work: Iterable[VotesWork], job: str) -> list[V
     ArtefactError
         If a past is not aggregated.
     """
-    pasts = Pasts(project, job)
+    histories = Histories(project, job)
 
     def stage(item: VotesWork) -> VotesWork:
-        past = pasts.inputs(item.partition)
-        return replace(item, past=past, staged=pasts.stage(item.partition, item.to_run))
+        history = histories.inputs(item.partition)
+        return replace(item, history=history, staged=histories.stage(item.partition, item.to_run))
 
     staged = list(project.store.files.each(stage, work))
-    pasts.save()
+    histories.save()
     return staged
 
 
@@ -169,25 +169,25 @@ def _compare(
     votes: Manifest | None,
     lfs: tuple[LFRef, ...],
     meaning: str,
-    pasts: Pasts,
+    histories: Histories,
 ) -> VotesWork | None:
     ref = rows.files["rows"]
     reason = _reason_for_all(project, ref, votes)
-    past = {} if reason else pasts.inputs(partition)  # all are to be voted on anew: the plan need not read it
+    history = {} if reason else histories.inputs(partition)  # all are to be voted on anew: the plan need not read it
     if reason or votes is None:
-        return VotesWork(partition, ref, lfs, tuple(REUSE_NONE for _ in lfs), None, 0, reason, past)
-    if votes.inputs == with_format(STAGE, {"rows": ref.sha256, "lfs": meaning, **past}):
+        return VotesWork(partition, ref, lfs, tuple(REUSE_NONE for _ in lfs), None, 0, reason, history)
+    if votes.inputs == with_format(STAGE, {"rows": ref.sha256, "lfs": meaning, **history}):
         return None
     cast = Votes.of(votes)
     known = cast.fingerprints
     columns = {
         (fingerprint, cast.history_seen_by(name)): column for column, (name, fingerprint) in enumerate(known.items())
     }
-    reuse = tuple(columns.get((lf.fingerprint, past.get(input_name(lf.name))), REUSE_NONE) for lf in lfs)
+    reuse = tuple(columns.get((lf.fingerprint, history.get(input_name(lf.name))), REUSE_NONE) for lf in lfs)
     same = {input_name(lf.name) for lf in lfs if known.get(lf.name) == lf.fingerprint}
-    changed = past_changes(votes.inputs, {name: sha256 for name, sha256 in past.items() if name in same})
+    changed = history_changes(votes.inputs, {name: sha256 for name, sha256 in history.items() if name in same})
     reason = "; ".join(filter(None, [_lf_changes(known, lfs), changed]))
-    return VotesWork(partition, ref, lfs, reuse, votes.files["votes"], len(known), reason, past)
+    return VotesWork(partition, ref, lfs, reuse, votes.files["votes"], len(known), reason, history)
 
 
 def _reason_for_all(project: Project, rows: FileRef, votes: Manifest | None) -> str:
@@ -208,11 +208,11 @@ def _lf_changes(before: dict[str, str], lfs: tuple[LFRef, ...]) -> str:
         "added": [name for name in now if name not in before],
         "removed": [name for name in before if name not in now],
     }
-    spoken = []
+    parts = []
     for change, names in changes.items():
         if names:
-            spoken.append(f"{some_of(sorted(names))} {change}")
-    return LFS_CHANGED + "; ".join(spoken) if spoken else ""
+            parts.append(f"{some_of(sorted(names))} {change}")
+    return LFS_CHANGED + "; ".join(parts) if parts else ""
 
 
 def lost_records(project: Project) -> tuple[str, ...]:
@@ -285,7 +285,7 @@ def publish_votes(
         "patterns": counts.n_patterns,
         "dead_letters": letters.num_rows,
     }
-    inputs = {"rows": work.rows.sha256, "lfs": lfs_digest(work.lfs, counts.cardinality), **work.past}
+    inputs = {"rows": work.rows.sha256, "lfs": lfs_digest(work.lfs, counts.cardinality), **work.history}
     return store.publish(folder, Manifest("votes", files, with_format(STAGE, inputs), facts))
 
 

@@ -31,7 +31,7 @@ class Sound(Generic[Work]):
     work: list[Work]
     damage: tuple[ArtefactError, ...]
 
-    def told(self, outcome: Outcome) -> Outcome:
+    def with_warnings(self, outcome: Outcome) -> Outcome:
         """Return what a stage did, unless something was left out.
 
         Raises

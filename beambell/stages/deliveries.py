@@ -30,10 +30,10 @@ _NOT_OF_READING = frozenset({"inputs", "removed"})
 
 def schema_digest(params: StreamParams) -> str:
     """Digest of all that decides how a stream's files are read (where they lie does not)."""
-    said = params.model_dump(mode="json", exclude_defaults=True)
+    settings = params.model_dump(mode="json", exclude_defaults=True)
     first = params.model_dump(mode="json", include=set(_FIRST))
     first["delimiter"] = params.delimiter or ","  # which it was where none was given, before it was told from the file
-    later = {name: value for name, value in said.items() if name not in _FIRST | _NOT_OF_READING}
+    later = {name: value for name, value in settings.items() if name not in _FIRST | _NOT_OF_READING}
     return digest(first | later | ({"told": False} if params.delimiter == "," else {}))
 
 

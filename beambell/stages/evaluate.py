@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.arrays import NO_CLASS
 from beambell.artefacts.kinds import models as kinds
 from beambell.artefacts.kinds.votes import Votes
 from beambell.config.formats import with_format
@@ -24,7 +25,6 @@ from beambell.label_model import MajorityVote
 from beambell.model import EndModel, Evaluation, evaluate
 from beambell.project import Project
 from beambell.stages import train
-from beambell.stages.gold import NO_GOLD
 from beambell.stages.gold_rows import Account, Gold, GoldGlobs, Matched, find_gold, gold_files, gold_warnings
 from beambell.stages.stage import Outcome, Plan, plan_whole
 from beambell.stages.train import Sources, find_sources, held_out, labelled_rows, load_model, probabilities_of
@@ -184,7 +184,7 @@ def _read_gold_rows(project: Project, sources: Sources, gold: Gold, partition: P
     labels = sources.labels[partition].files["labels"]
     rows = labelled_rows(project, partition, labels, sources.rows[partition])
     matched, ids = gold.match(rows, partition.stream), rows["id"]
-    known = pa.array(matched.label != NO_GOLD)
+    known = pa.array(matched.label != NO_CLASS)
     rows = rows.append_column("gold", pa.array(matched.label)).filter(known)
     return GoldRows(partition, rows, ids, matched, *_majority(project, partition, rows["id"]))
 

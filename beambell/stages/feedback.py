@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.arrays import NO_CLASS
 from beambell.config.formats import number_of, with_format
 from beambell.feedback.batches import (
     batch_folder,
@@ -26,7 +27,6 @@ from beambell.feedback.consensus import UNDECIDED, Consensus, find_consensus
 from beambell.feedback.events import CheckedEvents, Verdict, make_event
 from beambell.feedback.stored import SETTING, find_partitions
 from beambell.history import answers
-from beambell.labeling.aggregates import NO_CLASS
 from beambell.project import Project
 from beambell.stages.feedback_files import (
     NewFile,

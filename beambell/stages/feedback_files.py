@@ -19,7 +19,7 @@ from beambell.feedback.events import CheckedEvents, check_events
 from beambell.project import Project
 from beambell.records.chunk import Chunk
 from beambell.records.schema import Code, Reject
-from beambell.stages.outside import FileDigests, Found, glob_files
+from beambell.stages.sources import FileDigests, SourceFile, glob_files
 from beambell.store import Layout, Manifest, digest
 from beambell.store.manifest import FILE_NAME
 from beambell.store.partition import read_dt
@@ -32,7 +32,7 @@ _BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError,
 TOLERANCE: Final = timedelta(days=2)
 """By which a clock may be ahead of another's, its time zone included."""
 
-NewFile = tuple[Found, dict[str, str]]
+NewFile = tuple[SourceFile, dict[str, str]]
 """A file, and the inputs of the batch that is made from it."""
 
 
@@ -135,7 +135,7 @@ def take_in(project: Project, files: Iterable[NewFile]) -> list[Manifest]:
     return [_take_in(project, file, inputs) for file, inputs in files]
 
 
-def _take_in(project: Project, file: Found, inputs: dict[str, str]) -> Manifest:
+def _take_in(project: Project, file: SourceFile, inputs: dict[str, str]) -> Manifest:
     try:
         return publish_batch(project.store, read_file(project, file.url, file.name), inputs, file=file.name)
     except InputError as error:

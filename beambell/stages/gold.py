@@ -11,6 +11,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.arrays import NO_CLASS
 from beambell.config.classes import same_text
 from beambell.errors import InputError
 from beambell.records.cells import ID, KINDS, convert
@@ -21,8 +22,6 @@ from beambell.records.formats.parquet import Parquet
 from beambell.records.text import split_suffix
 from beambell.stages.stage import some_of
 from beambell.store.reaching import open_file
-
-NO_GOLD: Final = -1
 
 _TEXTS = ("text", "stream", "id", "file")
 _COLUMNS: Final = (*_TEXTS, "line", "label")
@@ -58,15 +57,15 @@ def read_gold_file(url: str, name: str, classes: Sequence[str]) -> pa.Table:
             where=name,
             fix="give label with text, or label with stream and id, or label with file and line",
         )
-    label = _as_numbers(table["label"], classes, name).fill_null(NO_GOLD)
+    label = _as_numbers(table["label"], classes, name).fill_null(NO_CLASS)
     bounds = pc.min_max(label).as_py()
-    if table.num_rows and not (bounds["min"] >= NO_GOLD and bounds["max"] < len(classes)):
+    if table.num_rows and not (bounds["min"] >= NO_CLASS and bounds["max"] < len(classes)):
         raise InputError(f"gold labels run from {bounds['min']} to {bounds['max']}", where=name, fix=_fix(classes))
     table = _with(table, "label", label)
     for column in columns.intersection(_TEXTS):
         spelled = _as_ids if column == "id" else _as_strings
         table = _with(table, column, spelled(table[column], column, name))
-    return table.filter(pc.greater(label, NO_GOLD))
+    return table.filter(pc.greater(label, NO_CLASS))
 
 
 def _with(table: pa.Table, column: str, values: pa.ChunkedArray) -> pa.Table:
@@ -161,8 +160,8 @@ def _from_words(label: pa.ChunkedArray, classes: Sequence[str], name: str) -> pa
     numbers = [_number(word, classes) for word in words]
     wrong = [word for word, number in zip(words, numbers, strict=True) if number is None]
     if wrong:
-        said = some_of([f"{word[:50]!r}" for word in wrong])
-        raise InputError(f"gold labels are {said}, which are no classes", where=name, fix=_fix(classes))
+        names = some_of([f"{word[:50]!r}" for word in wrong])
+        raise InputError(f"gold labels are {names}, which are no classes", where=name, fix=_fix(classes))
     at = pc.index_in(label, value_set=pa.array(words, label.type))
     return pc.take(pa.array(numbers, pa.int64()), at)
 
@@ -172,7 +171,7 @@ def _number(word: str, classes: Sequence[str]) -> int | None:
     if (same := same_text(word)) in classes:
         return classes.index(same)
     if not word.strip():
-        return NO_GOLD
+        return NO_CLASS
     number = _NUMBER.fullmatch(word.strip())
     return int(number[1]) if number else None
 

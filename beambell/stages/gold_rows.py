@@ -15,12 +15,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from beambell.arrays import Integers
+from beambell.arrays import NO_CLASS, Integers
 from beambell.artefacts.kinds.models import Evaluation
 from beambell.errors import InputError
 from beambell.project import Project
-from beambell.stages.gold import NO_GOLD, read_gold_file
-from beambell.stages.outside import FileDigests, Found, glob_files
+from beambell.stages.gold import read_gold_file
+from beambell.stages.sources import FileDigests, SourceFile, glob_files
 from beambell.stages.stage import some_of
 from beambell.store import Layout
 
@@ -28,7 +28,7 @@ SHOWN: Final = 5
 _CLASH: Final = -2
 
 
-GoldGlobs = Mapping[str, Sequence[Found]]
+GoldGlobs = Mapping[str, Sequence[SourceFile]]
 
 
 def find_gold(project: Project) -> GoldGlobs:
@@ -140,19 +140,19 @@ class Gold:
 
     def match(self, rows: pa.Table, stream: str) -> Matched:
         """Find the gold labels of rows of one stream."""
-        label = np.full(rows.num_rows, NO_GOLD, dtype=np.int64)
+        label = np.full(rows.num_rows, NO_CLASS, dtype=np.int64)
         used = {}
         for file in self.of_rows:
             parts = []
             for at in _places_of(rows, stream, file.table):
                 there = at >= 0
-                found = np.where(there, file.label[np.where(there, at, 0)], NO_GOLD) if len(file.label) else label
-                clash = (found != NO_GOLD) & (label != NO_GOLD) & (found != label)
-                label = np.where(clash, _CLASH, np.where(label == NO_GOLD, found, label))
+                found = np.where(there, file.label[np.where(there, at, 0)], NO_CLASS) if len(file.label) else label
+                clash = (found != NO_CLASS) & (label != NO_CLASS) & (found != label)
+                label = np.where(clash, _CLASH, np.where(label == NO_CLASS, found, label))
                 parts.append(at[there])
             used[file.name] = np.unique(np.concatenate(parts)) if parts else np.empty(0, np.int64)
         contradicted = label == _CLASH
-        return Matched(np.where(contradicted, NO_GOLD, label), contradicted, used)
+        return Matched(np.where(contradicted, NO_CLASS, label), contradicted, used)
 
 
 def gold_of(project: Project) -> Callable[[Any], Integers]:

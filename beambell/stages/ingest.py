@@ -401,12 +401,12 @@ def check_books(project: Project, selection: Selection) -> tuple[str, ...]:
     everything = project.store.partitions(Layout.PARTITIONS)
     partitions = {p: manifest for p, manifest in everything.items() if p.stream in streams}
     wrong = books.out_of_balance(read_deliveries(project, streams).values(), partitions)
-    spoken = tuple(f"{name}: {what}" for name, what in wrong.items())
+    warnings = tuple(f"{name}: {what}" for name, what in wrong.items())
     if wrong and not (selection.start or selection.end):
         raise ArtefactError(
-            "; ".join(spoken),
+            "; ".join(warnings),
             where=project.store.files.path(Layout.PARTITIONS),
             fix="`beambell verify` names the files that it is about: bring them back, or take them off the record "
             "(beambell ingest --withdraw FILE)",
         )
-    return spoken
+    return warnings

@@ -14,14 +14,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from beambell.artefacts.contributors import FACT, heard
+from beambell.arrays import NO_CLASS
+from beambell.artefacts.contributors import FACT, fingerprints_of
 from beambell.artefacts.kinds.labels import Candidates, LabelModel
 from beambell.artefacts.kinds.votes import Votes
 from beambell.config.formats import FORMAT_CHANGED, has_other_format, with_format
 from beambell.feedback.stored import OF_LABELS, Reviewed, read_reviewed, reviewed_in
 from beambell.project import Project
 from beambell.stages.apply import coverage_facts
-from beambell.stages.posteriors import UNLABELLED, Posteriors, entropy, hard_labels
+from beambell.stages.posteriors import Posteriors, entropy, hard_labels
 from beambell.stages.stage import Plan, plan_units
 from beambell.state import PatternCounts
 from beambell.state import patterns as packed
@@ -139,7 +140,7 @@ def publish_candidate(project: Project, work: LabelWork, labels: FileRef, poster
         "classes": posteriors.classes,
         **coverage_facts(counts.analysis()),
         "patterns": counts.n_patterns,
-        FACT: heard(votes, posteriors.lfs),  # its votes may be replaced while its labels stay
+        FACT: fingerprints_of(votes, posteriors.lfs),  # its votes may be replaced while its labels stay
         **_label_facts(counts, posteriors),
     }
     if work.reviewed:
@@ -162,7 +163,7 @@ def _label_facts(counts: PatternCounts, posteriors: Posteriors) -> dict[str, Any
     hard = hard_labels(proba, covered)
     return {
         "label_counts": {name: int(counts.counts[hard == k].sum()) for k, name in enumerate(posteriors.classes)},
-        "unlabelled": int(counts.counts[hard == UNLABELLED].sum()),
+        "unlabelled": int(counts.counts[hard == NO_CLASS].sum()),
         "class_shares": [round(float(share), 9) for share in weights @ proba / total],
         "mean_entropy": round(float(weights @ entropy(proba) / total), 9),
     }

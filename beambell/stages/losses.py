@@ -104,15 +104,15 @@ def find_losses(project: Project, deliveries: Iterable[Manifest]) -> Losses:
 
 def refused_streams(project: Project, losses: Losses, selection: Selection) -> dict[str, str]:
     """Say which of the selected streams lost more than the gate allows in files that belong to no partition."""
-    bound, said = project.params.gate.max_lost, {}
+    bound, lost = project.params.gate.max_lost, {}
     for stream, delivered in losses.homeless.items():
         share = delivered.lost / losses.bytes[stream] if delivered.lost else 0.0
         if share > bound and selection.has_stream(stream):
-            said[stream] = (
+            lost[stream] = (
                 f"the share of bytes in files that could not be read, and belong to no partition, is {share:.6g}; "
                 f"it must be at most {bound:.6g}: {some_of(delivered.lost_files)}"
             )
-    return said
+    return lost
 
 
 def doubtful_streams(project: Project, deliveries: Iterable[Manifest], selection: Selection) -> tuple[str, ...]:
@@ -124,20 +124,20 @@ def doubtful_streams(project: Project, deliveries: Iterable[Manifest], selection
             names[delivery.stream].append(delivery.file)
             if Code.MISNAMED in delivery.codes:
                 misnamed[delivery.stream].append(delivery.file)
-    said = []
+    lost = []
     for stream, found in names.items():
         patterns = project.params.streams[stream].inputs
         unfit = [pattern for pattern in patterns if not any(map(name_pattern(pattern).search, found))]
         if not found:
-            said.append(f"stream {stream}: no file of it is on record; its inputs are {some_of(patterns)}")
+            lost.append(f"stream {stream}: no file of it is on record; its inputs are {some_of(patterns)}")
         elif unfit:
-            said.append(f"stream {stream}: no file on record fits {some_of(unfit)} of its inputs")
+            lost.append(f"stream {stream}: no file on record fits {some_of(unfit)} of its inputs")
         if misnamed[stream]:
             count = len(misnamed[stream])
-            said.append(
+            lost.append(
                 f"stream {stream}: {count} files have a wrong name, and are not read: {some_of(misnamed[stream])}"
             )
-    return tuple(said)
+    return tuple(lost)
 
 
 def _home(delivery: Delivery) -> str | None:

@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import Any
 
 from beambell.artefacts.kinds.votes import State
-from beambell.artefacts.members import ROLE, Members, lists_of, read_list, write_list
+from beambell.artefacts.state_partitions import ROLE, StatePartitions, lists_of, read_list, write_list
 from beambell.artefacts.stored import record, roles, write_counts
 from beambell.config.formats import FORMAT_CHANGED, has_other_format, with_format
 from beambell.project import Project
@@ -87,22 +87,22 @@ class ListWork:
     @property
     def count(self) -> int:
         """How many partitions belong into the state."""
-        return self.voted.count if self.same and self.voted else len(self.members)
+        return self.voted.count if self.same and self.voted else len(self.revisions)
 
     @cached_property
-    def known(self) -> Members:
+    def known(self) -> StatePartitions:
         """Partitions that are in the state."""
         return read_list(self.store, self.ref) if self.ref else {}
 
     @cached_property
-    def members(self) -> Members:
+    def revisions(self) -> StatePartitions:
         """Partitions that belong into it."""
         lfs, newest, voted = self.rule.lfs, self.rule.newest, self.voted
         if self.same:
             return self.known
         if voted is None or not self.rule.counts(voted.last, newest):
             return {}
-        return {p: of.member for p, of in voted.votes.items() if of.lfs == lfs and self.rule.counts(p.dt, newest)}
+        return {p: of.revision for p, of in voted.votes.items() if of.lfs == lfs and self.rule.counts(p.dt, newest)}
 
     @cached_property
     def waiting(self) -> tuple[Partition, ...]:
@@ -123,7 +123,7 @@ class MergeWork:
         Manifest of the state as it is.
     lists
         Lists of its members, by name, in order.
-    anew
+    rebuild
         Reason why nothing of it can be kept; ``None`` if something can.
     waiting
         Partitions with votes of other LFs, which cannot join before apply has seen them.
@@ -137,37 +137,37 @@ class MergeWork:
 
     before: Manifest | None
     lists: Mapping[str, ListWork]
-    anew: str | None
+    rebuild: str | None
     waiting: tuple[Partition, ...]
     held: bool
     inputs: Mapping[str, str]
     newest: int
 
     @cached_property
-    def members(self) -> Members:
+    def revisions(self) -> StatePartitions:
         """Partitions that belong into the state: all are read."""
-        return {p: member for listed in self.lists.values() for p, member in listed.members.items()}
+        return {p: revision for listed in self.lists.values() for p, revision in listed.revisions.items()}
 
     @cached_property
-    def minus(self) -> Members:
+    def minus(self) -> StatePartitions:
         """Members to subtract as they were."""
         return {
-            partition: member
+            partition: revision
             for listed in self._other_lists
-            for partition, member in listed.known.items()
-            if listed.members.get(partition) != member
+            for partition, revision in listed.known.items()
+            if listed.revisions.get(partition) != revision
         }
 
     @cached_property
-    def plus(self) -> Members:
+    def plus(self) -> StatePartitions:
         """Members to add as they are."""
-        if self.anew:
-            return self.members
+        if self.rebuild:
+            return self.revisions
         return {
-            partition: member
+            partition: revision
             for listed in self._other_lists
-            for partition, member in listed.members.items()
-            if listed.known.get(partition) != member
+            for partition, revision in listed.revisions.items()
+            if listed.known.get(partition) != revision
         }
 
     @property
@@ -175,7 +175,7 @@ class MergeWork:
         """Whether there is anything to do."""
         if self.held:
             return False
-        return bool(self.count or self.n_known) if self.anew else bool(self.minus or self.plus)
+        return bool(self.count or self.n_known) if self.rebuild else bool(self.minus or self.plus)
 
     @property
     def n_known(self) -> int:
@@ -197,7 +197,7 @@ class MergeWork:
 
     @property
     def _other_lists(self) -> Iterator[ListWork]:
-        return (listed for listed in self.lists.values() if not self.anew and not listed.same)
+        return (listed for listed in self.lists.values() if not self.rebuild and not listed.same)
 
 
 def plan(project: Project) -> Plan[MergeWork]:
@@ -206,15 +206,15 @@ def plan(project: Project) -> Plan[MergeWork]:
     waiting = _why_waiting(project, work) if work.waiting else ()
     if not work.stale:
         return Plan(STAGE, (), work.n_known, waiting, work=work)
-    if work.anew:
-        task = Task("state", f"{work.anew}: summed over {work.count} partitions")
+    if work.rebuild:
+        task = Task("state", f"{work.rebuild}: summed over {work.count} partitions")
         return Plan(STAGE, (task,), 0, waiting, work=work)
     minus, plus = work.minus, work.plus
     tasks = tuple(Task(str(p), _change(p, minus, plus)) for p in sorted({**minus, **plus}))
     return Plan(STAGE, tasks, work.count - len(plus), waiting, work=work)
 
 
-def _change(partition: Partition, minus: Members, plus: Members) -> str:
+def _change(partition: Partition, minus: StatePartitions, plus: StatePartitions) -> str:
     if partition not in minus:
         return "joins the state"
     return "replaced in the state" if partition in plus else "leaves the state"
@@ -268,11 +268,11 @@ def find_work(project: Project) -> MergeWork:
     newest = max((_newest(voted, inputs["lfs"]) for voted in votes.values()), default=NO_DAY)
     rule = Rule(inputs["lfs"], policy, newest, latest)
     lists = {name: ListWork(project.store, rule, refs.get(name), votes.get(name)) for name in sorted({*votes, *refs})}
-    anew = _why_anew(before, inputs)
+    rebuild = _rebuild_reason(before, inputs)
     waiting = tuple(sorted(partition for listed in lists.values() for partition in listed.waiting))
-    moves = anew is not None or any(p in listed.known for listed in lists.values() for p in listed.waiting)
+    moves = rebuild is not None or any(p in listed.known for listed in lists.values() for p in listed.waiting)
     held = before is not None and moves and any(_has_rows(project, partition) for partition in waiting)
-    return MergeWork(before, lists, anew, waiting, held, inputs, newest)
+    return MergeWork(before, lists, rebuild, waiting, held, inputs, newest)
 
 
 def _newest(voted: VotedList, lfs: str) -> int:
@@ -282,7 +282,7 @@ def _newest(voted: VotedList, lfs: str) -> int:
     return max((day_of(p) for p, of in voted.votes.items() if of.lfs == lfs), default=NO_DAY)
 
 
-def _why_anew(before: Manifest | None, inputs: Mapping[str, str]) -> str | None:
+def _rebuild_reason(before: Manifest | None, inputs: Mapping[str, str]) -> str | None:
     if before is None:
         return "new"
     if State.of(before).lfs_digest != inputs["lfs"]:
@@ -298,8 +298,8 @@ def _has_rows(project: Project, partition: Partition) -> bool:
 
 
 def _publish(project: Project, work: MergeWork) -> Manifest:
-    store, before = project.store, None if work.anew else work.before
-    sums = Sums(project, work.newest, lambda: work.members, before=before, minus=work.minus, plus=work.plus)
+    store, before = project.store, None if work.rebuild else work.before
+    sums = Sums(project, work.newest, lambda: work.revisions, before=before, minus=work.minus, plus=work.plus)
     touched = {partition.stream for partition in {**work.minus, **work.plus}}
     files: dict[str, FileRef] = {}
     streams: dict[str, Any] = {}
@@ -319,7 +319,7 @@ def _publish(project: Project, work: MergeWork) -> Manifest:
         files |= write_counts(store, counts)
         total = figures(counts, work.count)
     lists = {
-        f"{ROLE}/{name}": listed.ref if listed.same and listed.ref else write_list(store, listed.members, listed.ref)
+        f"{ROLE}/{name}": listed.ref if listed.same and listed.ref else write_list(store, listed.revisions, listed.ref)
         for name, listed in work.lists.items()
         if listed.count
     }

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.arrays import NO_CLASS
 from beambell.artefacts.kinds.labels import LabelModel
 from beambell.feedback.stored import LIMITING, SETTING
 from beambell.project import Project
@@ -17,7 +18,6 @@ from beambell.state import patterns as packed
 from beambell.store import Layout
 from beambell.store.tables import read_table
 
-UNLABELLED = -1
 SHORT = 16
 
 
@@ -33,7 +33,7 @@ class Posteriors:
     ----------
     classes, lfs
         Names of the classes, and of the labeling functions that the label model listens to.
-    id, taught
+    id, by_feedback
         Id of the label model's manifest, and whether it was fitted to feedback.
     """
 
@@ -44,7 +44,7 @@ class Posteriors:
         self.classes, self.lfs = list(fitted.classes), list(fitted.lfs)
         self.n_lfs = len(self.lfs)
         self.id: str = manifest.id
-        self.taught = fitted.is_fitted_to_feedback
+        self.by_feedback = fitted.is_fitted_to_feedback
         self._voting = list(fitted.voting)
         self._project = project
         self._patterns = table["pattern"].combine_chunks()
@@ -54,7 +54,7 @@ class Posteriors:
     def _model(self) -> Any:
         return self._project.label_model()
 
-    def heard(self, codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    def without_shadows(self, codes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
         """Patterns without the votes of shadow LFs, to which the label model does not listen.
 
         Parameters
@@ -75,7 +75,7 @@ class Posteriors:
         Parameters
         ----------
         codes
-            uint8 [n, width]; see `heard`.
+            uint8 [n, width]; see `without_shadows`.
 
         Returns
         -------
@@ -103,7 +103,7 @@ def hard_labels(proba: npt.NDArray[np.float64], covered: npt.NDArray[np.bool_]) 
     best = proba.max(axis=1)
     tied = (proba == best[:, None]).sum(axis=1) > 1
     labels: npt.NDArray[np.int8] = proba.argmax(axis=1).astype(np.int8)
-    labels[tied | ~covered] = UNLABELLED
+    labels[tied | ~covered] = NO_CLASS
     return labels
 
 
@@ -142,13 +142,13 @@ def labels_table(
     reviewed
         Reviewed rows of the partition: `beambell.feedback.stored.OF_LABELS`.
     """
-    distinct, inverse, _ = packed.unique(posteriors.heard(codes))
+    distinct, inverse, _ = packed.unique(posteriors.without_shadows(codes))
     by_pattern, at = _label_patterns(distinct, posteriors), pa.array(inverse)
     columns = {name: by_pattern[name].combine_chunks().take(at) for name in by_pattern.column_names}
     if reviewed is not None:
         answers = Answers(ids, reviewed, posteriors.classes)
-        for name, said in answers.columns.items():
-            columns[name] = pc.replace_with_mask(columns[name], answers.mask, said)
+        for name, words in answers.columns.items():
+            columns[name] = pc.replace_with_mask(columns[name], answers.mask, words)
         limits = Limits(ids, reviewed, columns, posteriors.classes)
         for name, left in limits.columns.items():
             columns[name] = pc.replace_with_mask(columns[name], limits.mask, left)
@@ -161,7 +161,7 @@ def _label_patterns(codes: npt.NDArray[np.uint8], posteriors: Posteriors) -> pa.
     """Label distinct patterns by the label model: what each row takes from its own, all but ``id`` and its model's."""
     proba = posteriors.of(codes)
     covered = np.asarray(codes.any(axis=1))  # abstain is digit 0: a pattern without a vote is all zero bits
-    voted, taught = pa.array(covered), pa.array(covered & posteriors.taught)
+    voted, by_feedback = pa.array(covered), pa.array(covered & posteriors.by_feedback)
     columns = {
         f"p_{name}": pa.array(p.astype(np.float32), mask=~covered)
         for name, p in zip(posteriors.classes, proba.T, strict=True)
@@ -173,7 +173,7 @@ def _label_patterns(codes: npt.NDArray[np.uint8], posteriors: Posteriors) -> pa.
             "entropy": pa.array(entropy(proba).astype(np.float32), mask=~covered),
             "covered": voted,
             "source": pc.if_else(voted, "votes", "none"),
-            "feedback": pc.if_else(taught, "model", "none"),
+            "feedback": pc.if_else(by_feedback, "model", "none"),
             "split": pa.nulls(len(codes), pa.string()),
         }
     )
@@ -203,7 +203,7 @@ class Answers:
             return pc.if_else(known, values.cast(pa.float32()), pa.scalar(None, pa.float32()))
 
         self.columns = {
-            "label": pc.fill_null(label, UNLABELLED).cast(pa.int8()),
+            "label": pc.fill_null(label, NO_CLASS).cast(pa.int8()),
             **{f"p_{name}": where_labelled(pc.equal(label, k).cast(pa.int8())) for k, name in enumerate(classes)},
             "entropy": where_labelled(pa.repeat(0.0, n)),
             "source": pa.repeat("feedback", n),
@@ -237,7 +237,7 @@ class Limits:
         mine = {name: column.filter(self.mask) for name, column in columns.items()}
         covered = mine["covered"].to_numpy(zero_copy_only=False)
         before = np.column_stack([pc.fill_null(mine[f"p_{name}"], 0.0).to_numpy() for name in classes])
-        out = np.array([[name in said for name in classes] for said in rows["excluded"].to_pylist()])
+        out = np.array([[name in words for name in classes] for words in rows["excluded"].to_pylist()])
         proba = _without(before.astype(np.float64), out)
         self.columns = {
             "label": pa.array(hard_labels(proba, covered)),

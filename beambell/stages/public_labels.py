@@ -14,7 +14,7 @@ from beambell.errors import ArtefactError
 from beambell.project import Project
 from beambell.store import Layout, Manifest, Partition
 from beambell.store.backend import CHUNK, Entry
-from beambell.store.remembered import Remembered
+from beambell.store.cache import Cache
 
 MISSING, BEHIND, WITHDRAWN = "missing", "not the labels that are published", "of labels that were withdrawn"
 
@@ -30,7 +30,7 @@ class PublicLabels:
 
     def __init__(self, project: Project) -> None:
         self._store = project.store
-        self._known = Remembered(project.volatile, "public-labels", about=self._store.files.root)
+        self._known = Cache(project.volatile, "public-labels", about=self._store.files.root)
 
     def publish(self, partition: Partition, labels: Manifest) -> None:
         """Replace the file of one partition by its published labels, in one step."""

@@ -14,7 +14,7 @@ from beambell.config import StreamParams
 from beambell.errors import InputError, UsageError
 from beambell.project import Project
 from beambell.records import delivery_dt, delivery_end, detect_format
-from beambell.stages.outside import FileDigests, Found, glob_files
+from beambell.stages.sources import FileDigests, SourceFile, glob_files
 from beambell.store import Selection
 from beambell.store.partition import DT_PATTERN, read_dt
 
@@ -170,17 +170,17 @@ class _Named:
     """A file, whose it is, and what its name tells: the date of delivery, and what is wrong with it."""
 
     stream: str
-    file: Found
+    file: SourceFile
     delivery: str | None
     fault: str | None
     delivered: str | None = None
 
 
 def _unfit(project: Project, stream: str, params: StreamParams, empty: list[str]) -> list[str]:
-    said = [f"{pattern!r} fits no file ({_looked_in(project.path, pattern)})" for pattern in empty]
+    lines = [f"{pattern!r} fits no file ({_looked_in(project.path, pattern)})" for pattern in empty]
     if len(empty) == len(params.inputs):
-        return [f"stream {stream!r} has no file: {'; '.join(said)}"]
-    return [f"streams.{stream}.inputs: {one}" for one in said]
+        return [f"stream {stream!r} has no file: {'; '.join(lines)}"]
+    return [f"streams.{stream}.inputs: {one}" for one in lines]
 
 
 def _looked_in(root: Path, pattern: str) -> str:
@@ -215,7 +215,7 @@ def _by_its_name(name: str, pattern: str, params: StreamParams) -> tuple[str | N
     return delivery, None
 
 
-def _delivered(file: Found, pattern: str) -> str | None:
+def _delivered(file: SourceFile, pattern: str) -> str | None:
     """Say when a file was delivered: by the end of the date in its name, else when its source says it was modified."""
     if "{dt}" in pattern:
         match = name_pattern(pattern).search(file.name)

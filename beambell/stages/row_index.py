@@ -103,9 +103,9 @@ def _load(path: Path) -> Hashes | None:
     try:
         with path.open("rb") as file:
             file.seek(-SUM_BYTES, io.SEEK_END)
-            said = file.read()
+            checksum = file.read()
         hashes = np.load(path, mmap_mode="r")
-        return np.asarray(hashes) if hashes.dtype == np.uint64 and _sum(hashes) == said else None
+        return np.asarray(hashes) if hashes.dtype == np.uint64 and _sum(hashes) == checksum else None
     except (OSError, ValueError, EOFError):
         return None
 

@@ -87,8 +87,8 @@ class RowVotes:
         """Add the past of each row's key, for each stateful LF: of the pieces of a past, one is held at a time."""
         for lf in lfs:
             if isinstance(lf, StatefulFunction) and lf.name in work.staged:
-                past = (read_staged(self._store, path) for path in work.staged[lf.name])
-                rows = lf.with_past(rows, past, work.partition.stream)
+                history = (read_staged(self._store, path) for path in work.staged[lf.name])
+                rows = lf.with_history(rows, history, work.partition.stream)
         return rows
 
     def _read(self, work: VotesWork, lfs: Collection[LabelingFunction], start: int, stop: int) -> pa.Table:

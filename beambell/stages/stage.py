@@ -220,5 +220,5 @@ def staleness(
     changed = [name for name in {**manifest.inputs, **inputs} if manifest.inputs.get(name) != inputs.get(name)]
     if not changed:
         return None
-    spoken = sorted({(names or {}).get(name, name) for name in changed})
-    return f"{' and '.join(spoken)} changed" if len(spoken) <= 3 else f"{len(spoken)} inputs changed"
+    titles = sorted({(names or {}).get(name, name) for name in changed})
+    return f"{' and '.join(titles)} changed" if len(titles) <= 3 else f"{len(titles)} inputs changed"

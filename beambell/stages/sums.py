@@ -7,7 +7,7 @@ from datetime import date
 from typing import Literal
 
 from beambell.artefacts.kinds.votes import State
-from beambell.artefacts.members import Member, Members
+from beambell.artefacts.state_partitions import StatePartition, StatePartitions
 from beambell.artefacts.stored import read_counts, roles
 from beambell.errors import ArtefactError
 from beambell.project import Project
@@ -44,7 +44,7 @@ class Sums:
         Project of the state.
     newest
         Day of the newest member, from which ages are counted.
-    members
+    revisions
         Function that gives all members, if they are to be summed from scratch.
     before, minus, plus
         The state before, if one is to be kept, and the members that make the difference.
@@ -54,13 +54,13 @@ class Sums:
         self,
         project: Project,
         newest: int,
-        members: Callable[[], Members],
+        revisions: Callable[[], StatePartitions],
         *,
         before: Manifest | None = None,
-        minus: Members | None = None,
-        plus: Members | None = None,
+        minus: StatePartitions | None = None,
+        plus: StatePartitions | None = None,
     ) -> None:
-        self._project, self._newest, self._members = project, newest, members
+        self._project, self._newest, self._members = project, newest, revisions
         self._before, self._minus, self._plus = before, minus or {}, plus or {}
         self._policy, self._budget = policy_of(project), project.params.state.max_patterns
         self._parts: dict[tuple[str, str], BudgetedCounts] = {}
@@ -98,24 +98,24 @@ class Sums:
 
     def _sum(self, part: Literal["members", "minus", "plus"], stream: str | None) -> BudgetedCounts:
         """Sum what is in one part, of one stream or of all; of each stream it is read once."""
-        members = {"minus": self._minus, "plus": self._plus}[part] if part != "members" else self._members()
+        revisions = {"minus": self._minus, "plus": self._plus}[part] if part != "members" else self._members()
         if stream is None:
-            return BudgetedCounts.sum([self.zero, *(self._sum(part, s) for s in sorted({p.stream for p in members}))])
+            return BudgetedCounts.sum([self.zero, *(self._sum(part, s) for s in sorted({p.stream for p in revisions}))])
         if (part, stream) not in self._parts:
-            of_stream = {partition: member for partition, member in members.items() if partition.stream == stream}
+            of_stream = {partition: revision for partition, revision in revisions.items() if partition.stream == stream}
             newest = self._newest_before if part == "minus" else self._newest
             self._parts[part, stream] = self._weighted(of_stream, newest)
         return self._parts[part, stream]
 
-    def _weighted(self, members: Members, newest: int) -> BudgetedCounts:
-        total, todo = self.zero, list(members)
+    def _weighted(self, revisions: StatePartitions, newest: int) -> BudgetedCounts:
+        total, todo = self.zero, list(revisions)
         for first in range(0, len(todo), TOGETHER):
             several = todo[first : first + TOGETHER]
-            counts = self._project.store.files.each(lambda p: self._counts(p, members[p]), several)
+            counts = self._project.store.files.each(lambda p: self._counts(p, revisions[p]), several)
             weighted = (c * self._policy.weight(day_of(p), newest) for p, c in zip(several, counts, strict=True))
             total = BudgetedCounts.sum([total, *weighted])
         return total
 
-    def _counts(self, partition: Partition, member: Member) -> BudgetedCounts:
-        table = read_table(self._project.store, Layout.of(Layout.VOTES, partition), member.patterns)
+    def _counts(self, partition: Partition, revision: StatePartition) -> BudgetedCounts:
+        table = read_table(self._project.store, Layout.of(Layout.VOTES, partition), revision.patterns)
         return BudgetedCounts.of(PatternCounts.from_table(table), self._budget)

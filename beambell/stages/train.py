@@ -91,7 +91,7 @@ def find_sources(project: Project) -> Sources:
 
 
 def _inputs(project: Project, sources: Sources) -> dict[str, str]:
-    params = {"model": project.params.model.said(), "holdout": project.params.evaluation.holdout}
+    params = {"model": project.params.model.to_dict(), "holdout": project.params.evaluation.holdout}
     names = {s: project.params.streams[s].text for s in sorted({p.stream for p in sources.labels})}
     made_from = {
         "data": digest(sources.files),

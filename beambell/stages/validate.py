@@ -131,14 +131,14 @@ def run(project: Project, plan: Plan[GateWork]) -> Outcome:
     for partition, verdict in verdicts.items():
         for failure in verdict.failures:
             where.setdefault(failure.message, []).append(partition)
-    spoken = tuple(
+    findings = tuple(
         f"{some[0]}: {message}" + (f" (and so in {len(some) - 1} more partitions)" if some[1:] else "")
         for message, some in where.items()
     )
     figures = {"passed": len(verdicts), "warnings": sum(map(len, where.values()))}
     if put_right:
         figures["put_right"] = len(put_right)
-    return Outcome(STAGE, len(stale), len(cases) - len(stale), figures, (*spoken, *doubts), details)
+    return Outcome(STAGE, len(stale), len(cases) - len(stale), figures, (*findings, *doubts), details)
 
 
 def _look_at_streams(
@@ -321,12 +321,12 @@ def _refusal(failed: Mapping[Partition, Verdict], streams: Mapping[str, str], de
     more = f"\n  and {len(lines) - 10} more" if len(lines) > 10 else ""
     fixes = dict.fromkeys(f.fix for verdict in failed.values() for f in verdict.failures if f.severity == "critical")
     fixes |= dict.fromkeys([FIND_FILES] if streams else [])
-    said = (
+    problems = (
         [f"the gate refuses {len(failed)} of the partitions; their last good labels stay published"] if failed else []
     )
-    said += [f"the gate misses what was delivered to {len(streams)} of the streams"] if streams else []
+    problems += [f"the gate misses what was delivered to {len(streams)} of the streams"] if streams else []
     return GateError(
-        "; ".join(said) + "\n" + "\n".join(lines[:10]) + more,
+        "; ".join(problems) + "\n" + "\n".join(lines[:10]) + more,
         fix="; or: ".join(fixes),
         details=details,
     )

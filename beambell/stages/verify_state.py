@@ -9,7 +9,7 @@ from datetime import date
 from typing import Literal
 
 from beambell.artefacts.kinds.votes import State
-from beambell.artefacts.members import Member, Members, read_members
+from beambell.artefacts.state_partitions import StatePartition, StatePartitions, read_partitions
 from beambell.artefacts.stored import roles
 from beambell.errors import ArtefactError, BeamBellError
 from beambell.project import Project
@@ -75,26 +75,28 @@ def verify_state(project: Project) -> Verification:
         If there is no state, or the list of its members is damaged.
     """
     state = project.store.require(Layout.STATE, "run `beambell merge`")
-    members = read_members(project.store, state)
-    checked = project.store.files.each(lambda p: list(_of_partition(project, p, members[p])), members)
+    revisions = read_partitions(project.store, state)
+    checked = project.store.files.each(lambda p: list(_of_partition(project, p, revisions[p])), revisions)
     findings = [finding for found in checked for finding in found]
     if not findings:
-        findings = list(_of_sums(project, state, members))
-    return Verification(state.id, len(members), sum(member.rows for member in members.values()), tuple(findings))
+        findings = list(_of_sums(project, state, revisions))
+    return Verification(
+        state.id, len(revisions), sum(revision.rows for revision in revisions.values()), tuple(findings)
+    )
 
 
-def _of_partition(project: Project, partition: Partition, member: Member) -> Iterator[Finding]:
+def _of_partition(project: Project, partition: Partition, revision: StatePartition) -> Iterator[Finding]:
     store, folder, name = project.store, Layout.of(Layout.VOTES, partition), str(partition)
     try:
         manifest = store.read(folder)
         if manifest is None:
             yield Finding(name, "its votes are gone; `beambell merge` takes it out of the state", cause="behind")
             return
-        if manifest.files["votes"].sha256 != member.votes or manifest.files["patterns"] != member.patterns:
+        if manifest.files["votes"].sha256 != revision.votes or manifest.files["patterns"] != revision.patterns:
             problem = "its votes were replaced after the state was made; `beambell merge` replaces it in the state"
             yield Finding(name, problem, cause="behind")
             return
-        counts = PatternCounts.from_table(read_table(store, folder, member.patterns))
+        counts = PatternCounts.from_table(read_table(store, folder, revision.patterns))
         codes = packed.from_arrow(read_table(store, folder, manifest.files["votes"], ["pattern"])["pattern"])
         if PatternCounts.from_packed(codes, counts.cardinality, counts.lfs) != counts:
             yield Finding(name, "its pattern counts are not those of its votes")
@@ -102,16 +104,16 @@ def _of_partition(project: Project, partition: Partition, member: Member) -> Ite
         yield Finding(name, error.message, cause="damaged")
 
 
-def _of_sums(project: Project, state: Manifest, members: Members) -> Iterator[Finding]:
+def _of_sums(project: Project, state: Manifest, revisions: StatePartitions) -> Iterator[Finding]:
     """Compare the files of counts with sums made from scratch under the policy and the LFs of the state."""
     work = find_work(project)
-    if work.anew or work.held:
-        why = work.anew or "partitions wait for apply"
+    if work.rebuild or work.held:
+        why = work.rebuild or "partitions wait for apply"
         yield Finding(Layout.STATE, f"not compared: {why}; run `beambell merge` first", cause="behind")
         return
     of_all = State.of(state)
     newest = date.fromisoformat(of_all.newest).toordinal() if of_all.newest else NO_DAY
-    sums = Sums(project, newest, lambda: members)
+    sums = Sums(project, newest, lambda: revisions)
     for stream in [None, *of_all.streams]:
         counts = sums.of(stream)
         expected = _digests(counts, stream)

@@ -1,8 +1,8 @@
 """What merge needs to know of every partition's votes, without reading every manifest every time.
 
 A long history is thousands of manifests, and a new day changes a few. The index sums up the votes of each list of
-members (`beambell.artefacts.members`: a stream's month): as long as no manifest in it is published again, which its
-stamps tell, none of them is read. It is a cache below ``.beambell/``, safe to delete.
+partitions (`beambell.artefacts.state_partitions`: a stream's month): as long as no manifest in it is published again,
+which its stamps tell, none of them is read. It is a cache below ``.beambell/``, safe to delete.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from beambell.artefacts.kinds.votes import Votes
-from beambell.artefacts.members import Member, list_name, spell_list
+from beambell.artefacts.state_partitions import StatePartition, list_bytes, list_name
 from beambell.project import Project
 from beambell.store import Layout, Manifest, Partition, Store
-from beambell.store.remembered import Remembered
+from beambell.store.cache import Cache
 
 VERSION = 2
 
@@ -30,12 +30,12 @@ class Voted:
     ----------
     lfs
         Digest of the LFs that cast them.
-    member
+    revision
         Member that the state would count.
     """
 
     lfs: str
-    member: Member
+    revision: StatePartition
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class VotedList:
 def read_votes(project: Project) -> dict[str, VotedList]:
     """Sum up the votes there are of the project's streams, by list of members."""
     store = project.store
-    known = Remembered(project.volatile, "votes-index", about=f"{VERSION} {store.files.root}")
+    known = Cache(project.volatile, "votes-index", about=f"{VERSION} {store.files.root}")
     found = {}
     for name, stamps in _stamps(project).items():
         stamp = hashlib.sha256(repr(stamps).encode()).hexdigest()
@@ -102,7 +102,7 @@ def _sum_up(votes: Mapping[Partition, Voted]) -> dict[str, str | int]:
         "last": max((p.dt for p in votes), default=""),
         "count": len(votes),
         "lfs": lfs.pop() if len(lfs) == 1 else "",
-        "sha256": hashlib.sha256(spell_list({p: voted.member for p, voted in votes.items()})).hexdigest(),
+        "sha256": hashlib.sha256(list_bytes({p: voted.revision for p, voted in votes.items()})).hexdigest(),
     }
 
 
@@ -113,4 +113,4 @@ def _read(store: Store, stamps: Mapping[str, str]) -> dict[Partition, Voted]:
 
 def _voted(manifest: Manifest) -> Voted:
     files, cast = manifest.files, Votes.of(manifest)
-    return Voted(cast.lfs_digest, Member(files["patterns"], files["votes"].sha256, cast.rows))
+    return Voted(cast.lfs_digest, StatePartition(files["patterns"], files["votes"].sha256, cast.rows))

@@ -11,7 +11,8 @@ from beambell.state.pattern_counts import PatternCounts
 from beambell.state.policy import Policy
 
 if TYPE_CHECKING:
-    from beambell.artefacts.members import Member, read_members
+    from beambell.artefacts.state_partitions import StatePartition as Member
+    from beambell.artefacts.state_partitions import read_partitions as read_members
 
 __all__ = [
     "BudgetedCounts",
@@ -25,9 +26,11 @@ __all__ = [
     "read_members",
 ]
 
+_ABOVE = {"Member": "StatePartition", "read_members": "read_partitions"}
+
 
 def __getattr__(name: str) -> Any:
     # They read files, so they live above; notebooks import them from here, where they were at first.
-    if name in ("Member", "read_members"):
-        return getattr(importlib.import_module("beambell.artefacts.members"), name)
+    if name in _ABOVE:
+        return getattr(importlib.import_module("beambell.artefacts.state_partitions"), _ABOVE[name])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from beambell.arrays import Counts, Mask, Packed, Votes
+from beambell.arrays import ABSTAIN, Counts, Mask, Packed, Votes
 from beambell.errors import StateError
 from beambell.state import patterns as packing
 
@@ -163,7 +163,7 @@ def _sums(patterns: Votes, counts: Counts, K: int) -> Counts:
     m = patterns.shape[1]
     sums = np.zeros((m + 1, K + 2), np.int64)
     for block, rows in blocks(patterns, counts):
-        voted = block != packing.ABSTAIN
+        voted = block != ABSTAIN
         fired = voted.sum(axis=1)
         classes = np.zeros(len(block), np.int8)
         for y in range(K):

@@ -11,15 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from beambell.arrays import Counts, Integers, Packed, Votes
+from beambell.arrays import NO_CLASS, Counts, Integers, Packed, Votes
 from beambell.errors import StateError
 from beambell.state import patterns as packing
 from beambell.state.arithmetic import MAX_ROWS, add_up, magnitude, scaled
 from beambell.state.count_tables import read_facts, write_table
 from beambell.state.group import Group
 from beambell.state.pattern_counts import PatternCounts
-
-UNKNOWN = -1
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -85,7 +83,7 @@ class FeedbackCounts(Group):
         votes = packing.check_votes(L, cardinality, lfs)
         names = packing.default_names(votes.shape[1]) if lfs is None else tuple(lfs)
         labels = _check_labels(y, len(votes), cardinality)
-        known = np.flatnonzero(labels != UNKNOWN)
+        known = np.flatnonzero(labels != NO_CLASS)
         one_hot = np.zeros((len(known), cardinality), np.int64)
         one_hot[np.arange(len(known)), labels[known]] = 1
         return cls._of(names, cardinality, packing.pack(votes[known], cardinality, lfs), one_hot)
@@ -219,7 +217,7 @@ def _check_labels(y: npt.ArrayLike, n: int, cardinality: int) -> Integers:
     labels = np.asarray(y)
     if labels.shape != (n,) or not np.issubdtype(labels.dtype, np.integer):
         raise StateError(f"labels are integers [{n}], not {labels.dtype} {list(labels.shape)}", where="y")
-    if labels.size and not (labels.min() >= UNKNOWN and labels.max() < cardinality):
+    if labels.size and not (labels.min() >= NO_CLASS and labels.max() < cardinality):
         raise StateError(
             "something is not a label", where="y", fix=f"labels are 0 to {cardinality - 1}, or -1 for none"
         )

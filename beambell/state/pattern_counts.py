@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from beambell.arrays import Counts, Packed, Votes
+from beambell.arrays import ABSTAIN, Counts, Packed, Votes
 from beambell.errors import StateError
 from beambell.state import patterns as packing
 from beambell.state.analysis import LFAnalysis, analyse_packed, blocks, weighed
@@ -271,7 +271,7 @@ class PatternCounts(Group):
             raise StateError(f"{', '.join(missing)} would be lost", where="lfs", fix="to lose them, use restrict()")
         if names == self.lfs:
             return self
-        votes = np.full((self.n_patterns, len(names)), packing.ABSTAIN, np.int8)
+        votes = np.full((self.n_patterns, len(names)), ABSTAIN, np.int8)
         votes[:, [names.index(name) for name in self.lfs]] = self.patterns
         return self._with_votes(names, votes)
 

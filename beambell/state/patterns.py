@@ -21,7 +21,6 @@ import pyarrow as pa
 from beambell.arrays import Integers, Packed, Votes
 from beambell.errors import LabelingFunctionError, StateError
 
-ABSTAIN: Final = -1
 MAX_CARDINALITY: Final = 127
 """Votes are int8."""
 

@@ -77,12 +77,12 @@ class Policy:
         return {"kind": self.kind, "days": self.days, "half_life_days": self.half_life_days}
 
     def __str__(self) -> str:
-        spoken: dict[str, Callable[[], str]] = {
+        sentences: dict[str, Callable[[], str]] = {
             "all": lambda: "all partitions, equally",
             "window": lambda: f"the last {self.days} days",
             "decay": lambda: f"half as much every {self.half_life_days} days",
         }
-        return spoken[self.kind]()
+        return sentences[self.kind]()
 
     def _base(self, newest: int) -> int:
         return newest // (self.half_life_days or 1) - HALF_LIVES

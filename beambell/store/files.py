@@ -374,8 +374,8 @@ class Files:
             return memoryview(self._held[name])
         where = f"{Layout.STAGING}/{name}"
         data = memoryview(self.read(where) or b"")
-        content, said = data[:-SUM_BYTES], data[-SUM_BYTES:]
-        if bytes(said) != _sum(content):
+        content, checksum = data[:-SUM_BYTES], data[-SUM_BYTES:]
+        if bytes(checksum) != _sum(content):
             raise ArtefactError(
                 "a file of a running job is gone or damaged",
                 where=self.path(where),

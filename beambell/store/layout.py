@@ -43,7 +43,7 @@ class Layout:
     PUBLIC_FILE = "labels.parquet"
 
     #: Role of the lists of a state's members: lineage of what was made long ago needs them, so they are never garbage.
-    MEMBERS = "members"
+    STATE_PARTITIONS = "members"
 
     @staticmethod
     def of(kind: str, partition: Partition) -> str:

@@ -20,13 +20,13 @@ from typing import Any, BinaryIO
 
 from beambell.errors import ArtefactError
 from beambell.store.backend import CHUNK, Entry
+from beambell.store.cache import Cache
 from beambell.store.canonical import canonical_json, digest
 from beambell.store.checked import digest_of
 from beambell.store.files import Files, HashingSink
 from beambell.store.homes import ANYWHERE, Homes
 from beambell.store.layout import Layout
 from beambell.store.partition import Partition
-from beambell.store.remembered import Remembered
 
 FILE_NAME = Layout.MANIFEST
 REMEMBERED = 1
@@ -183,7 +183,7 @@ class Store:
         self.homes = homes
         self._memory = memory
         self._known: dict[str, tuple[str, Manifest]] = {}
-        self._remembered: dict[str, Remembered] = {}
+        self._caches: dict[str, Cache] = {}
         self._former: frozenset[str] | None = None
 
     @property
@@ -261,23 +261,23 @@ class Store:
         stamps = self.stamps(folder)
         if self._memory is None or not self.files.lasting_stamps:
             return self.read_many(stamps)
-        remembered = self._recall(self._memory, folder, stamps)
+        cache = self._recall(self._memory, folder, stamps)
         found = self.read_many(stamps)
         for name, manifest in found.items():
-            if remembered.get(name, stamps[name]) is None:
-                remembered.put(name, stamps[name], manifest.to_tree())
-        remembered.save(keep=found)
+            if cache.get(name, stamps[name]) is None:
+                cache.put(name, stamps[name], manifest.to_tree())
+        cache.save(keep=found)
         return found
 
-    def _recall(self, memory: Path, folder: str, stamps: Mapping[str, str]) -> Remembered:
+    def _recall(self, memory: Path, folder: str, stamps: Mapping[str, str]) -> Cache:
         """Know again what earlier processes read, where its stamp is the same."""
-        if folder not in self._remembered:
+        if folder not in self._caches:
             about = f"{REMEMBERED} {self.files.root}"
-            remembered = self._remembered[folder] = Remembered(memory, f"manifests/{folder}", about)
+            cache = self._caches[folder] = Cache(memory, f"manifests/{folder}", about)
             for name, stamp in stamps.items():
-                if tree := remembered.get(name, stamp):
+                if tree := cache.get(name, stamp):
                     self._known.setdefault(f"{self._lies(name)}/{FILE_NAME}", (stamp, Manifest.from_tree(tree)))
-        return self._remembered[folder]
+        return self._caches[folder]
 
     def stamps(self, folder: str) -> dict[str, str]:
         """Folders of all published artefacts below a folder, in order; a stamp changes when one is published again."""
@@ -325,7 +325,7 @@ class Store:
         """
         self.files.remove(f"{folder}/{FILE_NAME}")
 
-    def past(self, folder: str, manifest_id: str) -> Manifest | None:
+    def revision(self, folder: str, manifest_id: str) -> Manifest | None:
         """Read a manifest that was published with history, by its id."""
         name = f"{folder}/{HISTORY}/{manifest_id}.json"
         data = self.files.read(name)

@@ -184,8 +184,8 @@ def spans(rows: pa.Table) -> Iterator[tuple[str, int, int]]:
 
 def hash_columns(rows: pa.Table, names: Iterable[str]) -> str:
     """Hash the values of some columns, in the order of the rows: 64 hex digits of SHA-256."""
-    said = [rows[name].to_pylist() for name in names]
-    return hashlib.sha256(json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+    columns = [rows[name].to_pylist() for name in names]
+    return hashlib.sha256(json.dumps(columns, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from beambell.artefacts.lf_records import read_record
 from beambell.artefacts.snapshot import Snapshot, take_snapshot
 from beambell.errors import BeamBellError, UsageError
 from beambell.feedback.batches import read_batches, read_events
-from beambell.history.past import open_aggregates
+from beambell.history.tables import open_aggregates
 from beambell.labeling import StatefulFunction
 from beambell.project import Project
 from beambell.store import Layout, Partition
@@ -134,8 +134,8 @@ def _past_tables(project: Project, snapshot: Snapshot) -> PastTables:
         if name not in lfs or project.catalogue.fingerprints[name] != fingerprint:
             return None
         tables = opened[lfs[name].spec.id]
-        past = tables.past_of(Partition(*partition.split("/")), lfs[name].window_days)
-        return map(tables.folder, past.parts)
+        history = tables.history_of(Partition(*partition.split("/")), lfs[name].window_days)
+        return map(tables.folder, history.parts)
 
     return folders
 

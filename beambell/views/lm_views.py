@@ -11,13 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from beambell import label_model
-from beambell.arrays import Floats
+from beambell.arrays import ABSTAIN, Floats
 from beambell.errors import LabelModelError
 from beambell.label_model import Dependency, LabelModel
 from beambell.model.evaluation import Evaluation, evaluate
 from beambell.project import Project
 from beambell.state import FeedbackCounts, PatternCounts
-from beambell.state.patterns import ABSTAIN
 from beambell.store import Partition, Selection
 from beambell.workshop.sample import Gold, draw
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from beambell.arrays import ABSTAIN
 from beambell.artefacts.kinds.votes import State
-from beambell.artefacts.members import read_members
+from beambell.artefacts.state_partitions import read_partitions
 from beambell.artefacts.stored import find_state, log_of, read_counts, sampled_share
 from beambell.project import Project
 from beambell.state import PatternCounts, Policy
-from beambell.state.patterns import ABSTAIN
 from beambell.store import Manifest
 
 PATTERNS_SHOWN = 10
@@ -190,7 +190,7 @@ def log_states(project: Project, last: int | None = None) -> list[LogEntry]:
 def diff_states(project: Project, before: str, after: str | None = None) -> StateDiff:
     """Compare two states; the later one is the current state by default."""
     old, new = find_state(project.store, before), find_state(project.store, after)
-    was, now = (read_members(project.store, manifest) for manifest in (old, new))
+    was, now = (read_partitions(project.store, manifest) for manifest in (old, new))
     old_counts, new_counts = (read_counts(project.store, manifest).counts() for manifest in (old, new))
     return StateDiff(
         before=old.id,

@@ -194,8 +194,8 @@ class _Findings:
         self.overlapping += int(both.any(axis=1).sum())
         self.conflicting += int(against.any(axis=1).sum())
         self.errors += len(result.dead_letters)
-        told = [letter for letter in result.dead_letters if not ran_out_of_time(letter)]
-        self.messages.update(f"{letter.error}: {harmless(letter.message)}" for letter in told)
+        letters = [letter for letter in result.dead_letters if not ran_out_of_time(letter)]
+        self.messages.update(f"{letter.error}: {harmless(letter.message)}" for letter in letters)
         if gold is not None:
             known = voted & (gold >= 0)
             self.judged += int(known.sum())

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from beambell.errors import ArtefactError
-from beambell.history.past import with_pasts
+from beambell.history.tables import with_histories
 from beambell.labeling import LabelingFunction, compile_lfs
 from beambell.labeling.compiler import CompiledLFs
 from beambell.labeling.evaluate import DeadLetter, Evaluation, PackedEvaluation
@@ -94,7 +94,7 @@ class Voter:
         params, partition = self._project.params, part.partition
         if not lfs:
             return Evaluation(np.empty((part.rows.num_rows, 0), np.int8), (), {})
-        rows = with_pasts(self._project.store, params, lfs, partition, part.rows)
+        rows = with_histories(self._project.store, params, lfs, partition, part.rows)
         result = self._evaluate(lfs, rows, part, self._limit)
         for letter in result.dead_letters:
             if ran_out_of_time(letter) and letter.lf not in self.stops:
@@ -117,7 +117,7 @@ class Voter:
     def lacks_past(self, lf: LabelingFunction, part: Part) -> str:
         """Say what the past that a labeling function votes by lacks here, and what to do; nothing if it is there."""
         try:
-            with_pasts(self._project.store, self._project.params, [lf], part.partition, part.rows.slice(0, 0))
+            with_histories(self._project.store, self._project.params, [lf], part.partition, part.rows.slice(0, 0))
         except ArtefactError as error:
             return f"{error.message}; {error.fix}" if error.fix else error.message
         return ""

@@ -141,7 +141,7 @@ class Draw:
         source = self.pool.sources[s]
         folder = Layout.of(Layout.VOTES, source.partition)
         votes = read_table(self.project.store, folder, source.votes, ["id", "pattern"])
-        codes = self.pool.posteriors.heard(packed.from_arrow(votes["pattern"]))
+        codes = self.pool.posteriors.without_shadows(packed.from_arrow(votes["pattern"]))
         at = np.searchsorted(packed.keys(self.pool.patterns), packed.keys(codes))
         return votes["id"].combine_chunks(), at
 

@@ -144,14 +144,14 @@ class _Seen:
         if self._blind == "all" or (self._blind == "random" and asked.reason is Reason.RANDOM):
             return {"votes_shown": False}
         votes = zip(posteriors.lfs, self._votes[p].tolist(), strict=True)
-        told: dict[str, Any] = {
+        shown: dict[str, Any] = {
             "votes_shown": True,
             "votes": ", ".join(f"{lf}={posteriors.classes[vote]}" for lf, vote in votes if vote >= 0),
         }
         if self._hard[p] >= 0:
-            told["suggestion"] = posteriors.classes[self._hard[p]]
-            told["confidence"] = round(float(self._pool.proba[p].max()), 9)
-        return told
+            shown["suggestion"] = posteriors.classes[self._hard[p]]
+            shown["confidence"] = round(float(self._pool.proba[p].max()), 9)
+        return shown
 
 
 def _reasons(draw: Draw, rows: list[DrawnRow], rates: Floats, until: float) -> list[Reason]:

@@ -145,8 +145,8 @@ def record_queue(project: Project, made: ReviewQueue) -> Manifest:
     store = project.store
     with project.writing():
         model = store.require(Layout.LABEL_MODEL, "run `beambell fit`")
-        said = [made.record[name].to_pylist() for name in ("stream", "row_id")]
-        folder = f"{Layout.FEEDBACK_QUEUES}/{digest(said)[:32]}"
+        ids = [made.record[name].to_pylist() for name in ("stream", "row_id")]
+        folder = f"{Layout.FEEDBACK_QUEUES}/{digest(ids)[:32]}"
         files = {"rows": write_table(store, folder, "rows", made.record)}
         facts = {"rows": made.tasks.num_rows, "by_reason": made.by_reason, "by_stream": made.by_stream}
         return store.publish(folder, Manifest("feedback_queue", files, {"label_model": model.id}, facts))

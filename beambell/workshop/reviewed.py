@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from beambell.arrays import Floats, Votes
+from beambell.arrays import ABSTAIN, Floats, Votes
 from beambell.artefacts.kinds.feedback import Consensus
 from beambell.artefacts.kinds.labels import LabelModel
 from beambell.feedback.stored import with_excluded
@@ -19,7 +19,6 @@ from beambell.model.evaluation import wilson_interval
 from beambell.project import Project
 from beambell.stages.count import find_patterns
 from beambell.state import patterns as packed
-from beambell.state.patterns import ABSTAIN
 from beambell.store import Layout, Manifest
 from beambell.store.tables import read_table
 
@@ -188,9 +187,9 @@ class ReviewedRows:
         stored = self.L[:, self.lf_names.index(name)] if name in self.lf_names else None
         voted = votes != ABSTAIN
         labelled = voted & (self.y >= 0)
-        said = self.verdicts(name)
-        judged = voted & (self.y < 0) & (said >= 0) & (False if stored is None else votes == stored)
-        right = np.concatenate([votes[labelled] == self.y[labelled], said[judged] == 1]).astype(np.float64)
+        verdicts = self.verdicts(name)
+        judged = voted & (self.y < 0) & (verdicts >= 0) & (False if stored is None else votes == stored)
+        right = np.concatenate([votes[labelled] == self.y[labelled], verdicts[judged] == 1]).astype(np.float64)
         picked = self._probability()
         share = ReviewedPrecision.of(right, np.concatenate([picked[labelled], picked[judged]]))
         return LFPrecision(name, share, int(labelled.sum()), int(judged.sum()))
@@ -202,9 +201,9 @@ class ReviewedRows:
         names = LabelModel.of(model).lfs if model else ()
         if model is None or not measures.any() or not set(names) <= set(self.lf_names):
             return None, None
-        heard = self.L[:, [self.lf_names.index(name) for name in names]]
-        covered = measures & (heard >= 0).any(axis=1)
-        proba = self.project.label_model().predict_proba(heard[covered])
+        votes = self.L[:, [self.lf_names.index(name) for name in names]]
+        covered = measures & (votes >= 0).any(axis=1)
+        proba = self.project.label_model().predict_proba(votes[covered])
         best = proba >= proba.max(axis=1, keepdims=True, initial=0.0) - _TIE
         right = best[np.arange(len(best)), self.y[covered]] / best.sum(axis=1)
         return ReviewedPrecision.of(right, self._probability()[covered]), float(covered.sum() / measures.sum())

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from pasts import aggregate, pasts_at, put_rows
+from histories import aggregate, histories_at, put_rows
 from projects import run_stages, small_project, write_params
 
 from beambell import Project
-from beambell.history.past import open_aggregates
+from beambell.history.tables import open_aggregates
 from beambell.labeling import StatefulFunction, compile_lfs
 from beambell.state import patterns
 from beambell.store import Layout, Partition
@@ -47,7 +47,7 @@ def seen(project, name, dt):
     """Last day of the past, and the number of rows of each key."""
     lf = project.catalogue[name]
     tables = open_aggregates(project.store, project.params, [lf])[lf.spec.id]
-    past = tables.past_at(dt, lf.window_days)
+    past = tables.history_at(dt, lf.window_days)
     states = [state for piece in tables.read_all(past) for state in piece.to_pylist()]
     return past.last_day, {state["key"]: state["n"] for state in states}
 
@@ -86,8 +86,8 @@ def test_rows_that_come_before_their_day_is_aggregated_get_the_votes_of_batch(tm
     compiled, acted = compile_lfs(lfs), 0
     for partition, manifest in store.partitions(Layout.VOTES).items():
         rows = project.rows(partition.stream, partition.dt, "arrow")
-        for name, past in pasts_at(project, partition.stream, partition.dt).items():
-            rows = project.catalogue[name].with_past(rows, past, partition.stream)
+        for name, past in histories_at(project, partition.stream, partition.dt).items():
+            rows = project.catalogue[name].with_history(rows, past, partition.stream)
             acted += sum(map(len, past))
         votes = read_table(store, Layout.of(Layout.VOTES, partition), manifest.files["votes"])
         fingerprints = project.catalogue.fingerprints

@@ -52,7 +52,8 @@ def test_the_examples_are_labeling_functions(tmp_path):
     past = pa.table({"key": ["ann"], "n": [3], "likes": [8], "known": [2]})
     liked = catalogue["well_liked"]
     assert (
-        liked.votes(liked.with_past(table.append_column("stream", pa.repeat("comments", 3)), past, "comments"))[1] == 0
+        liked.votes(liked.with_history(table.append_column("stream", pa.repeat("comments", 3)), past, "comments"))[1]
+        == 0
     )
 
 

@@ -35,7 +35,7 @@ def test_it_votes_by_the_past_beside_the_row():
     lf = busy()
     rows = pa.table({"text": ["x", "y", "z"], "author": ["ann", "bob", None]})
     past = pa.table({"key": ["ann"], "n": [3]})
-    assert lf.votes(lf.with_past(rows, past, "s")).tolist() == [1, ABSTAIN, ABSTAIN]
+    assert lf.votes(lf.with_history(rows, past, "s")).tolist() == [1, ABSTAIN, ABSTAIN]
     assert lf.votes(rows).tolist() == [ABSTAIN] * 3
     assert lf.vote({"author": "ann", "text": "x"}, past=2) == 1
     assert lf({"author": "ann", "text": "x"}) == ABSTAIN
@@ -46,7 +46,7 @@ def test_a_vote_that_fails_loses_only_its_row():
     def lf(row, past):
         return 1 / (past - 3) > 0
 
-    rows = lf.with_past(
+    rows = lf.with_history(
         pa.table({"text": ["x", "y"], "author": ["a", "b"]}), pa.table({"key": ["a", "b"], "n": [3, 9]}), "s"
     )
     result = evaluate([lf], rows, cardinality=2, stream="s")
@@ -59,7 +59,7 @@ def test_other_functions_do_not_see_the_past():
     def sees_all(row):
         return len(row) != 1
 
-    rows = busy().with_past(pa.table({"text": ["x"], "author": ["a"]}), pa.table({"key": ["a"], "n": [3]}), "s")
+    rows = busy().with_history(pa.table({"text": ["x"], "author": ["a"]}), pa.table({"key": ["a"], "n": [3]}), "s")
     everything = [
         list(row) for row in __import__("beambell.labeling.row", fromlist=["Columns"]).Columns(rows).rows(None)
     ]

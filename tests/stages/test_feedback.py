@@ -12,6 +12,7 @@ import pytest
 from projects import change_params, published, run_stages, small_project
 
 from beambell import Project
+from beambell.arrays import NO_CLASS
 from beambell.artefacts.gc import find_garbage
 from beambell.artefacts.verify import verify
 from beambell.cli import main
@@ -27,7 +28,6 @@ from beambell.stages.feedback_files import How
 from beambell.stages.gold_rows import gold_of
 from beambell.stages.import_answers import import_file
 from beambell.stages.order import stage_named
-from beambell.stages.posteriors import UNLABELLED
 from beambell.stages.row_index import FOLDER
 from beambell.state import FeedbackCounts
 from beambell.store import Layout, Selection
@@ -124,7 +124,7 @@ def test_a_reviewed_row_gets_its_answer_and_the_model_is_taught(folder):
             assert (label["source"], label["feedback"]) == ("votes", "model")
             taught.append(label["p_spam"] != before[row]["p_spam"])
         else:
-            assert (label["source"], label["label"], label["p_spam"]) == ("none", UNLABELLED, None)
+            assert (label["source"], label["label"], label["p_spam"]) == ("none", NO_CLASS, None)
     assert any(taught)
     model = Project(folder).store.require(Layout.LABEL_MODEL, "")
     assert label_of(folder, rows[0])["label_model"] == model.id[:16]
@@ -495,5 +495,5 @@ def test_no_row_is_covered(folder):
     run_stages(folder, "apply", "merge", *TO_LABELS)
     labels = Project(folder).labels("comments", "2026-01-01").set_index("id")
     assert labels.loc[rows[:20], "label"].tolist() == [0, 1] * 10
-    assert set(labels.loc[rows[20:], "label"]) == {UNLABELLED}
+    assert set(labels.loc[rows[20:], "label"]) == {NO_CLASS}
     assert set(labels.loc[rows[20:], "source"]) == {"none"}

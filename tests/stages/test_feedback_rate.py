@@ -11,16 +11,16 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.compute as pc
 import pytest
+from histories import aggregate, begins, closes, histories_at, put_rows, values_of
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from pasts import aggregate, begins, closes, pasts_at, put_rows, values_of
 from projects import change_params, published, run_stages, small_project, write_params
 
 from beambell import Project
 from beambell.artefacts.verify import verify
 from beambell.errors import LabelingFunctionError
 from beambell.feedback.consensus import SALT
-from beambell.history.past import open_aggregates, with_pasts
+from beambell.history.tables import open_aggregates, with_histories
 from beambell.records.split import holdout
 from beambell.stages.apply import find_work as find_votes_work
 from beambell.stages.feedback import add_event
@@ -183,11 +183,11 @@ def votes_are_those_of_a_computation_by_hand(steps, random):
         answers = answers_by_hand(events)
         for partition in rows_of:
             table = project.rows(partition.stream, partition.dt, "arrow")
-            for name, past in pasts_at(project, partition.stream, partition.dt).items():
-                table = project.catalogue[name].with_past(table, past, partition.stream)
+            for name, past in histories_at(project, partition.stream, partition.dt).items():
+                table = project.catalogue[name].with_history(table, past, partition.stream)
             as_of_the_day = table
             table = project.rows(partition.stream, partition.dt, "arrow")
-            table = with_pasts(project.store, project.params, project.catalogue, partition, table)
+            table = with_histories(project.store, project.params, project.catalogue, partition, table)
             for name, value in HAND.items():
                 expected = [
                     value(lambda days, counted, a=a, p=partition: past_by_hand(rows_of, answers, p, a, days, counted))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from pasts import aggregate, put_rows
+from histories import aggregate, put_rows
 from projects import change_params, run_stages, small_project, write_params
 
 from beambell import Project

@@ -19,7 +19,7 @@ from s3fs import S3FileSystem
 
 from beambell import Project
 from beambell.errors import BeamBellError, InputError, StorageError, as_remote
-from beambell.stages.outside import glob_files
+from beambell.stages.sources import glob_files
 from beambell.store import Store, reaching
 
 if TYPE_CHECKING:

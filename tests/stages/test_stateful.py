@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from histories import aggregate, begins, closes, histories_at, put_rows, values_of
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
-from pasts import aggregate, begins, closes, pasts_at, put_rows, values_of
 from projects import change_params, published, run_stages, small_project, write_params
 
 from beambell import Project
-from beambell.history.past import with_pasts
+from beambell.history.tables import with_histories
 from beambell.stages.apply import find_work as find_votes_work
 from beambell.store import Layout, Partition
 from beambell.views.lineage import trace
@@ -136,18 +136,18 @@ def test_votes_are_those_of_a_computation_by_hand_in_any_order_of_arrival(arrivi
         project, rows_of = bare_project(Path(folder) / "one"), {}
         for (stream, dt), rows in arriving:  # late ones and replaced ones among them
             partition = Partition(stream, dt)
-            opening = pasts_at(project, stream, dt)
+            opening = histories_at(project, stream, dt)
             rows_of[partition] = put_rows(project, partition, rows)
             aggregate(project)
             table = project.rows(stream, dt, "arrow")
-            batch = with_pasts(project.store, project.params, project.catalogue, partition, table)
+            batch = with_histories(project.store, project.params, project.catalogue, partition, table)
             for name, past in opening.items():
                 lf = project.catalogue[name]
-                live = lf.with_past(table, past, stream)
+                live = lf.with_history(table, past, stream)
                 assert values_of(lf, live) == values_of(lf, batch), (partition, name, "before there were rows of it")
         for partition in rows_of:
             rows = project.rows(partition.stream, partition.dt, "arrow")
-            rows = with_pasts(project.store, project.params, project.catalogue, partition, rows)
+            rows = with_histories(project.store, project.params, project.catalogue, partition, rows)
             for name, (key_of, where, streams, value) in HAND.items():
                 lf = project.catalogue[name]
                 if lf.votes_on(partition.stream):

@@ -11,7 +11,7 @@ from projects import change_params, published, run_stages, small_project, tree_b
 
 from beambell import Project
 from beambell.errors import ArtefactError, UsageError
-from beambell.history.past import with_pasts
+from beambell.history.tables import with_histories
 from beambell.label_model import SnorkelLabelModel
 from beambell.labeling import evaluate
 from beambell.stages.ingest import balance
@@ -40,7 +40,7 @@ def test_votes_are_those_of_the_plain_evaluation(finished):
     for partition in partitions(finished):
         rows = finished.rows(partition.stream, partition.dt, "arrow")
         votes = finished.votes(partition.stream, partition.dt)
-        rows = with_pasts(finished.store, finished.params, finished.catalogue, partition, rows)
+        rows = with_histories(finished.store, finished.params, finished.catalogue, partition, rows)
         expected = evaluate(finished.catalogue.lfs, rows, cardinality=2, stream=partition.stream)
         assert list(votes.columns) == ["id", *finished.catalogue.names]
         assert set(votes.dtypes.iloc[1:]) == {np.dtype("int8")}
@@ -200,7 +200,7 @@ def test_editing_one_lf_runs_only_that_one(tmp_path):
     assert run_stages(folder, "apply")["apply"].figures["voted"] == f"short of {n_lfs} LFs"
     partition = Partition("comments", "2026-01-01")
     rows = project.rows(partition.stream, partition.dt, "arrow")
-    rows = with_pasts(project.store, project.params, project.catalogue, partition, rows)
+    rows = with_histories(project.store, project.params, project.catalogue, partition, rows)
     expected = evaluate(project.catalogue.lfs, rows, cardinality=2, stream="comments")
     np.testing.assert_array_equal(project.votes("comments", "2026-01-01").iloc[:, 1:].to_numpy(), expected.votes)
     lfs.write_text("# a comment\n" + lfs.read_text())

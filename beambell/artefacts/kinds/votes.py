@@ -104,7 +104,7 @@ class State(Artefact):
     FILES = ("patterns", "marginals", "members")
     FIGURES = ("partitions", "rows", "patterns")
     KEEPS_HISTORY = True
-    NEVER_GARBAGE = f"{Layout.MEMBERS}/"
+    NEVER_GARBAGE = f"{Layout.STATE_PARTITIONS}/"
 
     @property
     def lfs(self) -> tuple[str, ...]:
@@ -164,9 +164,9 @@ class State(Artefact):
 
     def parents(self, store: Store, graph: Graph) -> Iterator[str]:
         """Keys of the votes of the partitions that count."""
-        from beambell.artefacts.members import read_members
+        from beambell.artefacts.state_partitions import read_partitions
 
-        for partition, member in read_members(store, self.manifest).items():
-            key = graph.made(Votes.TITLE, str(partition), member.votes)
+        for partition, revision in read_partitions(store, self.manifest).items():
+            key = graph.made(Votes.TITLE, str(partition), revision.votes)
             same = graph.meanings.get(key) in (None, self.manifest.inputs["lfs"])
-            yield key if same else graph.votes_of_others(str(partition), member.votes)
+            yield key if same else graph.votes_of_others(str(partition), revision.votes)

@@ -86,13 +86,13 @@ def _by_user(annotations: list[Any], event: dict[str, Any], reading: Reading) ->
         yield Skipped(NOBODY)
     for user, mine in users.items():
         try:
-            said = reading.chosen([_number(one, reading) for one in mine])
+            answer = reading.chosen([_number(one, reading) for one in mine])
             times = [str(time) for one in mine if (time := first_of(one, ("updated_at", "created_at"))) is not None]
             who = {
                 "reviewer": f"doccano:{user}" if user.isdecimal() else user or None,
                 "time": max(times, default=None),
             }
-            yield Answer(event | who | said) if said else Skipped(NOBODY)
+            yield Answer(event | who | answer) if answer else Skipped(NOBODY)
         except NotUnderstoodError as error:
             yield Refused(error.code, f"user {user or 'unknown'}: {error}")
 

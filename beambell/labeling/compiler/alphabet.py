@@ -153,7 +153,7 @@ class Script:
         return cls(classes.page_of, pages)
 
 
-class Spelling(NamedTuple):
+class Encoding(NamedTuple):
     """How a loop that knows one alphabet reads texts.
 
     Attributes
@@ -168,7 +168,7 @@ class Spelling(NamedTuple):
     columns: Array
 
 
-def spell(alphabets: Sequence[Alphabet]) -> list[Spelling]:
+def encode(alphabets: Sequence[Alphabet]) -> list[Encoding]:
     """Find few scripts for all of these, so that texts need to be written but a few times."""
     joined: list[Alphabet] = []
     chosen = []
@@ -180,7 +180,7 @@ def spell(alphabets: Sequence[Alphabet]) -> list[Spelling]:
         chosen.append(place)
     scripts = [Script.of(classes) for classes in joined]
     return [
-        Spelling(scripts[place], _columns(alphabet, joined[place]))
+        Encoding(scripts[place], _columns(alphabet, joined[place]))
         for alphabet, place in zip(alphabets, chosen, strict=True)
     ]
 

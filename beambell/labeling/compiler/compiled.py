@@ -12,11 +12,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from beambell.arrays import ABSTAIN
 from beambell.labeling.compiler.alphabet import Array
 from beambell.labeling.compiler.plan import Build, Plan, Planner
-from beambell.labeling.compiler.program import Found, Program, as_patterns, as_votes
+from beambell.labeling.compiler.program import Program, VoteWriter, as_patterns, as_votes
 from beambell.labeling.compiler.store import Folder, build
-from beambell.labeling.core import ABSTAIN, MAX_CLASSES, LabelingFunction, check_fields, check_labels, raise_error
+from beambell.labeling.core import MAX_CLASSES, LabelingFunction, check_fields, check_labels, raise_error
 from beambell.labeling.evaluate import Evaluate, PackedEvaluation, VoteMatrix, evaluate, prepare
 from beambell.labeling.python import adopt
 from beambell.labeling.row import Columns
@@ -43,7 +44,7 @@ class _Compiled(NamedTuple):
     plans: dict[int, Plan]
     labels: tuple[int, ...]
 
-    def run(self, table: pa.Table, stream: str | None, found: Found) -> Array:
+    def run(self, table: pa.Table, stream: str | None, found: VoteWriter) -> Array:
         """Write the votes on a table down, uint8 [n, width]."""
         n, width = table.num_rows, found.width
         written, start = found.room(n), 0

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from beambell.labeling.compiler.alphabet import FILL, MARK, Alphabet, Array, Script, Spelling
+from beambell.labeling.compiler.alphabet import FILL, MARK, Alphabet, Array, Encoding, Script
 from beambell.labeling.compiler.nfa import Nfa, TooBig
 from beambell.labeling.compiler.simulation import EDGE, NONE, Nodes, Simulation
 
@@ -105,7 +105,7 @@ class Machine:
     emits: Array
 
     @classmethod
-    def of(cls, dfa: Dfa, spelling: Spelling, width: int) -> Machine:
+    def of(cls, dfa: Dfa, spelling: Encoding, width: int) -> Machine:
         """Make one of an automaton, to set the bits of so many words."""
         first, size = dfa.first_of_machine, dfa.states_of_machine
         quiet, ends = dfa.first_emitting, dfa.distinct_ends

@@ -65,17 +65,17 @@ def share(members: CharSet) -> float:
     return min(1.0, known + max(_RARE * min(others, 10), _ANY_OTHER * others / LAST))
 
 
-def heat(tree: Tree) -> float:
+def match_rate(tree: Tree) -> float:
     """Estimate how likely it is that a tree matches at a position: at a cold one, few matches are under way."""
     if isinstance(tree, Chars):
         return share(tree.members)
     if isinstance(tree, Look | Ahead):
         return 1.0
     if isinstance(tree, Concat):
-        return math.prod(heat(part) for part in tree.parts)
+        return math.prod(match_rate(part) for part in tree.parts)
     if isinstance(tree, Choice):
-        return min(1.0, sum(heat(option) for option in tree.options))
-    return float(heat(tree.body) ** tree.low)
+        return min(1.0, sum(match_rate(option) for option in tree.options))
+    return float(match_rate(tree.body) ** tree.low)
 
 
 def factors(tree: Tree) -> Factors | None:

@@ -54,8 +54,8 @@ class Nfa:
 
     def steps_over(self, node: int) -> bool:
         """Whether a node is an empty step."""
-        told = self.members[node], self.looks[node], self.aheads[node], self.outputs[node]
-        return all(part is None for part in told)
+        conditions = self.members[node], self.looks[node], self.aheads[node], self.outputs[node]
+        return all(part is None for part in conditions)
 
     def _node(
         self,

@@ -13,10 +13,10 @@ import numpy as np
 
 from beambell.labeling.batch import BatchFunction
 from beambell.labeling.charsets import ANY, CharSet, category
-from beambell.labeling.compiler.alphabet import FILL, Alphabet, Spelling, spell
+from beambell.labeling.compiler.alphabet import FILL, Alphabet, Encoding, encode
 from beambell.labeling.compiler.counting import Counted, Range, Within, counters
 from beambell.labeling.compiler.dfa import MOST_STATES, Dfa, Machine
-from beambell.labeling.compiler.factors import factors, heat
+from beambell.labeling.compiler.factors import factors, match_rate
 from beambell.labeling.compiler.folded import Folded
 from beambell.labeling.compiler.program import (
     Check,
@@ -259,17 +259,17 @@ class TextPlanner:
         ]
         letters = [Alphabet.of((members,)) for members, _ in self._counts]
         automatic = [*automata, *(dfa for _, dfa in confirms)]
-        spellings = spell([*(dfa.alphabet for dfa in automatic), *letters, Alphabet.of(())])
-        machines = [Machine.of(dfa, spelling, width) for dfa, spelling in zip(automatic, spellings, strict=False)]
+        encodings = encode([*(dfa.alphabet for dfa in automatic), *letters, Alphabet.of(())])
+        machines = [Machine.of(dfa, encoding, width) for dfa, encoding in zip(automatic, encodings, strict=False)]
         confirming = zip((candidate for candidate, _ in confirms), machines[len(automata) :], strict=True)
         return TextProgram(
-            spellings[0].script,
+            encodings[0].script,
             tuple(machines[: len(automata)]),
             Folded(bits(self._folded, width)),
             tuple(self._equal_runs.values()),
             tuple(itertools.starmap(Confirm, confirming)),
             tuple(self._scores(failed, width)),
-            tuple(counters(self._counted(letters, spellings[len(automatic) :]))),
+            tuple(counters(self._counted(letters, encodings[len(automatic) :]))),
             tuple(
                 Check(output, search.candidate, search.sure_of_ascii, lf.predicate, _without_a_match(lf))
                 for output, lf, search in asked
@@ -277,11 +277,11 @@ class TextPlanner:
             ),
         ), self._plans
 
-    def _counted(self, letters: Iterable[Alphabet], spellings: Iterable[Spelling]) -> Iterator[Counted]:
-        for ((members, run), ranges), alphabet, spelling in zip(self._counts.items(), letters, spellings, strict=False):
-            inside = np.isin(spelling.columns, alphabet.symbols(members))
+    def _counted(self, letters: Iterable[Alphabet], encodings: Iterable[Encoding]) -> Iterator[Counted]:
+        for ((members, run), ranges), alphabet, encoding in zip(self._counts.items(), letters, encodings, strict=False):
+            inside = np.isin(encoding.columns, alphabet.symbols(members))
             inside[FILL:] = False
-            yield Counted(spelling.script, inside, run, Within.whole(ranges))
+            yield Counted(encoding.script, inside, run, Within.whole(ranges))
 
     def _asked_at_last(self, asked: _Asked, failed: set[int | None]) -> _Asked:
         """Return how a pattern is looked for now that it is known what no automaton can hold."""
@@ -347,7 +347,7 @@ class TextPlanner:
         unlimited = frequency > EVERYWHERE and not _looks(tree)
         exact = syntax.exact and only_whether
         alone = self._build(((tree, 0),), ALONE) if exact and not unlimited else None
-        if alone is not None and alone.n_states <= SMALL and _is_calm(tree):
+        if alone is not None and alone.n_states <= SMALL and _ends_soon(tree):
             self._regexes.append((tree, output))
             return _Search("scan", "")
         if required is not None and frequency <= SELDOM:
@@ -432,14 +432,14 @@ def _looks(tree: Tree) -> bool:
     return isinstance(tree, Look | Ahead) or (isinstance(tree, Repeat) and _looks(tree.body))
 
 
-def _is_calm(tree: Tree) -> bool:
+def _ends_soon(tree: Tree) -> bool:
     """Whether its matches are soon over, so that they seldom coincide with those of other patterns."""
     if isinstance(tree, Concat):
-        return all(map(_is_calm, tree.parts))
+        return all(map(_ends_soon, tree.parts))
     if isinstance(tree, Choice):
-        return all(map(_is_calm, tree.options))
+        return all(map(_ends_soon, tree.options))
     if isinstance(tree, Ahead):
-        return _is_calm(tree.body)
+        return _ends_soon(tree.body)
     if isinstance(tree, Repeat):
-        return (tree.high is not None or heat(tree.body) <= HOT) and _is_calm(tree.body)
+        return (tree.high is not None or match_rate(tree.body) <= HOT) and _ends_soon(tree.body)
     return True

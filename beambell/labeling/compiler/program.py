@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import pyarrow as pa
 
-from beambell.arrays import Mask, Votes
+from beambell.arrays import ABSTAIN, Mask, Votes
 from beambell.labeling.compiler import kernels
 from beambell.labeling.compiler.alphabet import Array, Script
 from beambell.labeling.compiler.counting import Counter, Range, Within
@@ -23,7 +23,7 @@ from beambell.labeling.compiler.dfa import Machine
 from beambell.labeling.compiler.folded import Folded
 from beambell.labeling.compiler.texts import Texts, buffers, is_ascii, is_known, read_only
 from beambell.labeling.conditions import Condition, Truths, truths
-from beambell.labeling.core import ABSTAIN, MAX_CLASSES, LabelingFunction, raise_error
+from beambell.labeling.core import MAX_CLASSES, LabelingFunction, raise_error
 from beambell.labeling.kinds import Lookup, Numeric
 from beambell.labeling.row import Columns
 from beambell.state import patterns
@@ -74,7 +74,7 @@ class EqualRun(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class VoteWriter:
     """Writes down the votes of m labeling functions, whose outputs are the first m.
 
     Attributes
@@ -92,7 +92,7 @@ class Found:
     width: int
 
     @classmethod
-    def of(cls, written: Array, size: int) -> Found:
+    def of(cls, written: Array, size: int) -> VoteWriter:
         """Make one from what is written of rows whose outputs are one byte, again and again: uint8 [256, width]."""
         width = written.shape[1]
         groups = -(-width // size)
@@ -112,15 +112,15 @@ class Found:
 
 
 @lru_cache(maxsize=64)
-def as_votes(labels: tuple[int, ...]) -> Found:
+def as_votes(labels: tuple[int, ...]) -> VoteWriter:
     """Return what writes votes as int8, by the label of each labeling function."""
-    return Found.of(_ballots(labels).view(np.uint8), 8)
+    return VoteWriter.of(_ballots(labels).view(np.uint8), 8)
 
 
 @lru_cache(maxsize=64)
-def as_patterns(labels: tuple[int, ...], cardinality: int) -> Found:
+def as_patterns(labels: tuple[int, ...], cardinality: int) -> VoteWriter:
     """Return what writes votes as `beambell.state.patterns` packs them."""
-    return Found.of(patterns.pack(_ballots(labels), cardinality), patterns.bits_per_vote(cardinality))
+    return VoteWriter.of(patterns.pack(_ballots(labels), cardinality), patterns.bits_per_vote(cardinality))
 
 
 def _ballots(labels: tuple[int, ...]) -> Votes:

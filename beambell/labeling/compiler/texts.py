@@ -14,7 +14,7 @@ from beambell.labeling.compiler.dfa import Machine
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 
-class Written(NamedTuple):
+class EncodedTexts(NamedTuple):
     """Some rows' texts, written in a `Script`, each in words of its own.
 
     Attributes
@@ -32,7 +32,7 @@ class Written(NamedTuple):
     starts: Array
 
     @classmethod
-    def room(cls, n_words: int, n_texts: int) -> Written:
+    def room(cls, n_words: int, n_texts: int) -> EncodedTexts:
         """Return room for some texts."""
         return cls(
             np.empty(n_words, dtype=np.uint64),
@@ -40,9 +40,9 @@ class Written(NamedTuple):
             np.empty(n_texts + 1, dtype=np.int64),
         )
 
-    def select(self, rows: Array) -> Written:
+    def select(self, rows: Array) -> EncodedTexts:
         """Return the texts of some rows, of all that were written."""
-        selected = Written.room(int((self.starts[rows + 1] - self.starts[rows]).sum()), len(rows))
+        selected = EncodedTexts.room(int((self.starts[rows + 1] - self.starts[rows]).sum()), len(rows))
         kernels.select(*self, rows, *selected)
         return selected
 
@@ -76,7 +76,7 @@ class Texts:
         self.kinds: Array = is_known(self.column).astype(np.uint8)
         self.sizes = np.empty(self.n_rows, dtype=np.int64)
         self._data, self._bounds = buffers(self.column)
-        self._written: dict[Script, Written] = {}
+        self._written: dict[Script, EncodedTexts] = {}
         self.written(script)
         self.valid: Mask = self.kinds != kernels.NULL
 
@@ -114,11 +114,11 @@ class Texts:
         strings: list[str] = self.column.take(pa.array(rows)).to_pylist()
         return strings
 
-    def written(self, script: Script) -> Written:
+    def written(self, script: Script) -> EncodedTexts:
         """Return all texts, written in a script."""
         if script not in self._written:
             n_words = (int(self._bounds[-1] - self._bounds[0]) >> 3) + self.n_rows
-            written = Written.room(n_words, self.n_rows)
+            written = EncodedTexts.room(n_words, self.n_rows)
             kernels.write(
                 self._data,
                 self._bounds[:-1],

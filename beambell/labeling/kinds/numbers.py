@@ -12,8 +12,8 @@ from typing import Unpack
 import numpy as np
 import pyarrow as pa
 
-from beambell.arrays import Votes
-from beambell.labeling.core import ABSTAIN, About, OnError
+from beambell.arrays import ABSTAIN, Votes
+from beambell.labeling.core import About, OnError
 from beambell.labeling.declarative import (
     Declarative,
     Number,

@@ -13,7 +13,7 @@ from labeling.compiler.strategies import CHARACTERS, columns, expressions, looki
 
 from beambell.labeling import compile_lfs, count
 from beambell.labeling.charsets import ANY, LAST, category, charset, single
-from beambell.labeling.compiler.alphabet import FILL, Alphabet, TooManySymbols, spell
+from beambell.labeling.compiler.alphabet import FILL, Alphabet, TooManySymbols, encode
 from beambell.labeling.compiler.dfa import Machine
 from beambell.labeling.compiler.factors import factors
 from beambell.labeling.compiler.store import build
@@ -35,7 +35,7 @@ def found(trees, column):
 
 
 def scanned(dfa, column, width):
-    [spelling] = spell([dfa.alphabet])
+    [spelling] = encode([dfa.alphabet])
     hits = np.zeros((len(column), width), dtype=np.uint64)
     Texts(column, spelling.script).scan(Machine.of(dfa, spelling, width), hits)
     return hits
@@ -163,7 +163,7 @@ EQUAL_TEXTS = [
 
 @pytest.mark.parametrize("length", [3, 4])
 def test_runs_of_equal_characters(length):
-    texts = Texts(pa.array(EQUAL_TEXTS, pa.string()), spell([Alphabet.of(())])[0].script)
+    texts = Texts(pa.array(EQUAL_TEXTS, pa.string()), encode([Alphabet.of(())])[0].script)
     hits = np.zeros((len(EQUAL_TEXTS), 1), dtype=np.uint64)
     texts.find_equal(length, np.ones(256, dtype=np.uint8), 3, hits)
     run = re.compile(rf"(?s)(.)\1{{{length - 1}}}")
@@ -260,7 +260,7 @@ def written_as(script, code):
 @given(st.lists(some_sets, min_size=1, max_size=4))
 def test_texts_written_once_are_read_in_every_alphabet(sets):
     alphabets = [Alphabet.of(some) for some in sets]
-    spellings = spell(alphabets)
+    spellings = encode(alphabets)
     assert len({spelling.script for spelling in spellings}) == 1
     for alphabet, spelling in zip(alphabets, spellings, strict=True):
         for code in [*map(ord, CHARACTERS), *range(300)]:
@@ -273,7 +273,7 @@ def test_alphabets_too_different_are_written_apart():
     first, second, third = (
         Alphabet.of(single(code) for code in range(start, start + 100)) for start in (300, 900, 300)
     )
-    spellings = spell([first, second, third])
+    spellings = encode([first, second, third])
     assert spellings[0].script is spellings[2].script is not spellings[1].script
     assert spellings[1].columns[written_as(spellings[1].script, 950)] == second.symbol(950)
 

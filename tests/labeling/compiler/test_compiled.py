@@ -155,8 +155,8 @@ def test_more_rows_than_a_block():
     st.booleans(),
 )
 def test_lookup(type_, numbers, values, ignore_case):
-    spell = (lambda n: n) if pa.types.is_integer(type_) else (lambda n: "12K\u212ak7xX."[n % 10 : n % 10 + 1])
-    column = pa.array([None if n is None else spell(n) for n in numbers], type_)
+    encode = (lambda n: n) if pa.types.is_integer(type_) else (lambda n: "12K\u212ak7xX."[n % 10 : n % 10 + 1])
+    column = pa.array([None if n is None else encode(n) for n in numbers], type_)
     lfs = [
         lookup("a", field="f", values=values, label=1, ignore_case=ignore_case),
         lookup("b", field="f", values=["k", 3], label=0),

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from beambell import Project
 from beambell.history.aggregates import aggregate_rows, merge_sorted
-from beambell.history.past import open_aggregates
+from beambell.history.tables import open_aggregates
 from beambell.labeling import StatefulFunction
 from beambell.records import row_schema
 from beambell.stages import feedback
@@ -65,11 +65,11 @@ def aggregate(project: Project) -> None:
     assert not plan_aggregate(project, project.select()).tasks
 
 
-def pasts_at(project: Project, stream: str, dt: str) -> dict[str, list[pa.Table]]:
+def histories_at(project: Project, stream: str, dt: str) -> dict[str, list[pa.Table]]:
     """The states of all keys as of a day of a stream, for each stateful function that votes on it, by its name."""
     lfs = [lf for lf in project.catalogue if isinstance(lf, StatefulFunction) and lf.votes_on(stream)]
     opened = open_aggregates(project.store, project.params, lfs)
-    return {lf.name: list(opened[lf.spec.id].read_all(opened[lf.spec.id].past_at(dt, lf.window_days))) for lf in lfs}
+    return {lf.name: list(opened[lf.spec.id].read_all(opened[lf.spec.id].history_at(dt, lf.window_days))) for lf in lfs}
 
 
 def values_of(lf: StatefulFunction, rows: pa.Table) -> list[Any]:

@@ -7,13 +7,13 @@ from functools import cached_property
 from typing import Any
 
 from beambell.history.aggregates import content_digest
-from beambell.history.past import open_aggregates
+from beambell.history.tables import open_aggregates
 from beambell.labeling import StatefulFunction
 from beambell.project import Project
 from beambell.stages import feedback
 from beambell.stages.stage import some_of
 from beambell.store import Partition, digest
-from beambell.store.remembered import Remembered
+from beambell.store.cache import Cache
 from beambell.store.tables import stage_table
 
 UNKNOWN = "unknown"
@@ -25,7 +25,7 @@ def input_name(lf: str) -> str:
     return f"past of {lf}"
 
 
-class Pasts:
+class Histories:
     """Digests and tables of the past of partitions.
 
     Which tables a past was made from, and its digest, is remembered in the project's volatile folder: as long as none
@@ -45,7 +45,7 @@ class Pasts:
         self._lfs = [lf for lf in project.catalogue if isinstance(lf, StatefulFunction)]
         self._tables = open_aggregates(project.store, project.params, self._lfs)
         self._job = job
-        self._known = Remembered(project.volatile, "pasts")
+        self._known = Cache(project.volatile, "pasts")
         self._staged: dict[str, tuple[str, ...]] = {}
 
     @cached_property
@@ -84,7 +84,7 @@ class Pasts:
     def _source(self, lf: StatefulFunction, partition: Partition) -> str | None:
         """Return the digest of the tables that a past is made from; ``None`` while any of them is behind."""
         tables = self._tables[lf.spec.id]
-        source = tables.source_digest(tables.past_of(partition, lf.window_days))
+        source = tables.source_digest(tables.history_of(partition, lf.window_days))
         return None if lf.spec.asks_people and self._feedback_changed else source
 
     def _digest(self, lf: StatefulFunction, partition: Partition) -> str:
@@ -102,7 +102,7 @@ class Pasts:
         """Read a past piece by piece, staging each if this is for a run; return the digest of the whole."""
         tables, slot = self._tables[lf.spec.id], _slot(lf, partition)
         digests, paths = [], []
-        for number, piece in enumerate(tables.read(tables.past_of(partition, lf.window_days))):
+        for number, piece in enumerate(tables.read(tables.history_of(partition, lf.window_days))):
             digests.append(content_digest(piece))
             if self._job is not None:
                 paths.append(f"{self._job}/past/{slot}/{number:06d}.arrow")
@@ -117,9 +117,9 @@ def _slot(lf: StatefulFunction, partition: Partition) -> str:
     return f"{partition}/{lf.spec.id}-{lf.window_days or 'all'}"
 
 
-def past_changes(before: Mapping[str, Any], now: Mapping[str, str]) -> str:
+def history_changes(before: Mapping[str, Any], now: Mapping[str, str]) -> str:
     """Say which pasts changed, or may have."""
-    spoken = []
+    changes = []
     for verb in ("changed", "may change"):
         names = [
             name.removeprefix(input_name(""))
@@ -127,5 +127,5 @@ def past_changes(before: Mapping[str, Any], now: Mapping[str, str]) -> str:
             if before.get(name, digest) != digest and (digest == UNKNOWN) == (verb == "may change")
         ]
         if names:
-            spoken.append(f"past of {some_of(sorted(names))} {verb}")
-    return "; ".join(spoken)
+            changes.append(f"past of {some_of(sorted(names))} {verb}")
+    return "; ".join(changes)

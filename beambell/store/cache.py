@@ -15,7 +15,7 @@ from beambell.store.files import Files
 _NO_SUM = b"--------"  # in whose place the sum of all the rest stands
 
 
-class Remembered:
+class Cache:
     """Values by key, each known for as long as the stamp it was learnt under holds.
 
     Parameters
@@ -61,8 +61,8 @@ class Remembered:
         try:
             data = self._files.read(self._name) or b"{}"
             tree = json.loads(data)
-            said = str(tree["sum"]).encode()
-            whole = said == _sum(data.replace(said, _NO_SUM, 1))
+            checksum = str(tree["sum"]).encode()
+            whole = checksum == _sum(data.replace(checksum, _NO_SUM, 1))
             return dict(tree["known"]) if whole and tree["about"] == self._about else {}
         except (ValueError, TypeError, KeyError, BeamBellError):
             return {}

@@ -90,7 +90,7 @@ class _Spot:
     line: int
 
 
-def uses_of_the_world(lfs: Iterable[LabelingFunction], root: Path | None) -> list[str]:
+def find_hidden_inputs(lfs: Iterable[LabelingFunction], root: Path | None) -> list[str]:
     """Say what labeling functions use beside their row that no fingerprint knows, where, and what to do instead.
 
     Parameters

@@ -42,7 +42,7 @@ class Slice:
 
 
 @dataclass(frozen=True)
-class PastAt:
+class HistoryAt:
     """The past of all keys as of a day, whether or not there are rows of that day.
 
     Attributes
@@ -96,9 +96,9 @@ class AggregateTables:
     def inputs(self, part: Part) -> dict[str, str] | None:
         """Digests of what a table would be made from now; ``None`` while any of it is not up to date."""
         if isinstance(part, Partition):
-            said = self._answers.digest(part) if self._answers and part.stream in self.counted else None
+            of_people = self._answers.digest(part) if self._answers and part.stream in self.counted else None
             rows = {"rows": self.rows[part].sha256}
-            return with_format("aggregate", rows if said is None else {**rows, "feedback": said})
+            return with_format("aggregate", rows if of_people is None else {**rows, "feedback": of_people})
         refs = {child.folder: self.ref(child) for child in self.ladder.children(part)}
         inputs = {name: ref.sha256 for name, ref in refs.items() if ref is not None}
         return with_format("aggregate", inputs) if len(inputs) == len(refs) else None
@@ -157,11 +157,11 @@ class AggregateTables:
         ladder = f"{Layout.AGGREGATES}/{self.spec.id}/{LADDER}/"
         return [folder for folder in self._found if folder.startswith(ladder) and folder not in wanted]
 
-    def past_of(self, partition: Partition, window_days: int | None) -> Slice:
+    def history_of(self, partition: Partition, window_days: int | None) -> Slice:
         """Say which tables add up to the past of a partition."""
         return Slice(partition, tuple(self.ladder.cover(*_stretch(partition.dt, window_days))))
 
-    def past_at(self, dt: str, window_days: int | None) -> PastAt:
+    def history_at(self, dt: str, window_days: int | None) -> HistoryAt:
         """Say which tables add up to the past of a partition that need not be there yet, as far as they are up to date.
 
         While the last days before it are not aggregated, the past ends where they begin, and says so.
@@ -178,14 +178,14 @@ class AggregateTables:
         end = min(map(closing_day, (p.dt for p in behind)), default=end)
         last = self.ladder.last_day(end)
         parts = tuple(self.ladder.cover(start, end))
-        return PastAt(parts, None if last is None else date.fromordinal(last).isoformat())
+        return HistoryAt(parts, None if last is None else date.fromordinal(last).isoformat())
 
-    def source_digest(self, past: Slice) -> str | None:
+    def source_digest(self, history: Slice) -> str | None:
         """Digest of the tables that a past is made from; ``None`` while any is not up to date."""
-        refs = [self.ref(past.keys), *map(self.ref, past.parts)]
+        refs = [self.ref(history.keys), *map(self.ref, history.parts)]
         return None if None in refs else digest([ref.sha256 for ref in refs if ref])
 
-    def read(self, past: Slice) -> Iterator[pa.Table]:
+    def read(self, history: Slice) -> Iterator[pa.Table]:
         """Yield the states of a partition's keys, of those that have a past, sorted by key.
 
         However many keys there are, a piece of each table is held at a time.
@@ -200,17 +200,17 @@ class AggregateTables:
         ArtefactError
             If a table is not up to date.
         """
-        return self._merged(restrict_sorted(self.pieces(part), self._keys(past.keys)) for part in past.parts)
+        return self._merged(restrict_sorted(self.pieces(part), self._keys(history.keys)) for part in history.parts)
 
-    def read_all(self, past: PastAt) -> Iterator[pa.Table]:
-        """Yield the states of all keys that have a past, sorted by key: for `StatefulFunction.with_past`, too.
+    def read_all(self, history: HistoryAt) -> Iterator[pa.Table]:
+        """Yield the states of all keys that have a past, sorted by key: for `StatefulFunction.with_history`, too.
 
         Yields
         ------
         pyarrow.Table
             As of `read`.
         """
-        return self._merged(map(self._states, past.parts))
+        return self._merged(map(self._states, history.parts))
 
     def _states(self, part: Part) -> Iterable[pa.Table]:
         """Read the states of a stretch of days; a table that no partition needed so far is merged from its parts."""
@@ -280,7 +280,7 @@ def open_aggregates(store: Store, params: Params, lfs: Iterable[LabelingFunction
     return opened
 
 
-def with_pasts(
+def with_histories(
     store: Store, params: Params, lfs: Iterable[LabelingFunction], partition: Partition, rows: pa.Table
 ) -> pa.Table:
     """Return rows of a partition with the past of their keys, for each stateful labeling function that votes on them.
@@ -294,14 +294,14 @@ def with_pasts(
     opened = open_aggregates(store, params, voting)
     for lf in voting:
         tables = opened[lf.spec.id]
-        past = tables.past_of(partition, lf.window_days)
-        if past.parts and tables.source_digest(past) is None:
+        history = tables.history_of(partition, lf.window_days)
+        if history.parts and tables.source_digest(history) is None:
             raise ArtefactError(
                 "the aggregate of earlier rows that it votes by is not up to date",
                 where=f"labeling function {lf.name!r}",
                 fix="run `beambell aggregate`",
             )
-        rows = lf.with_past(rows, tables.read(past), partition.stream)
+        rows = lf.with_history(rows, tables.read(history), partition.stream)
     return rows
 
 

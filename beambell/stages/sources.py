@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from beambell.project import Project
+from beambell.store.cache import Cache
 from beambell.store.reaching import open_file, reach, reaching
-from beambell.store.remembered import Remembered
 from beambell.store.remote import info_modified, info_stamp
 
 
 @dataclass(frozen=True)
-class Found:
+class SourceFile:
     """A file from outside.
 
     Attributes
@@ -38,7 +38,7 @@ class Found:
     modified: float = 0.0
 
 
-def glob_files(root: Path, pattern: str, key: str) -> list[Found]:
+def glob_files(root: Path, pattern: str, key: str) -> list[SourceFile]:
     """Find the files of a pattern, in order.
 
     Parameters
@@ -63,7 +63,8 @@ def glob_files(root: Path, pattern: str, key: str) -> list[Found]:
             infos = sorted(fs.glob(path, detail=True).items())
         urls = [(fs.unstrip_protocol(found), info) for found, info in infos if info["type"] == "file"]
         return [
-            Found(url, url, info_stamp(info), int(info.get("size") or 0), info_modified(info)) for url, info in urls
+            SourceFile(url, url, info_stamp(info), int(info.get("size") or 0), info_modified(info))
+            for url, info in urls
         ]
     if Path(glob).is_absolute():
         base = Path(Path(glob).anchor)
@@ -77,9 +78,9 @@ def glob_of(pattern: str) -> str:
     return "/".join(re.sub(r"\*+", "*", part.replace("{dt}", "*")) if "{dt}" in part else part for part in parts)
 
 
-def _local(path: Path, name: str) -> Found:
+def _local(path: Path, name: str) -> SourceFile:
     stat = path.stat()
-    return Found(name, str(path), f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino}", stat.st_size, stat.st_mtime)
+    return SourceFile(name, str(path), f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino}", stat.st_size, stat.st_mtime)
 
 
 class FileDigests:
@@ -92,9 +93,9 @@ class FileDigests:
     """
 
     def __init__(self, project: Project) -> None:
-        self._known = Remembered(project.volatile, "digests")
+        self._known = Cache(project.volatile, "digests")
 
-    def of(self, file: Found) -> str:
+    def of(self, file: SourceFile) -> str:
         """Digest one file, reading it only if it looks changed.
 
         Raises

@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass
 
 from beambell.store import FileRef, Layout, Manifest, Partition, Store, canonical_json
 
-ROLE = Layout.MEMBERS
+ROLE = Layout.STATE_PARTITIONS
 
 
 @dataclass(frozen=True)
-class Member:
+class StatePartition:
     """One revision of a partition, as the state counts it.
 
     Attributes
@@ -35,7 +35,7 @@ class Member:
     rows: int
 
 
-Members = dict[Partition, Member]
+StatePartitions = dict[Partition, StatePartition]
 
 
 def list_name(stream: str, dt: str) -> str:
@@ -44,9 +44,9 @@ def list_name(stream: str, dt: str) -> str:
     return f"{stream}/{wider}"
 
 
-def spell_list(members: Members) -> bytes:
+def list_bytes(partitions: StatePartitions) -> bytes:
     """Spell a list as its file does."""
-    return canonical_json({str(partition): asdict(member) for partition, member in members.items()})
+    return canonical_json({str(partition): asdict(revision) for partition, revision in partitions.items()})
 
 
 def lists_of(state: Manifest | None) -> dict[str, FileRef]:
@@ -55,7 +55,7 @@ def lists_of(state: Manifest | None) -> dict[str, FileRef]:
     return {role.removeprefix(f"{ROLE}/"): ref for role, ref in files.items() if role.startswith(f"{ROLE}/")}
 
 
-def read_list(store: Store, ref: FileRef, folder: str = Layout.STATE) -> Members:
+def read_list(store: Store, ref: FileRef, folder: str = Layout.STATE) -> StatePartitions:
     """Read one list.
 
     Raises
@@ -64,12 +64,12 @@ def read_list(store: Store, ref: FileRef, folder: str = Layout.STATE) -> Members
         If it is missing, or was changed.
     """
     return {
-        Partition(*key.split("/")): Member(FileRef(**entry["patterns"]), entry["votes"], entry["rows"])
+        Partition(*key.split("/")): StatePartition(FileRef(**entry["patterns"]), entry["votes"], entry["rows"])
         for key, entry in json.loads(store.get(folder, ref)).items()
     }
 
 
-def read_members(store: Store, state: Manifest, folder: str = Layout.STATE) -> Members:
+def read_partitions(store: Store, state: Manifest, folder: str = Layout.STATE) -> StatePartitions:
     """List the partitions that a state, current or past, is the sum of.
 
     Raises
@@ -78,12 +78,12 @@ def read_members(store: Store, state: Manifest, folder: str = Layout.STATE) -> M
         If a list of them is missing, or was changed.
     """
     lists = (read_list(store, ref, folder) for ref in lists_of(state).values())
-    return dict(sorted((partition, member) for members in lists for partition, member in members.items()))
+    return dict(sorted((partition, revision) for partitions in lists for partition, revision in partitions.items()))
 
 
-def write_list(store: Store, members: Members, before: FileRef | None) -> FileRef:
+def write_list(store: Store, partitions: StatePartitions, before: FileRef | None) -> FileRef:
     """Write one list, unless it is what it was."""
-    data = spell_list(members)
+    data = list_bytes(partitions)
     if before is not None and hashlib.sha256(data).hexdigest() == before.sha256:
         return before
     return store.put(Layout.STATE, ROLE, ".json", data)
