@@ -18,6 +18,8 @@ from typing import Any, ClassVar, Final, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.arrays import NO_CLASS as NO_CLASS  # authors of aggregates look for it here
+
 Merge = Literal["sum", "min", "max"]
 
 ANSWER: Final = "_answer"
@@ -25,7 +27,6 @@ ANSWER: Final = "_answer"
 
 int8: the number of a class, `NO_CLASS`, or null where nobody decided, or where the answer is kept for measuring.
 """
-
 
 LARGEST: Final = 1e25
 """Numbers beyond this are left out of a total, as are NaN and infinities."""

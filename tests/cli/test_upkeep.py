@@ -179,7 +179,7 @@ def test_history_s_files_go_when_told_and_its_manifests_stay(finished, edited):
         names = find_garbage(project.store, keep_history=keep).files
         assert (f"state/{old_state.files['patterns'].name}" in names) is gone
     remove_garbage(project.store, find_garbage(project.store, keep_history=0))
-    assert project.store.past(Layout.STATE, old_state.id) == old_state
+    assert project.store.revision(Layout.STATE, old_state.id) == old_state
     assert verify(project.store, deep=True).errors == ()
     assert f"state {old_state.id[:16]}" in trace(project, "spam@v1").made_from
 

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beambell.arrays import NO_CLASS
 from beambell.errors import ArtefactError, LabelingFunctionError
 from beambell.history import aggregates
 from beambell.history.aggregates import aggregate_rows, content_digest, merge, merge_sorted, restrict_sorted

@@ -116,7 +116,7 @@ def test_a_description_of_no_known_kind_is_refused(content):
 
 
 def test_what_params_did_not_say_once_is_not_said_while_it_is_the_default():
-    assert "kind" not in ModelParams().said()
-    assert ModelParams(options={"drop_below": 0.2}).said()["options"] == {"drop_below": 0.2}
-    assert ModelParams(kind="mine").said()["kind"] == "mine"
+    assert "kind" not in ModelParams().to_dict()
+    assert ModelParams(options={"drop_below": 0.2}).to_dict()["options"] == {"drop_below": 0.2}
+    assert ModelParams(kind="mine").to_dict()["kind"] == "mine"
     assert "tfidf_logistic" in kinds()

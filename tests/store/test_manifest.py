@@ -66,8 +66,8 @@ def test_what_is_withdrawn_is_not_published_any_more_and_may_be_again(store):
 def test_history_keeps_what_was_replaced(store):
     old = store.publish("state", Manifest("state", facts={"rows": 1}), keep_history=True)
     store.publish("state", Manifest("state", facts={"rows": 2}), keep_history=True)
-    assert store.past("state", old.id) == old
-    assert store.past("state", "0" * 64) is None
+    assert store.revision("state", old.id) == old
+    assert store.revision("state", "0" * 64) is None
 
 
 def test_copies_are_whole_and_idempotent(store):
