@@ -18,7 +18,7 @@ from typing import Any, ClassVar, Final, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from beambell.arrays import NO_CLASS as NO_CLASS  # authors of aggregates look for it here
+from beambell.arrays import NO_CLASS as NO_CLASS  # noqa: PLC0414 - authors of aggregates look here
 
 Merge = Literal["sum", "min", "max"]
 
