@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from beambell.errors import BeamBellError
 
@@ -18,7 +18,7 @@ T = TypeVar("T", bound=Named)
 M = TypeVar("M", bound=Named)
 
 
-class Kinds(Generic[T]):
+class Kinds(dict[str, type[T]]):
     """The kinds of one thing, by name.
 
     Parameters
@@ -34,16 +34,12 @@ class Kinds(Generic[T]):
     """
 
     def __init__(self, noun: str, error: type[BeamBellError], *, where: str | None = None, more: str = "") -> None:
+        super().__init__()
         self._noun, self._error, self._where, self._more = noun, error, where, more
-        self._by_name: dict[str, type[T]] = {}
 
     def names(self) -> tuple[str, ...]:
-        """Names of the kinds there are."""
-        return tuple(sorted(self._by_name))
-
-    def classes(self) -> tuple[type[T], ...]:
-        """Classes of the kinds, in the order in which they were registered."""
-        return tuple(self._by_name.values())
+        """Names of the kinds there are, in order."""
+        return tuple(sorted(self))
 
     def register(self, made: type[M]) -> type[M]:
         """Make a kind known by its ``kind``; a class decorator.
@@ -55,18 +51,16 @@ class Kinds(Generic[T]):
         BeamBellError
             If another one has that name; of the class that the registry was made with.
         """
-        known: dict[str, Any] = self._by_name
+        known: dict[str, Any] = self
         other = known.setdefault(made.kind, made)
         if (other.__module__, other.__qualname__) != (made.__module__, made.__qualname__):
             raise self._error(f"there is another {self._noun} {made.kind!r}", fix="give yours another kind")
         known[made.kind] = made
         return made
 
-    def __getitem__(self, kind: str) -> type[T]:
-        if kind not in self._by_name:
-            fix = f"use one of {', '.join(self.names())}{self._more}"
-            raise self._error(f"there is no {self._noun} {kind!r}", where=self._where, fix=fix)
-        return self._by_name[kind]
+    def __missing__(self, kind: str) -> type[T]:
+        fix = f"use one of {', '.join(self.names())}{self._more}"
+        raise self._error(f"there is no {self._noun} {kind!r}", where=self._where, fix=fix)
 
     def check_options(self, options: Mapping[str, Any], known: Iterable[str], *, where: str) -> None:
         """Refuse options that a kind does not have.

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import fields
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy.typing as npt
 
 from beambell.errors import ArtefactError, LabelModelError
+from beambell.kinds import Kinds
 from beambell.label_model.base import CONFIG, PARAMS, LabelModel
 from beambell.label_model.dawid_skene import DawidSkene
 from beambell.label_model.majority import MajorityVote
@@ -19,17 +20,18 @@ from beambell.label_model.snorkel import SnorkelLabelModel
 from beambell.label_model.weighted import WeightedVote
 from beambell.store.arrays import unpack_arrays
 
-_KINDS: dict[str, type[LabelModel]] = {
-    model.kind: model for model in (MajorityVote, WeightedVote, DawidSkene, SnorkelLabelModel)
-}
+M = TypeVar("M", bound=LabelModel)
+_KINDS: Kinds[LabelModel] = Kinds("label model", LabelModelError)
+for _model in (MajorityVote, WeightedVote, DawidSkene, SnorkelLabelModel):
+    _KINDS.register(_model)
 
 
 def kinds() -> tuple[str, ...]:
     """Names of the kinds of label models there are."""
-    return tuple(sorted(_KINDS))
+    return _KINDS.names()
 
 
-def register(model: type[LabelModel]) -> type[LabelModel]:
+def register(model: type[M]) -> type[M]:
     """Make a kind of label model known by its ``kind``; a class decorator.
 
     The same class, imported afresh, takes the place of the earlier one.
@@ -39,11 +41,7 @@ def register(model: type[LabelModel]) -> type[LabelModel]:
     LabelModelError
         If another one has that name.
     """
-    other = _KINDS.setdefault(model.kind, model)
-    if (other.__module__, other.__qualname__) != (model.__module__, model.__qualname__):
-        raise LabelModelError(f"there is another label model {model.kind!r}", fix="give yours another kind")
-    _KINDS[model.kind] = model
-    return model
+    return _KINDS.register(model)
 
 
 def create(kind: str, **options: Any) -> LabelModel:
@@ -61,12 +59,8 @@ def create(kind: str, **options: Any) -> LabelModel:
     LabelModelError
         If there is no such kind, or it has no such option, or the option no such value.
     """
-    model = _named(kind)
-    known = [option.name for option in fields(model) if option.init]
-    if unknown := sorted(set(options) - set(known)):
-        raise LabelModelError(
-            f"there is no option {unknown[0]!r}", where=kind, fix=f"its options are {', '.join(known) or 'none'}"
-        )
+    model = _KINDS[kind]
+    _KINDS.check_options(options, (option.name for option in fields(model) if option.init), where=kind)
     try:
         return model(**options)
     except (TypeError, ValueError) as error:
@@ -81,7 +75,7 @@ def restore(kind: str, config: Mapping[str, Any], params: Mapping[str, npt.NDArr
     LabelModelError
         If there is no such kind, or these are not its configuration and parameters.
     """
-    return _named(kind).restore(config, params)
+    return _KINDS[kind].restore(config, params)
 
 
 def load(folder: str | PathLike[str]) -> LabelModel:
@@ -99,9 +93,3 @@ def load(folder: str | PathLike[str]) -> LabelModel:
         return restore(config["kind"], config, params)
     except (OSError, ValueError, KeyError, TypeError, ArtefactError) as error:
         raise LabelModelError(f"there is no readable label model ({error!r})", where=str(folder), fix=fix) from error
-
-
-def _named(kind: str) -> type[LabelModel]:
-    if kind not in _KINDS:
-        raise LabelModelError(f"there is no label model {kind!r}", fix=f"use one of {', '.join(kinds())}")
-    return _KINDS[kind]

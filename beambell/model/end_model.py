@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from beambell.arrays import Floats
 from beambell.errors import ArtefactError, TrainingError
+from beambell.kinds import Kinds
 from beambell.model.features import Texts
 
 DESCRIPTION: Final = "model.json"
@@ -101,12 +102,17 @@ class EndModel(ABC):
 DEFAULT: Final = "tfidf_logistic"
 """Kind of end model that is trained where params.yaml names none."""
 M = TypeVar("M", bound=EndModel)
-_KINDS: dict[str, type[EndModel]] = {}
+_KINDS: Kinds[EndModel] = Kinds(
+    "end model",
+    TrainingError,
+    where="model.kind",
+    more="; one of your own is to be in a module that lfs.modules names",
+)
 
 
 def kinds() -> tuple[str, ...]:
     """Names of the kinds of end models there are."""
-    return tuple(sorted(_KINDS))
+    return _KINDS.names()
 
 
 def kind_of(files: Mapping[str, bytes]) -> str | None:
@@ -128,11 +134,7 @@ def register(model: type[M]) -> type[M]:
     TrainingError
         If another one has that name.
     """
-    other = _KINDS.setdefault(model.kind, model)
-    if (other.__module__, other.__qualname__) != (model.__module__, model.__qualname__):
-        raise TrainingError(f"there is another end model {model.kind!r}", fix="give yours another kind")
-    _KINDS[model.kind] = model
-    return model
+    return _KINDS.register(model)
 
 
 def fit(
@@ -145,17 +147,6 @@ def fit(
     TrainingError
         If there is no such kind, it has no such option, or there is nothing to be learnt from these rows.
     """
-    if kind not in _KINDS:
-        raise TrainingError(
-            f"there is no end model {kind!r}",
-            where="model.kind",
-            fix=f"use one of {', '.join(kinds())}; one of your own is to be in a module that lfs.modules names",
-        )
     known = inspect.signature(_KINDS[kind].fit).parameters.keys() - {"texts", "proba", "classes", "seed"}
-    if unknown := sorted(options.keys() - known):
-        raise TrainingError(
-            f"there is no option {unknown[0]!r}",
-            where=f"model.options of {kind}",
-            fix=f"its options are {', '.join(sorted(known)) or 'none'}",
-        )
+    _KINDS.check_options(options, sorted(known), where=f"model.options of {kind}")
     return _KINDS[kind].fit(texts, proba, classes=classes, seed=seed, **options)

@@ -100,7 +100,7 @@ def formats() -> dict[str, type[RecordFile]]:
 
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         importlib.import_module(module.name)
-    found = sorted(_FORMATS.classes(), key=lambda one: one.__module__)  # whichever was imported first
+    found = sorted(_FORMATS.values(), key=lambda one: one.__module__)  # whichever was imported first
     return {suffix: one for one in found for suffix in one.suffixes}
 
 

@@ -72,7 +72,7 @@ def _with(table: pa.Table, column: str, values: pa.ChunkedArray) -> pa.Table:
     return table.set_column(table.column_names.index(column), column, values)
 
 
-        Columns of `_COLUMNS` that the file has.
+def _read(url: str, name: str) -> tuple[pa.Table, list[str]]:
     """Read the columns of gold, by the rules of raw files: an id of digits may begin with a zero.
 
     Returns

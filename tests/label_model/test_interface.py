@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +87,7 @@ def test_damaged_parameters_are_found_at_once() -> None:
 
 
 def test_register_one_of_your_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known, "_KINDS", dict(known._KINDS))
+    monkeypatch.setattr(known, "_KINDS", copy(known._KINDS))
 
     @label_model.register
     @dataclass(eq=False)

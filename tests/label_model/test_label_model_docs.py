@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from copy import copy
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ def blocks(language):
 
 def test_the_examples_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(registry, "_KINDS", dict(registry._KINDS))
+    monkeypatch.setattr(registry, "_KINDS", copy(registry._KINDS))
     (tmp_path / "label_model_guide.py").write_text("\n".join(blocks("python")))
     monkeypatch.syspath_prepend(tmp_path)
     names = vars(importlib.import_module("label_model_guide"))
