@@ -145,6 +145,8 @@ class _Coded:
     """Columns of events as integers that sort as their values do, whatever the order of the events."""
 
     def __init__(self, table: pa.Table, classes: Sequence[str]) -> None:
+        # Integers of the ranks of values, not of their first occurrence: sorting these breaks ties between events,
+        # and who wins must not depend on the order in which events were delivered.
         k = len(classes)
         self.not_a_class, self.unsure, self.outside = k, k + 1, k + 2
         self.n_answers = k + 1  # those that decide: a class, or none of them

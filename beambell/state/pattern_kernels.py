@@ -225,6 +225,8 @@ def ascending(packed):  # type: ignore[no-untyped-def]
         for i in range(n):
             words[i] = _word(packed[_U(order[i])], start, width)
             varying |= words[i] ^ first
+        # Words from the last to the first, and digits from the lowest to the highest: as each pass keeps the order of
+        # equal digits (a radix sort), the order of later passes decides, and that of earlier ones breaks its ties.
         _gather_right(words, varying)
         n_bits = 0
         while varying:
