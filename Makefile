@@ -7,7 +7,7 @@ DOCS := .venv/docs
 export GX_ANALYTICS_ENABLED := false
 export DVC_NO_ANALYTICS := true
 
-.PHONY: help install hooks demo airflow airflow-stop screenshots docs quick test test-all test-airflow lint types layers bench lock clean
+.PHONY: help install hooks demo airflow airflow-stop flink flink-stop screenshots docs quick test test-all test-airflow lint types layers bench lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -33,6 +33,12 @@ airflow: install  ## start a complete Airflow here, with the DAGs (state in ./ai
 
 airflow-stop:  ## stop it
 	$(BIN)/python deploy/airflow_services.py stop
+
+flink: install  ## start a Flink cluster here, with Beam's job server (needs Java 17 or 11, and Maven the first time)
+	$(BIN)/python -m deploy.servers flink start
+
+flink-stop: install  ## stop it
+	$(BIN)/python -m deploy.servers flink stop
 
 screenshots: install  ## make the pictures of the DAGs in docs/ again (needs Chromium; takes minutes)
 	$(BIN)/python deploy/screenshots.py
