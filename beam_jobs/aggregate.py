@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator
+from typing import cast
 
 import apache_beam as beam
 import pyarrow as pa
@@ -16,7 +17,9 @@ from beam_jobs.pipeline import ProjectFn, Spread, new_pipeline, run_pipeline
 from beam_jobs.shards import RowRange, Shard, row_ranges, stage_shard
 from beambell.errors import CatalogueError
 from beambell.history.aggregates import aggregate_rows, merge_sorted
+from beambell.history.rollup import Paned
 from beambell.history.tables import AggregateTables, open_aggregates
+from beambell.labeling.stateful import Pane
 from beambell.project import Project
 from beambell.records import as_seen, stored_names
 from beambell.stages.aggregate import STAGE, AggregateWork, PartitionWork, build_ladder
@@ -27,7 +30,8 @@ from beambell.store.tables import iter_tables, read_rows, read_staged, write_tab
 MOST_AT_ONCE = 16
 """Tables merged at a time: with pieces of 65,536 keys each, that bounds the memory."""
 
-Key = tuple[str, str]
+Key = tuple[str, str, str]
+"""Partition, id of the aggregate, and the length of panes, or nothing."""
 
 
 def run(project: Project, plan: Plan[AggregateWork]) -> Outcome:
@@ -37,7 +41,7 @@ def run(project: Project, plan: Plan[AggregateWork]) -> Outcome:
         job = uuid.uuid4().hex
         run_pipeline(project, job, build(project, work.partitions, job))
     build_ladder(project, work)
-    done = sum(len(item.specs) for item in work.partitions) + len(work.nodes) + len(work.superfluous)
+    done = sum(len(item.tables) for item in work.partitions) + len(work.nodes) + len(work.superfluous)
     figures = {"aggregates": len(project.catalogue.aggregates)}
     return Outcome(STAGE, done, work.current, figures)
 
@@ -90,24 +94,26 @@ class AggregateRows(AggregatesFn):
     def work(self, item: RowRange[PartitionWork]) -> Iterator[tuple[Key, Shard]]:
         """Publish the tables of a partition that the range holds whole; else yield ((partition, aggregate), shard)."""
         work = item.work
-        several = [self.tables(id_) for id_ in work.specs]
+        several = [(self.tables(id_), pane) for id_, pane in work.tables]
         stream = work.partition.stream
         read = dict.fromkeys(["ts"])
-        for tables in several:
+        for tables, _ in several:
             read |= dict.fromkeys(tables.columns(stream))
         read.pop("stream", None)
         folder = Layout.of(Layout.PARTITIONS, work.partition)
         params = self.project.params.streams[stream]
         stored = read_rows(self.project.store, folder, work.rows, item.start, item.stop, stored_names(read, params))
         rows = as_seen(stored, params)
-        for tables in several:
+        for tables, pane in several:
             seen = tables.with_answers(rows, work.partition)
-            table = aggregate_rows(tables.spec, seen, stream, counted=stream in tables.counted)
+            table = aggregate_rows(tables.spec, seen, stream, counted=stream in tables.counted, pane=pane)
+            part = Paned(work.partition, pane) if pane else work.partition
             if item.is_whole:
-                tables.publish(work.partition, merge_sorted(tables.spec.aggregate, [[table]], days=False))
+                tables.publish(part, merge_sorted(tables.spec.aggregate, [[table]], days=False))
                 continue
-            place = f"{self._job}/{work.partition}/{tables.spec.id}"
-            yield (str(work.partition), tables.spec.id), stage_shard(self.project.store, place, item.index, table)
+            place = f"{self._job}/{tables.spec.id}/{part.folder}"
+            key = str(work.partition), tables.spec.id, pane or ""
+            yield key, stage_shard(self.project.store, place, item.index, table)
 
 
 class PublishTables(AggregatesFn):
@@ -115,7 +121,8 @@ class PublishTables(AggregatesFn):
 
     def work(self, element: tuple[Key, Iterable[Shard]]) -> None:
         """Publish one table."""
-        (partition, id_), shards = element
+        (name, id_, pane), shards = element
+        partition = Partition(*name.split("/"))
         tables = self.tables(id_)
         store, aggregate = self.project.store, tables.spec.aggregate
         staging = f"{Layout.STAGING}/{self._job}/merged"
@@ -129,7 +136,7 @@ class PublishTables(AggregatesFn):
                 merged.append(iter_tables(store, staging, sealed.ref))
             parts = merged
         whole = merge_sorted(aggregate, parts, days=False)
-        tables.publish(Partition(*partition.split("/")), whole)
+        tables.publish(Paned(partition, cast(Pane, pane)) if pane else partition, whole)
 
     def _shard(self, shard: Shard) -> Iterator[pa.Table]:
         """Read a staged table when it is asked for."""

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from beambell import Project
 from beambell.history.aggregates import aggregate_rows, merge_sorted
+from beambell.history.rollup import Paned
 from beambell.history.tables import open_aggregates
 from beambell.labeling import StatefulFunction
 from beambell.records import row_schema
@@ -52,15 +53,18 @@ def aggregate(project: Project) -> None:
     opened = open_aggregates(project.store, project.params, project.catalogue)
     for item in work.partitions:
         rows = project.rows(item.partition.stream, item.partition.dt, "arrow")
-        for id_ in item.specs:
+        for id_, pane in item.tables:
             tables = opened[id_]
             counted = item.partition.stream in tables.counted
             seen = tables.with_answers(rows, item.partition)
             parts = [
-                [aggregate_rows(tables.spec, part, item.partition.stream, counted=counted)]
+                [aggregate_rows(tables.spec, part, item.partition.stream, counted=counted, pane=pane)]
                 for part in (seen[:2], seen[2:])
             ]
-            tables.publish(item.partition, merge_sorted(tables.spec.aggregate, parts, days=False))
+            tables.publish(
+                Paned(item.partition, pane) if pane else item.partition,
+                merge_sorted(tables.spec.aggregate, parts, days=False),
+            )
     build_ladder(project, work)
     assert not plan_aggregate(project, project.select()).tasks
 

@@ -18,12 +18,14 @@ import pyarrow.compute as pc
 from beambell.errors import ArtefactError, LabelingFunctionError
 from beambell.labeling.aggregates import Aggregate
 from beambell.labeling.row import Columns
-from beambell.labeling.stateful import AggregateSpec, keys_of
+from beambell.labeling.stateful import AggregateSpec, Pane, keys_at, keys_of
 
 BATCH_ROWS: Final = 65_536
 
 
-def aggregate_rows(spec: AggregateSpec, rows: pa.Table, stream: str, *, counted: bool = True) -> pa.Table:
+def aggregate_rows(
+    spec: AggregateSpec, rows: pa.Table, stream: str, *, counted: bool = True, pane: Pane | None = None
+) -> pa.Table:
     """Aggregate rows of one stream by key; a key none of whose rows is counted has ``n`` = 0.
 
     Parameters
@@ -32,13 +34,18 @@ def aggregate_rows(spec: AggregateSpec, rows: pa.Table, stream: str, *, counted:
         Rows with the columns of ``spec.fields``, and ``ts``; the columns of the key are enough if ``counted`` is false.
     counted
         Whether rows of this stream are counted at all.
+    pane
+        Length of panes, to aggregate by key and pane as of `keys_at`; rows without a time are not counted then.
     """
     if counted:
         holds = pa.array(spec.holds(Columns(rows, stream=stream), stream))
         given = _contributions(spec.aggregate, rows)
     else:
         holds, given = pa.repeat(False, len(rows)), {}
-    states: dict[str, pa.Array] = {"key": keys_of(spec.key, rows, stream), "n": holds.cast(pa.int64())}
+    keys = keys_of(spec.key, rows, stream)
+    if pane is not None:
+        keys, holds = keys_at(keys, rows["ts"], pane), pc.and_(holds, rows["ts"].combine_chunks().is_valid())
+    states: dict[str, pa.Array] = {"key": keys, "n": holds.cast(pa.int64())}
     for name, column in spec.aggregate.columns.items():
         nothing = pa.nulls(len(rows), column.type)
         states[name] = pc.if_else(holds, given[name].cast(column.type), nothing) if given else nothing
@@ -75,16 +82,34 @@ def merge(aggregate: Aggregate, tables: Sequence[pa.Table], *, days: bool) -> pa
     days
         Whether the tables are of different days, rather than parts of one.
     """
+    return merge_by("key", aggregate, pa.concat_tables(tables), days=days).sort_by("key").combine_chunks()
+
+
+def merge_by(by: str, aggregate: Aggregate, states: pa.Table, *, days: bool) -> pa.Table:
+    """Merge the states that a column says belong together.
+
+    Parameters
+    ----------
+    by
+        Name of the column.
+    days
+        Whether the states are of different days, rather than parts of one.
+
+    Returns
+    -------
+    pyarrow.Table
+        The column, in the order in which its values come first, and their states.
+    """
     merges = {"n": "sum", **{name: column.merging(days=days) for name, column in aggregate.columns.items()}}
-    grouped = pa.concat_tables(tables).group_by("key", use_threads=False).aggregate(list(merges.items()))
-    columns = [grouped["key"], *(grouped[f"{name}_{how}"] for name, how in merges.items())]
-    merged = pa.table(columns, names=["key", *merges])
+    grouped = states.group_by(by, use_threads=False).aggregate(list(merges.items()))
+    columns = [grouped[by], *(grouped[f"{name}_{how}"] for name, how in merges.items())]
+    merged = pa.table(columns, names=[by, *merges])
     for position, name in enumerate(merged.column_names):
         # A sum of nothing is 0; a minimum or maximum of nothing stays null.
-        if name != "key" and (name == "n" or aggregate.columns[name].merge == "sum"):
+        if name != by and (name == "n" or aggregate.columns[name].merge == "sum"):
             zero = pa.scalar(0).cast(merged[name].type)
             merged = merged.set_column(position, name, merged[name].fill_null(zero))
-    return merged.cast(aggregate.schema).sort_by("key").combine_chunks()
+    return merged.cast(pa.schema([states.schema.field(by), *list(aggregate.schema)[1:]]))
 
 
 def merge_sorted(aggregate: Aggregate, parts: Sequence[Iterable[pa.Table]], *, days: bool) -> Iterator[pa.Table]:
@@ -105,7 +130,7 @@ def merge_sorted(aggregate: Aggregate, parts: Sequence[Iterable[pa.Table]], *, d
     ArtefactError
         If a part is not sorted.
     """
-    yield from _recut(_merged_pieces(aggregate, [_filled(part) for part in parts], days), aggregate.schema)
+    yield from recut(_merged_pieces(aggregate, [_filled(part) for part in parts], days), aggregate.schema)
 
 
 def _merged_pieces(aggregate: Aggregate, parts: list[Iterator[pa.Table]], days: bool) -> Iterator[pa.Table]:
@@ -155,7 +180,8 @@ def _keys_up_to(table: pa.Table, limit: str) -> int:
     return bisect_right(range(len(keys)), limit, key=lambda position: keys[position].as_py())
 
 
-def _recut(pieces: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
+def recut(pieces: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
+    """Cut a table that comes in pieces anew: into pieces of `BATCH_ROWS` rows, the last one shorter."""
     rest = schema.empty_table()
     for piece in pieces:
         rest = pa.concat_tables([rest, piece])

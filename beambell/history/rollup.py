@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from beambell.labeling.stateful import Pane
 from beambell.store import Partition, parse_dt
 
 LADDER = "ladder"
@@ -65,8 +66,27 @@ class Node:
         return f"{LADDER}/days={1 << self.level}/from={date.fromordinal(self.first)}"
 
 
+@dataclass(frozen=True, order=True)
+class Paned:
+    """A partition of an hour or a day, by key and pane.
+
+    Attributes
+    ----------
+    partition, pane
+        Partition, and the length of the panes.
+    """
+
+    partition: Partition
+    pane: Pane
+
+    @property
+    def folder(self) -> str:
+        """Path below the folder of an aggregate."""
+        return f"panes={self.pane}/{self.partition.folder}"
+
+
 Part = Node | Partition
-"""What has a table: a node, or a partition that is alone on its day."""
+"""What adds up to days: a node, or a partition that is alone on its day."""
 
 
 class Ladder:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -14,10 +14,11 @@ from beambell.config.formats import with_format
 from beambell.errors import ArtefactError
 from beambell.history.aggregates import counted, merge_sorted, restrict_sorted
 from beambell.history.answers import Answers
-from beambell.history.rollup import LADDER, Ladder, Part, closing_day, first_day
-from beambell.labeling.aggregates import ANSWER, FeedbackRate
+from beambell.history.panes import seen_sorted
+from beambell.history.rollup import LADDER, Ladder, Node, Paned, Part, closing_day, first_day
+from beambell.labeling.aggregates import ANSWER, Aggregate, FeedbackRate
 from beambell.labeling.core import LabelingFunction, check_fields
-from beambell.labeling.stateful import AggregateSpec, StatefulFunction
+from beambell.labeling.stateful import AggregateSpec, Pane, StatefulFunction
 from beambell.records import seen_schema
 from beambell.store import FileRef, Layout, Manifest, Partition, Store, digest
 from beambell.store.tables import iter_tables, write_tables
@@ -35,10 +36,18 @@ class Slice:
         Partition whose keys are looked up.
     parts
         Tables that add up to the past.
+    panes
+        Tables by pane of its day: first its own, then those that are counted.
     """
 
     keys: Partition
     parts: tuple[Part, ...]
+    panes: tuple[Paned, ...] = ()
+
+    @property
+    def tables(self) -> tuple[Part | Paned, ...]:
+        """All that it is made from, beside its keys."""
+        return (*self.parts, *self.panes)
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,8 @@ class AggregateTables:
         Streams whose rows are counted.
     answers
         Answers that people gave about these rows, if the aggregate asks for them.
+    panes
+        Lengths of the panes by which labeling functions see the days of the rows.
     """
 
     def __init__(
@@ -79,25 +90,29 @@ class AggregateTables:
         rows: Mapping[Partition, FileRef],
         counted: frozenset[str],
         answers: Answers | None = None,
+        panes: frozenset[Pane] = frozenset(),
     ) -> None:
         self.spec = spec
         self.rows = rows
         self.counted = counted
         self._answers = answers
+        self._panes = panes
         self.ladder = Ladder(partition for partition in rows if partition.stream in counted)
         self._store = store
-        self._known: dict[Part, FileRef] = {}
+        self._known: dict[Part | Paned, FileRef] = {}
         self._made: dict[str, Manifest] = {}
 
-    def folder(self, part: Part) -> str:
+    def folder(self, part: Part | Paned) -> str:
         """Folder of a table."""
         return f"{Layout.AGGREGATES}/{self.spec.id}/{part.folder}"
 
-    def inputs(self, part: Part) -> dict[str, str] | None:
+    def inputs(self, part: Part | Paned) -> dict[str, str] | None:
         """Digests of what a table would be made from now; ``None`` while any of it is not up to date."""
-        if isinstance(part, Partition):
-            of_people = self._answers.digest(part) if self._answers and part.stream in self.counted else None
-            rows = {"rows": self.rows[part].sha256}
+        if not isinstance(part, Node):
+            partition = part.partition if isinstance(part, Paned) else part
+            counts = partition.stream in self.counted
+            of_people = self._answers.digest(partition) if self._answers and counts else None
+            rows = {"rows": self.rows[partition].sha256}
             return with_format("aggregate", rows if of_people is None else {**rows, "feedback": of_people})
         refs = {child.folder: self.ref(child) for child in self.ladder.children(part)}
         inputs = {name: ref.sha256 for name, ref in refs.items() if ref is not None}
@@ -120,12 +135,12 @@ class AggregateTables:
         """Manifests by folder: whether one table is up to date takes those of all it is made from."""
         return self._store.under(f"{Layout.AGGREGATES}/{self.spec.id}")
 
-    def manifest(self, part: Part) -> Manifest | None:
+    def manifest(self, part: Part | Paned) -> Manifest | None:
         """Manifest of a table, up to date or not."""
         folder = self.folder(part)
         return self._made.get(folder) or self._found.get(folder)
 
-    def publish(self, part: Part, pieces: Iterable[pa.Table]) -> Manifest:
+    def publish(self, part: Part | Paned, pieces: Iterable[pa.Table]) -> Manifest:
         """Publish a table, given in pieces.
 
         Raises
@@ -138,11 +153,15 @@ class AggregateTables:
             raise ValueError(f"{part} is made before its parts")
         with self._store.seal(folder, ROLE) as sealed:
             write_tables(sealed, self.spec.aggregate.schema, pieces)
-        facts = {**self.spec.describe(), "keys": sealed.rows}
+        facts = {
+            **self.spec.describe(),
+            **({"pane": part.pane} if isinstance(part, Paned) else {}),
+            "keys": sealed.rows,
+        }
         self._made[folder] = self._store.publish(folder, Manifest("aggregate", {ROLE: sealed.ref}, inputs, facts))
         return self._made[folder]
 
-    def ref(self, part: Part) -> FileRef | None:
+    def ref(self, part: Part | Paned) -> FileRef | None:
         """File of a table, if it is up to date."""
         if part not in self._known:
             manifest, inputs = self.manifest(part), self.inputs(part)
@@ -157,9 +176,28 @@ class AggregateTables:
         ladder = f"{Layout.AGGREGATES}/{self.spec.id}/{LADDER}/"
         return [folder for folder in self._found if folder.startswith(ladder) and folder not in wanted]
 
-    def history_of(self, partition: Partition, window_days: int | None) -> Slice:
-        """Say which tables add up to the past of a partition."""
-        return Slice(partition, tuple(self.ladder.cover(*_stretch(partition.dt, window_days))))
+    def paned(self) -> list[Paned]:
+        """List all that there is to be by pane; partitions of months have none."""
+        return [Paned(p, pane) for day in self._by_day.values() for p in day for pane in sorted(self._panes)]
+
+    @cached_property
+    def _by_day(self) -> dict[str, list[Partition]]:
+        """Partitions of hours and days, by the day."""
+        days: dict[str, list[Partition]] = {}
+        for partition in sorted(self.rows):
+            if len(partition.dt) > len("2026-01"):
+                days.setdefault(partition.dt[: len("2026-01-03")], []).append(partition)
+        return days
+
+    def history_of(self, partition: Partition, window_days: int | None, pane: Pane | None = None) -> Slice:
+        """Say which tables add up to the past of a partition, and to what its rows see of their day."""
+        parts = tuple(self.ladder.cover(*_stretch(partition.dt, window_days)))
+        if pane is None:
+            return Slice(partition, parts)
+        day = self._by_day.get(partition.dt[: len("2026-01-03")], [])
+        # An hour that comes later has nothing that was over before this one began; a day may have.
+        earlier = (p for p in day if p.stream in self.counted and p.dt[: len(partition.dt)] <= partition.dt)
+        return Slice(partition, parts, (Paned(partition, pane), *(Paned(p, pane) for p in earlier)))
 
     def history_at(self, dt: str, window_days: int | None) -> HistoryAt:
         """Say which tables add up to the past of a partition that need not be there yet, as far as they are up to date.
@@ -182,11 +220,11 @@ class AggregateTables:
 
     def source_digest(self, history: Slice) -> str | None:
         """Digest of the tables that a past is made from; ``None`` while any is not up to date."""
-        refs = [self.ref(history.keys), *map(self.ref, history.parts)]
+        refs = [self.ref(history.keys), *map(self.ref, history.tables)]
         return None if None in refs else digest([ref.sha256 for ref in refs if ref])
 
     def read(self, history: Slice) -> Iterator[pa.Table]:
-        """Yield the states of a partition's keys, of those that have a past, sorted by key.
+        """Yield the states of a partition's keys, of those that have a past, sorted by key; by key and pane with panes.
 
         However many keys there are, a piece of each table is held at a time.
 
@@ -200,7 +238,13 @@ class AggregateTables:
         ArtefactError
             If a table is not up to date.
         """
-        return self._merged(restrict_sorted(self.pieces(part), self._keys(history.keys)) for part in history.parts)
+        past = self._merged(restrict_sorted(self.pieces(part), self._keys(history.keys)) for part in history.parts)
+        return self._with_panes(history.panes, past) if history.panes else past
+
+    def _with_panes(self, panes: Sequence[Paned], past: Iterator[pa.Table]) -> Iterator[pa.Table]:
+        asked, aggregate = panes[0], self.spec.aggregate
+        day = merge_sorted(aggregate, [self.pieces(part) for part in panes[1:]], days=False)
+        return _at_least_one(aggregate, seen_sorted(aggregate, self._keys(asked), day, past))
 
     def read_all(self, history: HistoryAt) -> Iterator[pa.Table]:
         """Yield the states of all keys that have a past, sorted by key: for `StatefulFunction.with_history`, too.
@@ -220,18 +264,16 @@ class AggregateTables:
         return merge_sorted(self.spec.aggregate, children, days=part.level > 0)
 
     def _merged(self, parts: Iterable[Iterable[pa.Table]]) -> Iterator[pa.Table]:
-        pieces = merge_sorted(self.spec.aggregate, list(parts), days=True)
-        yield next(pieces, self.spec.aggregate.schema.empty_table())
-        yield from pieces
+        return _at_least_one(self.spec.aggregate, merge_sorted(self.spec.aggregate, list(parts), days=True))
 
-    def _keys(self, part: Part) -> Iterator[pa.Table]:
+    def _keys(self, part: Part | Paned) -> Iterator[pa.Table]:
         return iter_tables(self._store, self.folder(part), self._required(part), ["key"])
 
-    def pieces(self, part: Part) -> Iterator[pa.Table]:
+    def pieces(self, part: Part | Paned) -> Iterator[pa.Table]:
         """Read a table in pieces."""
         return iter_tables(self._store, self.folder(part), self._required(part))
 
-    def _required(self, part: Part) -> FileRef:
+    def _required(self, part: Part | Paned) -> FileRef:
         ref = self.ref(part)
         if ref is None:
             raise ArtefactError(
@@ -240,6 +282,11 @@ class AggregateTables:
                 fix="run `beambell aggregate`",
             )
         return ref
+
+
+def _at_least_one(aggregate: Aggregate, pieces: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    yield next(pieces, aggregate.schema.empty_table())
+    yield from pieces
 
 
 def _stretch(dt: str, window_days: int | None) -> tuple[int | None, int]:
@@ -276,7 +323,8 @@ def open_aggregates(store: Store, params: Params, lfs: Iterable[LabelingFunction
             users[0].fail(f"counts nothing: no stream has all the columns that its aggregate reads: {needed}")
         voting = {stream for stream in fields if any(lf.votes_on(stream) for lf in users)}
         looked_at = {p: ref for p, ref in rows.items() if p.stream in counted | voting}
-        opened[id_] = AggregateTables(store, spec, looked_at, counted, answers if spec.asks_people else None)
+        panes = frozenset(lf.pane for lf in users if lf.pane is not None)
+        opened[id_] = AggregateTables(store, spec, looked_at, counted, answers if spec.asks_people else None, panes)
     return opened
 
 
@@ -294,14 +342,15 @@ def with_histories(
     opened = open_aggregates(store, params, voting)
     for lf in voting:
         tables = opened[lf.spec.id]
-        history = tables.history_of(partition, lf.window_days)
-        if history.parts and tables.source_digest(history) is None:
+        pane = lf.pane_in(partition.dt)
+        history = tables.history_of(partition, lf.window_days, pane)
+        if history.tables and tables.source_digest(history) is None:
             raise ArtefactError(
                 "the aggregate of earlier rows that it votes by is not up to date",
                 where=f"labeling function {lf.name!r}",
                 fix="run `beambell aggregate`",
             )
-        rows = lf.with_history(rows, tables.read(history), partition.stream)
+        rows = lf.with_history(rows, tables.read(history), partition.stream, pane)
     return rows
 
 

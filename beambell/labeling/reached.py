@@ -213,7 +213,9 @@ class Walk:
             parts = {}
         everything, apart = meaning(lf), ("original", "condition", "where")
         parameters = {name: value for name, value in everything.items() if name not in apart}
-        # What it was before there was folding, it still is without.
+        # What it was before there were folding and panes, it still is without.
+        if parameters.get("pane") is None:
+            parameters.pop("pane", None)
         if parameters.pop("fold", False):
             parameters["fold"] = folding.DEFINITION
         if "any_of" in parameters:

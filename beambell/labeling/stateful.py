@@ -3,6 +3,9 @@
 The past of a row ends with the last day before its partition begins. A partition of any stream counts as of the day on
 which it closes: a day's on that day, an hour's on its day, a month's on its last day. So no vote depends on what was
 not known when its partition began, and voting on partitions one by one or all at once is the same.
+
+With panes, the row's own day counts up to the last pane that was over when the row's own began: see
+`beambell.history.panes`.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Unpack
+from typing import Any, Final, Literal, Unpack, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -25,8 +28,13 @@ from beambell.labeling.fingerprint import aggregate_digest
 from beambell.labeling.python import Decorated, Function, decoration
 from beambell.labeling.row import PAST, ROW_COLUMNS, Columns, Row
 
+Pane = Literal["10min", "hour"]
+"""A stretch of a day, in UTC: the first begins at midnight."""
+
 _SEPARATOR: Final = "\x1f"
 _ESCAPE: Final = "\x1b"
+_MINUTES: Final[Mapping[Pane, int]] = {"10min": 10, "hour": 60}
+_NO_TIME: Final = "0000-00-00T00:00"
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,32 @@ def _key_column(part: KeyPart, rows: pa.Table) -> pa.Array:
         return part.of(rows[part.field])
     column = rows[part].combine_chunks()
     return column if column.type == pa.string() else column.cast(pa.string())
+
+
+def keys_at(keys: pa.Array, times: pa.ChunkedArray, pane: Pane) -> pa.Array:
+    """Return the key of each row together with the pane of its time, as one string; null where the key is null.
+
+    They sort by key first, in the order of the keys themselves, then by time. The last 16 characters are the beginning
+    of the pane in UTC, ``2026-01-03T07:10``; a row without a time is in a pane before all others.
+
+    Parameters
+    ----------
+    keys
+        Keys of n rows, as of `keys_of`.
+    times
+        Times of the rows.
+    pane
+        Length of the panes.
+    """
+    begins = pc.floor_temporal(times.combine_chunks(), multiple=_MINUTES[pane], unit="minute").dictionary_encode()
+    names = [moment.strftime("%Y-%m-%dT%H:%M").zfill(16) for moment in begins.dictionary.to_pylist()]
+    panes = pa.array(names, pa.string()).take(begins.indices).fill_null(_NO_TIME)
+    return pc.binary_join_element_wise(ordered(keys), panes, "\0")
+
+
+def ordered(keys: pa.Array) -> pa.Array:
+    """Spell keys without the character 0, so that what follows it never decides before they do; their order stays."""
+    return pc.replace_substring(pc.replace_substring(keys, "\1", "\1\2"), "\0", "\1\1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +198,7 @@ class StatefulFunction(Decorated):
     window_days: int | None = None
     where: Condition | None = None
     of_streams: tuple[str, ...] | None = None
+    pane: Pane | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -178,6 +213,8 @@ class StatefulFunction(Decorated):
         days = self.window_days
         if days is not None and (not isinstance(days, int) or isinstance(days, bool) or days < 1):
             self.fail(f"window_days must be a whole number of days, not {days!r}")
+        if self.pane is not None and self.pane not in get_args(Pane):
+            self.fail(f"pane must be {' or '.join(map(repr, get_args(Pane)))}, not {self.pane!r:.100}")
         if self.where is not None and not isinstance(self.where, Condition):
             self.fail(f"where must be a declarative labeling function, or several combined, not {self.where!r:.100}")
         if self.of_streams is not None:
@@ -193,22 +230,32 @@ class StatefulFunction(Decorated):
         """The aggregate that it votes by."""
         return AggregateSpec(aggregate_digest(self)[:16], self.key, self.aggregate, self.where, self.of_streams)
 
+    def pane_in(self, dt: str) -> Pane | None:
+        """Return the panes by which rows of a partition see their day; ``None`` for none, as in one of a month."""
+        return self.pane if len(dt) > len("2026-01") else None
+
     @property
     def past_column(self) -> str:
         """Column in which a table may bring the past of its rows: see `with_history`."""
         return f"{PAST}{self.name}"
 
-    def with_history(self, rows: pa.Table, past: pa.Table | Iterable[pa.Table], stream: str) -> pa.Table:
+    def with_history(
+        self, rows: pa.Table, past: pa.Table | Iterable[pa.Table], stream: str, pane: Pane | None = None
+    ) -> pa.Table:
         """Return rows with one more column: the state of each row's key.
 
         Parameters
         ----------
         rows
-            Rows of one stream, with the columns of the key.
+            Rows of one stream, with the columns of the key; with their times, if there are panes.
         past
             States by key, in one table or in several; a key that is not there has no past.
+        pane
+            Length of panes, if the states are by key and pane, as of `keys_at`.
         """
         keys = keys_of(self.key, rows, stream)
+        if pane is not None:
+            keys = keys_at(keys, rows["ts"], pane)
         distinct = keys.unique()
         pieces = [past] if isinstance(past, pa.Table) else past
         needed = [piece.filter(pc.is_in(piece["key"], value_set=distinct)) for piece in pieces]
@@ -269,6 +316,7 @@ def stateful_labeling_function(
     window_days: int | None = None,
     where: Condition | None = None,
     of_streams: Sequence[str] | None = None,
+    pane: Pane | None = None,
     fields: Sequence[str] = ("text",),
     label: int | None = None,
     resources: Mapping[str, Any] | None = None,
@@ -290,6 +338,9 @@ def stateful_labeling_function(
         Declarative labeling function, or combination, that must hold on the rows that are looked at.
     of_streams
         Streams whose rows are looked at; by default all that have the columns.
+    pane
+        Length of the panes of a day, ``"10min"`` or ``"hour"``: rows of the row's own day are looked at, too, of panes
+        that are over when the row's own begins. By default only earlier days are.
     fields, label, resources
         Columns, class and resources, as of `beambell.labeling.labeling_function`.
 
@@ -308,6 +359,7 @@ def stateful_labeling_function(
     1
     """
     options: Any = {"aggregate": aggregate, "window_days": window_days, "where": where, "of_streams": of_streams}
+    options["pane"] = pane
 
     def decorate(function: Function) -> StatefulFunction:
         return StatefulFunction(key=key, **options, **decoration(function, name, fields, label, resources, more))  # type: ignore[arg-type]

@@ -12,8 +12,9 @@ from itertools import groupby
 from typing import Any
 
 from beambell.history.aggregates import counted, merge_sorted
-from beambell.history.rollup import Node, Part, first_day
+from beambell.history.rollup import Node, Paned, Part, first_day
 from beambell.history.tables import AggregateTables, open_aggregates
+from beambell.labeling.stateful import Pane, StatefulFunction
 from beambell.project import Project
 from beambell.stages.stage import Plan, Task, staleness
 from beambell.store import FileRef, Partition, Selection
@@ -29,15 +30,15 @@ class PartitionWork:
     ----------
     partition, rows
         Partition that lacks them, and the file of its records.
-    specs
-        Ids of the aggregates.
+    tables
+        Ids of the aggregates, each with the length of the panes if the table is by pane.
     reason
         Reason of the work, for people.
     """
 
     partition: Partition
     rows: FileRef
-    specs: tuple[str, ...]
+    tables: tuple[tuple[str, Pane | None], ...]
     reason: str
 
 
@@ -75,16 +76,20 @@ def plan(project: Project, selection: Selection) -> Plan[AggregateWork]:
 
 def outer_inputs(project: Project) -> dict[str, Any]:
     """Return what the stage reads that no other stage makes."""
-    return {"aggregates": sorted(project.catalogue.aggregates), **project.params.names()}
+    panes = sorted({(lf.spec.id, lf.pane) for lf in project.catalogue if isinstance(lf, StatefulFunction) and lf.pane})
+    by_pane = {"panes": [list(table) for table in panes]} if panes else {}
+    return {"aggregates": sorted(project.catalogue.aggregates), **by_pane, **project.params.names()}
 
 
 def find_work(project: Project, selection: Selection) -> AggregateWork:
     """Compare the tables there are with the records, answers and labeling functions there are.
 
-    The past of a partition reaches back to the first one, over all streams: of a selection only the end counts.
+    The past of a partition reaches back to the first one, over all streams: of a selection only the end counts. What is
+    seen of the day itself may lie in any of its hours: there the end is that of a day.
     """
     until = Selection(end=selection.end)
-    lacking: dict[Partition, list[tuple[AggregateTables, str]]] = {}
+    until_day = Selection(end=selection.end and selection.end[: len("2026-01-03")])
+    lacking: dict[Partition, list[tuple[AggregateTables, Partition | Paned]]] = {}
     nodes: list[tuple[str, Node]] = []
     superfluous: list[str] = []
     current = 0
@@ -95,7 +100,7 @@ def find_work(project: Project, selection: Selection) -> AggregateWork:
         for partition in partitions:
             if tables.ref(partition) is None:
                 stale.add(partition)
-                lacking.setdefault(partition, []).append((tables, _reason(tables, partition)))
+                lacking.setdefault(partition, []).append((tables, partition))
         end = max((first_day(partition.dt) for partition in partitions), default=0)
         for node in tables.ladder.nodes(end):
             if tables.ref(node) is None:
@@ -104,19 +109,27 @@ def find_work(project: Project, selection: Selection) -> AggregateWork:
             else:
                 current += 1
         current += len(partitions) - len(stale & set(partitions))
+        for paned in tables.paned():
+            if not until_day.has_dt(paned.partition.dt):
+                continue
+            if tables.ref(paned):
+                current += 1
+            else:
+                lacking.setdefault(paned.partition, []).append((tables, paned))
     work = [_partition_work(partition, several) for partition, several in sorted(lacking.items())]
     return AggregateWork(tuple(work), tuple(nodes), current, tuple(superfluous))
 
 
-def _reason(tables: AggregateTables, partition: Partition) -> str:
-    reason = staleness(tables.manifest(partition), tables.inputs(partition) or {})
-    return reason or "new"
+def _partition_work(partition: Partition, lacking: list[tuple[AggregateTables, Partition | Paned]]) -> PartitionWork:
+    reasons = dict.fromkeys(_reason(tables, part) for tables, part in lacking)
+    wanted = tuple((tables.spec.id, part.pane if isinstance(part, Paned) else None) for tables, part in lacking)
+    return PartitionWork(partition, lacking[0][0].rows[partition], wanted, ", ".join(reasons))
 
 
-def _partition_work(partition: Partition, lacking: list[tuple[AggregateTables, str]]) -> PartitionWork:
-    reasons = dict.fromkeys(f"{reason} by {'+'.join(tables.spec.key_fields)}" for tables, reason in lacking)
-    ids = tuple(tables.spec.id for tables, _ in lacking)
-    return PartitionWork(partition, lacking[0][0].rows[partition], ids, ", ".join(reasons))
+def _reason(tables: AggregateTables, part: Partition | Paned) -> str:
+    reason = staleness(tables.manifest(part), tables.inputs(part) or {}) or "new"
+    pane = [part.pane] if isinstance(part, Paned) else []
+    return f"{reason} by {'+'.join([*tables.spec.key_fields, *pane])}"
 
 
 def build_ladder(project: Project, work: AggregateWork) -> None:

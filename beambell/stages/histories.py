@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from beambell.history.aggregates import content_digest
-from beambell.history.tables import open_aggregates
+from beambell.history.tables import Slice, open_aggregates
 from beambell.labeling import StatefulFunction
 from beambell.project import Project
 from beambell.stages import feedback
@@ -83,9 +83,11 @@ class Histories:
 
     def _source(self, lf: StatefulFunction, partition: Partition) -> str | None:
         """Return the digest of the tables that a past is made from; ``None`` while any of them is behind."""
-        tables = self._tables[lf.spec.id]
-        source = tables.source_digest(tables.history_of(partition, lf.window_days))
+        source = self._tables[lf.spec.id].source_digest(self._slice(lf, partition))
         return None if lf.spec.asks_people and self._feedback_changed else source
+
+    def _slice(self, lf: StatefulFunction, partition: Partition) -> Slice:
+        return self._tables[lf.spec.id].history_of(partition, lf.window_days, lf.pane_in(partition.dt))
 
     def _digest(self, lf: StatefulFunction, partition: Partition) -> str:
         slot, source = _slot(lf, partition), self._source(lf, partition)
@@ -102,7 +104,7 @@ class Histories:
         """Read a past piece by piece, staging each if this is for a run; return the digest of the whole."""
         tables, slot = self._tables[lf.spec.id], _slot(lf, partition)
         digests, paths = [], []
-        for number, piece in enumerate(tables.read(tables.history_of(partition, lf.window_days))):
+        for number, piece in enumerate(tables.read(self._slice(lf, partition))):
             digests.append(content_digest(piece))
             if self._job is not None:
                 paths.append(f"{self._job}/past/{slot}/{number:06d}.arrow")
@@ -113,8 +115,9 @@ class Histories:
 
 
 def _slot(lf: StatefulFunction, partition: Partition) -> str:
-    """Name what is the same for all labeling functions of one aggregate and window."""
-    return f"{partition}/{lf.spec.id}-{lf.window_days or 'all'}"
+    """Name what is the same for all labeling functions of one aggregate, window and pane."""
+    pane = lf.pane_in(partition.dt)
+    return f"{partition}/{lf.spec.id}-{lf.window_days or 'all'}{f'-{pane}' if pane else ''}"
 
 
 def history_changes(before: Mapping[str, Any], now: Mapping[str, str]) -> str:

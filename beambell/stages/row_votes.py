@@ -88,7 +88,7 @@ class RowVotes:
         for lf in lfs:
             if isinstance(lf, StatefulFunction) and lf.name in work.staged:
                 history = (read_staged(self._store, path) for path in work.staged[lf.name])
-                rows = lf.with_history(rows, history, work.partition.stream)
+                rows = lf.with_history(rows, history, work.partition.stream, lf.pane_in(work.partition.dt))
         return rows
 
     def _read(self, work: VotesWork, lfs: Collection[LabelingFunction], start: int, stop: int) -> pa.Table:

@@ -133,9 +133,10 @@ def _past_tables(project: Project, snapshot: Snapshot) -> PastTables:
     def folders(partition: str, name: str, fingerprint: str) -> Iterable[str] | None:
         if name not in lfs or project.catalogue.fingerprints[name] != fingerprint:
             return None
-        tables = opened[lfs[name].spec.id]
-        history = tables.history_of(Partition(*partition.split("/")), lfs[name].window_days)
-        return map(tables.folder, history.parts)
+        lf, (stream, dt) = lfs[name], partition.split("/")
+        tables = opened[lf.spec.id]
+        history = tables.history_of(Partition(stream, dt), lf.window_days, lf.pane_in(dt))
+        return map(tables.folder, history.tables)
 
     return folders
 

@@ -167,3 +167,18 @@ def test_what_makes_no_sense_is_refused(changes, message):
 def test_the_decorator_needs_a_key():
     with pytest.raises((LabelingFunctionError, TypeError), match=r"key"):
         stateful_labeling_function(lambda row, past: 1)
+
+
+def test_panes_are_part_of_the_meaning_only_when_given():
+    assert fingerprint(busy()) == "7426233ead14b52708b4f484350f5a0361b65cdd28254308599bb7a941143550"
+    assert fingerprint(busy(pane=None)) == fingerprint(busy())
+    assert len({fingerprint(busy(pane=pane)) for pane in (None, "10min", "hour")}) == 3
+    assert busy(pane="hour").spec.id == busy().spec.id, "tables by key are the same"
+    assert busy(pane="hour").pane_in("2026-01-09") == busy(pane="hour").pane_in("2026-01-09T07") == "hour"
+    assert busy(pane="hour").pane_in("2026-01") is None
+
+
+@pytest.mark.parametrize("pane", ["day", "1h", 10, True, "", ["hour"]])
+def test_other_panes_are_refused(pane):
+    with pytest.raises(LabelingFunctionError, match="pane must be '10min' or 'hour', not"):
+        busy(pane=pane)
