@@ -18,7 +18,6 @@ import json
 import os
 import secrets
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -28,8 +27,8 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
 from filelock import FileLock, Timeout
+from servers.processes import Processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +43,7 @@ CONNECTION = {
     "extra": "{}",
 }
 PORT = 8080
-START_S, STOP_S, POLL_S, ROUNDS = 300.0, 20.0, 0.5, 3
+START_S, STOP_S, POLL_S = 300.0, 20.0, 0.5
 DAGS_S = 60.0
 _SOCKET_NAME, _MOST_SOCKET_BYTES = ".s.PGSQL.5432", 107
 _HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy never sees this machine's own port
@@ -152,7 +151,7 @@ class Services:
 
     def __init__(self, home: Path, project: Path) -> None:
         self.home, self.project = home, project
-        self._record = home / "services.json"
+        self._processes = Processes(home, "services.json")
 
     # -- commands --------------------------------------------------------------------------------------------------
 
@@ -160,11 +159,11 @@ class Services:
         """Start all of it, and return when it is healthy; nothing if it runs, and anew if a part of it has died."""
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._alone():
-            running = self._running()
+            running = self._processes.running()
             if len(running) == len(SERVICES):
                 print(f"Airflow runs already: {self._url()}")
                 return
-            if self._family():
+            if self._processes.left():
                 print(f"dead: {', '.join(name for name in SERVICES if name not in running)}; all of it starts again")
                 self._end()
             try:
@@ -183,9 +182,9 @@ class Services:
 
     def status(self) -> bool:
         """Say what runs."""
-        services = self._running()
+        services = self._processes.running()
         for name in SERVICES:
-            print(f"{name:<14} {f'process {services[name].pid}' if name in services else 'does not run'}")
+            print(f"{name:<14} {f'process {services[name]}' if name in services else 'does not run'}")
         if services:
             print(self._url())
         return len(services) == len(SERVICES)
@@ -195,12 +194,10 @@ class Services:
     def _begin(self, port: int, known: dict[str, Any]) -> None:
         self._configure(port, self._database(), known)
         self._airflow("db", "migrate")
-        processes: dict[str, psutil.Popen] = {}
+        self._processes.note(port=port)
         for name in SERVICES:
-            processes[name] = self._spawn(name, port)
-            record = {"port": port, "processes": {name: [p.pid, p.create_time()] for name, p in processes.items()}}
-            _write_whole(self._record, json.dumps(record))  # from the first on: whatever runs can be stopped
-        self._wait_until_healthy(processes)
+            self._spawn(name, port)
+        self._wait_until_healthy()
         token = self._furnish(known["password"])
         print(f"Airflow runs at {self._url()}, project {self.project}")
         print(f"Logs and state: {self.home}. Stop it with `make airflow-stop`.")
@@ -212,22 +209,12 @@ class Services:
 
     def _end(self) -> list[str]:
         """End whatever runs, and say what that was: the names of the services, or what they had left."""
-        services, family = self._running(), self._family()
-        for leader in self._sessions():
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(leader, signal.SIGTERM)
-        psutil.wait_procs(list(services.values()), timeout=STOP_S)
-        for _ in range(ROUNDS):  # whoever is killed may just have started another
-            left = [process for process in {*family, *self._family()} if _lives(process)]
-            for process in left:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
-            psutil.wait_procs(left, timeout=1.0)
-        self._record.unlink(missing_ok=True)
+        family = self._processes.left()
+        services = self._processes.end()
         postgres = Postgres(self.home / "postgres")
         if postgres.folder.exists() and postgres.installed():
             postgres.stop()
-        return list(services) or ["what killed services had left"] * bool(family)
+        return services or ["what killed services had left"] * family
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -321,30 +308,22 @@ class Services:
         if done.returncode:
             raise SystemExit(f"airflow {' '.join(words)} failed:\n{done.stdout}{done.stderr}")
 
-    def _spawn(self, name: str, port: int) -> psutil.Popen:
+    def _spawn(self, name: str, port: int) -> None:
         arguments = {
             "api-server": ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"],
             "scheduler": ["--skip-serve-logs"],
         }.get(name, [])
-        with (self.home / f"{name}.log").open("ab") as log:
-            return psutil.Popen(
-                [sys.executable, "-m", "airflow", name, *arguments],
-                env=self._environment(),
-                cwd=self.home,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self._processes.spawn(name, [sys.executable, "-m", "airflow", name, *arguments], self._environment())
 
-    def _wait_until_healthy(self, processes: dict[str, psutil.Popen]) -> None:
+    def _wait_until_healthy(self) -> None:
         deadline = time.monotonic() + START_S
         while True:
             with contextlib.suppress(OSError, ValueError, KeyError):
                 health = _call(f"{self._url()}/api/v2/monitor/health")
                 if all(health[part]["status"] == "healthy" for part in ("metadatabase", "scheduler", "dag_processor")):
                     return
-            dead = [name for name, process in processes.items() if process.poll() is not None]
+            running = self._processes.running()
+            dead = [name for name in SERVICES if name not in running]
             if dead or time.monotonic() > deadline:
                 problem = f"{dead[0]} ended" if dead else f"not healthy after {START_S:.0f} s"
                 raise SystemExit(f"Airflow does not start: {problem}; see {self.home / (dead or ['scheduler'])[0]}.log")
@@ -374,47 +353,8 @@ class Services:
         for error in errors:
             print(f"Import error in {error['filename']}: {error['stack_trace'].strip().splitlines()[-1]}")
 
-    def _recorded(self) -> dict[str, tuple[int, float]]:
-        """Process id and start of each service that was started last."""
-        try:
-            processes: dict[str, tuple[int, float]] = json.loads(self._record.read_text())["processes"]
-        except (OSError, ValueError, KeyError, TypeError):
-            return {}
-        return processes
-
-    def _running(self) -> dict[str, psutil.Process]:
-        """The services that run, told from others that got their process ids."""
-        found = {}
-        for name, (pid, made) in self._recorded().items():
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process = psutil.Process(pid)
-                if abs(process.create_time() - made) < 1 and _lives(process):
-                    found[name] = process
-        return found
-
-    def _sessions(self) -> list[int]:
-        """Ids of the services' sessions. No process can get such an id while anybody is left in the session."""
-        sessions = []
-        for pid, made in self._recorded().values():
-            try:
-                reused = abs(psutil.Process(pid).create_time() - made) >= 1
-            except psutil.NoSuchProcess:
-                reused = False
-            if not reused:
-                sessions.append(pid)
-        return sessions
-
-    def _family(self) -> set[psutil.Process]:
-        """Every process the services started, also those whose service was killed and could not stop them."""
-        sessions, found = set(self._sessions()), set()
-        for process in psutil.process_iter() if sessions else ():
-            with contextlib.suppress(OSError, psutil.NoSuchProcess):
-                if os.getsid(process.pid) in sessions and _lives(process):
-                    found |= {process, *process.children(recursive=True)}
-        return found
-
     def _url(self) -> str:
-        return f"http://127.0.0.1:{json.loads(self._record.read_text())['port']}"
+        return f"http://127.0.0.1:{self._processes.noted('port')}"
 
 
 def _call(url: str, body: Any = None, token: str | None = None) -> Any:
@@ -422,13 +362,6 @@ def _call(url: str, body: Any = None, token: str | None = None) -> Any:
     data = None if body is None else json.dumps(body).encode()
     with _HTTP.open(urllib.request.Request(url, data, headers), timeout=60) as answer:
         return json.loads(answer.read() or b"null")
-
-
-def _lives(process: psutil.Process) -> bool:
-    """Whether it runs still: not ended, no zombie, and no other that got its process id."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    return False
 
 
 def _listenable(wanted: int | None) -> int:

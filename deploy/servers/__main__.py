@@ -68,7 +68,7 @@ def _stop_or_tell(server: Server, command: str) -> None:
     running = server.processes.running()
     for part in server.parts:
         print(f"{part:<14} {'runs' if part in running else 'does not run'}")
-    if running != set(server.parts):
+    if set(running) != set(server.parts):
         sys.exit(1)
 
 

@@ -22,7 +22,6 @@ ARTIFACTS = (f"org.apache.beam:beam-runners-flink-1.19:{RUNNER}", "org.slf4j:slf
 _STAGED = "slf4j-simple-1.7.30.jar"  # the smallest: the runner's own are on the class path of every process already
 
 READY_S = 180.0
-_CHOICES = "choices.json"
 _PORTS = ("rpc", "rest", "job", "artifact", "expansion")
 _HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy never sees this machine's own port
 _OPENED = ("lang", "lang.reflect", "util", "util.concurrent", "nio", "text", "time", "net", "io")
@@ -100,7 +99,7 @@ class FlinkCluster(Server):
     def prepare(self) -> None:
         """Choose ports; write the settings and the command that starts a worker."""
         self._ports = dict(zip(_PORTS, free_ports(len(_PORTS)), strict=True))
-        (self.folder / _CHOICES).write_text(json.dumps(self._ports))
+        self.processes.note(ports=self._ports)
         settings = self.folder / "conf"
         settings.mkdir(exist_ok=True)
         (settings / "config.yaml").write_text(json.dumps(self._settings(), indent=1))  # JSON is YAML
@@ -115,7 +114,7 @@ class FlinkCluster(Server):
 
     def resume(self) -> None:
         """Read the ports that were chosen."""
-        self._ports = json.loads((self.folder / _CHOICES).read_text())
+        self._ports = self.processes.noted("ports")
 
     def restart(self, part: str) -> None:
         """Start one part; a task manager is ready when the job manager knows it."""

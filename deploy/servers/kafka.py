@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +17,6 @@ BIGGEST = 32 * 1024 * 1024
 
 READY_S = 120.0
 _CLUSTER = "BeamBellOnThisMachine0"  # 16 bytes in base64, as Kafka has it
-_CHOICES = "choices.json"
 
 
 class KafkaServer(Server):
@@ -79,14 +77,10 @@ class KafkaServer(Server):
         answer.result(60)
 
     def prepare(self) -> None:
-        """Choose ports, the same as before if they are free, and make the data folder the first time."""
-        choices = self.folder / _CHOICES
-        with contextlib.suppress(FileNotFoundError):
-            self.resume()
+        """Choose ports, the same as this object had if they are free; make the data folder the first time."""
         if not self.port or any(map(listens, self._ports)):
             self._ports = free_ports(2)
-            choices.write_text(json.dumps(self._ports))
-            self.resume()
+        self.processes.note(ports=self._ports)
         properties = self.folder / "server.properties"
         properties.write_text("".join(f"{name}={value}\n" for name, value in self._properties().items()))
         if not (self.folder / "data" / "meta.properties").exists():
@@ -97,7 +91,7 @@ class KafkaServer(Server):
 
     def resume(self) -> None:
         """Read the ports that were chosen."""
-        self._ports = json.loads((self.folder / _CHOICES).read_text())
+        self._ports = self.processes.noted("ports")
 
     def restart(self, part: str = "broker") -> None:
         """Start the broker on the ports and the data that it had."""

@@ -13,14 +13,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import psutil
 
 from servers.fetched import ServerError
 
 STOP_S, POLL_S, ROUNDS = 15.0, 0.1, 3
-_RECORD = "processes.json"
+_IDS = "processes"
 _LOWEST, _HIGHEST = 15_000, 32_000
 """Ports below those that the system gives to clients: one that tries for a dead server could connect to itself."""
 
@@ -32,11 +32,13 @@ class Processes:
     ----------
     folder
         Their logs, and the record of their ids.
+    record
+        Name of that record.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, record: str = "processes.json") -> None:
         self.folder = folder
-        self._record = folder / _RECORD
+        self._record = folder / record
         self._ours: dict[str, subprocess.Popen[bytes]] = {}
 
     def spawn(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
@@ -52,15 +54,30 @@ class Processes:
                 start_new_session=True,
             )
         self._ours[name] = process
-        self._write({**self._recorded(), name: (process.pid, psutil.Process(process.pid).create_time())})
+        made = psutil.Process(process.pid).create_time()
+        self.note(**{_IDS: {**self._recorded(), name: (process.pid, made)}})
+
+    def note(self, **facts: Any) -> None:
+        """Add to the record what other processes should know, such as a port; it is gone when all are ended."""
+        partial = self._record.with_suffix(".partial")
+        partial.write_text(json.dumps({**self._read(), **facts}))
+        partial.replace(self._record)
+
+    def noted(self, fact: str) -> Any:
+        """Return what was noted; None if it was not."""
+        return self._read().get(fact)
 
     def log(self, name: str) -> Path:
         """Return the log of a process."""
         return self.folder / f"{name}.log"
 
-    def running(self) -> set[str]:
-        """Return the names of those that run."""
-        return {name for name, (pid, made) in self._recorded().items() if _process(pid, made)}
+    def running(self) -> dict[str, int]:
+        """Return the ids of those that run, by name; others that got such an id are none of them."""
+        return {name: pid for name, (pid, made) in self._recorded().items() if _process(pid, made)}
+
+    def left(self) -> bool:
+        """Whether anything runs, be it only what killed ones had started."""
+        return bool(_family(_sessions(self._recorded())))
 
     def wait(self, name: str, ready: Callable[[], bool], limit_s: float) -> None:
         """Wait until a process is ready.
@@ -91,12 +108,12 @@ class Processes:
         return running
 
     def _end(self, known: Mapping[str, tuple[int, float]], first: signal.Signals) -> None:
-        sessions = [pid for pid, made in known.values() if not _reused(pid, made)]
+        sessions = _sessions(known)
         family = _family(sessions)
         for leader in sessions:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(leader, first)
-        psutil.wait_procs(family, timeout=STOP_S)
+        psutil.wait_procs([process for process in family if process.pid in sessions], timeout=STOP_S)
         for _ in range(ROUNDS):  # whoever is killed may just have started another
             left = [process for process in {*family, *_family(sessions)} if _lives(process)]
             for process in left:
@@ -108,16 +125,15 @@ class Processes:
                 self._ours.pop(name).wait()
 
     def _recorded(self) -> dict[str, tuple[int, float]]:
-        try:
-            known = json.loads(self._record.read_text())
-        except FileNotFoundError:
-            return {}
-        return {name: (pid, made) for name, (pid, made) in known.items()}
+        with contextlib.suppress(ValueError, TypeError, AttributeError):  # of another version
+            return {name: (pid, made) for name, (pid, made) in self._read().get(_IDS, {}).items()}
+        return {}
 
-    def _write(self, known: Mapping[str, tuple[int, float]]) -> None:
-        partial = self._record.with_suffix(".partial")
-        partial.write_text(json.dumps(known))
-        partial.replace(self._record)
+    def _read(self) -> dict[str, Any]:
+        with contextlib.suppress(OSError, ValueError):  # none yet, or not whole
+            found = json.loads(self._record.read_text())
+            return found if isinstance(found, dict) else {}
+        return {}
 
 
 class Guard:
@@ -179,7 +195,7 @@ class Server:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         running = self.processes.running()
-        if running == set(self.parts):
+        if set(running) == set(self.parts):
             self.resume()
             return self
         self.processes.end()
@@ -258,11 +274,17 @@ def _process(pid: int, made: float) -> psutil.Process | None:
     return None
 
 
-def _reused(pid: int, made: float) -> bool:
-    """Whether another process has got an id. None can while anybody is left in the session of that id."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return bool(abs(psutil.Process(pid).create_time() - made) >= 1)
-    return False
+def _sessions(known: Mapping[str, tuple[int, float]]) -> list[int]:
+    """Ids of the sessions of some processes. No process can get such an id while anybody is left in the session."""
+    sessions = []
+    for pid, made in known.values():
+        try:
+            reused = abs(psutil.Process(pid).create_time() - made) >= 1
+        except psutil.NoSuchProcess:
+            reused = False
+        if not reused:
+            sessions.append(pid)
+    return sessions
 
 
 def _family(sessions: Sequence[int]) -> list[psutil.Process]:
