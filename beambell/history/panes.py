@@ -193,7 +193,7 @@ class _Side:
     schema
         Schema of the table.
     pieces
-        Its pieces.
+        Pieces of the table, sorted by key.
     end
         Position where a key ends if there is a pane in it.
     """
