@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from beambell.history.aggregates import counted, merge_by, recut
+from beambell.history.aggregates import aggregate_rows, counted, merge, merge_by, recut
 from beambell.labeling.aggregates import Aggregate
 from beambell.labeling.stateful import StatefulFunction, keys_at, keys_of, ordered
 
@@ -60,10 +60,40 @@ def with_panes(
     asked = keys_at(keys, rows["ts"], lf.pane).unique().drop_null()
     tables = [days] if isinstance(days, pa.Table) else days
     earlier = pa.concat_tables([table.filter(pc.is_in(table["key"], value_set=keys.unique())) for table in tables])
-    bare = pc.utf8_slice_codeunits(asked, 0, _KEY)
-    today = panes.filter(pc.is_in(pc.utf8_slice_codeunits(panes["key"], 0, _KEY), value_set=bare))
-    seen = states_seen(lf.aggregate, asked.take(pc.sort_indices(asked)), today, earlier)
+    seen = states_seen(lf.aggregate, asked.take(pc.sort_indices(asked)), panes, earlier)
     return lf.with_history(rows, seen, stream, lf.pane)
+
+
+class OpenPanes:
+    """The rows of a day that is not over, by key and pane as they come in, for one labeling function with panes.
+
+    Parameters
+    ----------
+    lf
+        Labeling function, which has panes.
+    """
+
+    def __init__(self, lf: StatefulFunction) -> None:
+        self._lf = lf
+        self._tables: list[tuple[pa.Array, pa.Table]] = []
+
+    def add(self, rows: pa.Table, stream: str) -> None:
+        """Count rows of a stream that is counted, each once: with all columns of ``lf.spec.fields``, and times."""
+        self._put(aggregate_rows(self._lf.spec, rows, stream, pane=self._lf.pane))
+        # A table is merged with the one before it once it is half as long: few are kept, and few rows merged twice.
+        while len(self._tables) > 1 and 2 * len(self._tables[-1][1]) >= len(self._tables[-2][1]):
+            (_, last), (_, before) = self._tables.pop(), self._tables.pop()
+            self._put(merge(self._lf.aggregate, [before, last], days=False))
+
+    def _put(self, table: pa.Table) -> None:
+        self._tables.append((pc.utf8_slice_codeunits(_one(table["key"]), 0, _KEY), table))
+
+    def with_history(self, rows: pa.Table, stream: str, days: pa.Table | Iterable[pa.Table]) -> pa.Table:
+        """Return rows with what the labeling function sees of their keys by now: as of `with_panes`."""
+        mine = ordered(keys_of(self._lf.key, rows, stream).unique().drop_null())
+        few = [table.filter(pc.is_in(keys, value_set=mine)) for keys, table in self._tables]
+        panes = merge(self._lf.aggregate, [self._lf.aggregate.schema.empty_table(), *few], days=False)
+        return with_panes(self._lf, rows, stream, days, panes)
 
 
 def states_seen(aggregate: Aggregate, asked: pa.Array, panes: pa.Table, days: pa.Table) -> pa.Table:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beambell.history.aggregates import aggregate_rows, content_digest, merge
-from beambell.history.panes import seen_sorted, states_seen, with_panes
+from beambell.history.panes import OpenPanes, seen_sorted, states_seen, with_panes
 from beambell.labeling import keyword, stateful_labeling_function
 from beambell.labeling.aggregates import Aggregate, Column, count, distinct_days, last_seen, total
 from beambell.labeling.stateful import keys_at
@@ -103,6 +103,11 @@ def test_a_row_sees_the_panes_that_were_over_and_the_days_before(
     panes = merge(aggregate, batches, days=False)
     live = with_panes(lf, table(rows), "s", days, panes)
     assert values_of(lf, live) == [value(seen_by_hand(row, before, day, pane)) for row in rows]
+
+    open_panes = OpenPanes(lf)
+    for i in range(0, len(day), cut):
+        open_panes.add(table(day[i : i + cut]), "s")
+    assert values_of(lf, open_panes.with_history(table(rows), "s", days)) == values_of(lf, live)
 
     asked = aggregate_rows(lf.spec, table(rows), "s", counted=False, pane=pane)
     pieces = [[part.slice(i, cut) for i in range(0, len(part), cut)] for part in (asked, panes, days)]
