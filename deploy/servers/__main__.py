@@ -53,7 +53,9 @@ def _flink(flink: FlinkCluster, command: str) -> None:
         print(
             f"Flink runs at {flink.rest} with {len(flink.task_managers)} task managers; state and logs: {flink.folder}"
         )
-        print("Whoever reaches the ports of Beam's job server can run programs here: not for a network that you share.")
+        print(
+            "Whoever reaches the ports of Beam's job server can run programs here: not for a machine that others reach."
+        )
         print("BeamBell's jobs go there with:")
         for name, value in flink.environment().items():
             print(f"export {name}={shlex.quote(value)}")

@@ -138,12 +138,13 @@ class FlinkCluster(Server):
         return False
 
     def _flink(self, main: str, *words: str) -> list[str]:
+        program = java()
         opened = [f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in _OPENED]
         opened += ["--add-opens=java.base/sun.nio.ch=ALL-UNNAMED", "--add-exports=java.base/sun.net.util=ALL-UNNAMED"]
         logs = f"-Dlog4j.configurationFile={self.folder / 'conf' / 'log4j.properties'}"
         path = f"{python_package('apache-flink-libraries', FLINK) / 'pyflink' / 'lib'}/*:{_jobserver()}/*"
         memory = ["-Xmx600m", "-XX:MaxDirectMemorySize=600m"]
-        return [java(), *opened, *memory, logs, "-cp", path, main, "--configDir", str(self.folder / "conf"), *words]
+        return [program, *opened, *memory, logs, "-cp", path, main, "--configDir", str(self.folder / "conf"), *words]
 
     def _job_server(self) -> list[str]:
         main = "org.apache.beam.runners.flink.FlinkJobServerDriver"
