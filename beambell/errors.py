@@ -116,6 +116,10 @@ class JobServiceError(BeamBellError):
     """The runner of a Beam job that works elsewhere is away, or the job failed there."""
 
 
+class LiveError(BeamBellError):
+    """Live labeling cannot start: nothing is configured, no runner is there, or another job is at work."""
+
+
 class LiveSourceError(BeamBellError):
     """The log that live labeling reads is away, refuses us, or is not the one it was; it may be asked again."""
 

@@ -19,6 +19,7 @@ from beambell.cli.console import Console
 from beambell.cli.feedback import feedback_app
 from beambell.cli.help import InOrderOfUse
 from beambell.cli.lf import lf_app
+from beambell.cli.live import live_app
 from beambell.cli.lm import lm_app
 from beambell.cli.models import models_app
 from beambell.cli.options import DryRun, End, Folder, Json, Restore, Start, Streams, Until, Withdraw, open_project
@@ -63,6 +64,7 @@ def _root(
 
 app.add_typer(feedback_app, name="feedback")
 app.add_typer(lf_app, name="lf")
+app.add_typer(live_app, name="live")
 app.add_typer(lm_app, name="lm")
 app.add_typer(models_app, name="models")
 app.add_typer(state_app, name="state")

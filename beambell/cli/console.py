@@ -58,11 +58,12 @@ class Console:
         write_document(value)
 
     def show(self, view: Any, text: Iterable[RenderableType]) -> None:
-        """Print a view (a dataclass, or a list of them): as JSON, or as text made of it."""
-        from dataclasses import asdict
+        """Print a view (a dataclass, a list of them, or plain JSON values): as JSON, or as text made of it."""
+        from dataclasses import asdict, is_dataclass
 
         if self.as_json:
-            self.json([asdict(one) for one in view] if isinstance(view, list) else asdict(view))
+            plain = [asdict(one) if is_dataclass(one) else one for one in (view if isinstance(view, list) else [view])]  # type: ignore[arg-type]
+            self.json(plain if isinstance(view, list) else plain[0])
             return
         out = self.out
         for part in text:

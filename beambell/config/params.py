@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from beambell.config.beam import BeamParams
 from beambell.config.classes import ClassName, check_distinct
+from beambell.config.live import LiveParams
 from beambell.config.places import LABELS, Cron, LabelsOrCron, Pattern, Root, Text
 from beambell.config.section import Days, Name, Section, Share
 from beambell.config.streams import StreamParams
@@ -440,6 +441,7 @@ class Params(BaseSettings):
     schedule: ScheduleParams = ScheduleParams()
     beam: BeamParams = BeamParams()
     demo: DemoParams = DemoParams()
+    live: LiveParams = LiveParams()
 
     @model_validator(mode="before")
     @classmethod
@@ -454,6 +456,13 @@ class Params(BaseSettings):
     def _names_agree(self) -> Params:
         if unknown := set(self.model.streams or ()) - set(self.streams):
             raise ValueError(f"model.streams names unknown streams: {', '.join(sorted(unknown))}")
+        for name in self.live.streams:
+            if name not in self.streams:
+                raise ValueError(f"live.streams names an unknown stream: {name}")
+            if self.streams[name].undated == "delivery":
+                raise ValueError(
+                    f"live.streams: {name} has undated: delivery, but what is landed live has no date of delivery"
+                )
         return self
 
     @property

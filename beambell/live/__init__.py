@@ -1,1 +1,1 @@
-"""Live labeling without Beam: records are landed and labelled as they arrive; Beam only spreads that over workers."""
+"""Live labeling without Beam: records are landed and labelled as they arrive. Beam only carries it to workers."""

@@ -19,7 +19,7 @@ from beambell.feedback.events import CheckedEvents, check_events
 from beambell.project import Project
 from beambell.records.chunk import Chunk
 from beambell.records.schema import Code, Reject
-from beambell.stages.sources import FileDigests, SourceFile, glob_files
+from beambell.stages.sources import FileDigests, SourceFile, glob_files, landed
 from beambell.store import Layout, Manifest, digest
 from beambell.store.manifest import FILE_NAME
 from beambell.store.partition import read_dt
@@ -60,11 +60,15 @@ def digests_of_files(project: Project) -> dict[str, str]:
     digests = FileDigests(project)
     found = {
         file.name: digests.of(file)
-        for pattern in project.params.feedback.inputs
+        for pattern in _patterns(project)
         for file in glob_files(project.path, pattern, "feedback.inputs")
     }
     digests.save()
     return found
+
+
+def _patterns(project: Project) -> tuple[str, ...]:
+    return (*project.params.feedback.inputs, *landed(project, Layout.LANDED_FEEDBACK))
 
 
 def find_new(project: Project) -> NewFiles:
@@ -79,7 +83,7 @@ def find_new(project: Project) -> NewFiles:
     found: dict[str, NewFile] = {}
     known = set()
     digests = FileDigests(project)
-    for pattern in project.params.feedback.inputs:
+    for pattern in _patterns(project):
         for file in glob_files(project.path, pattern, "feedback.inputs"):
             inputs = file_inputs(project, digests.of(file))
             if batch_folder(inputs) in batches:

@@ -14,8 +14,8 @@ from beambell.config import StreamParams
 from beambell.errors import InputError, UsageError
 from beambell.project import Project
 from beambell.records import delivery_dt, delivery_end, detect_format
-from beambell.stages.sources import FileDigests, SourceFile, glob_files
-from beambell.store import Selection
+from beambell.stages.sources import FileDigests, SourceFile, glob_files, landed
+from beambell.store import Layout, Selection
 from beambell.store.partition import DT_PATTERN, read_dt
 
 _PIECES = re.compile(r"(\*\*/|\*+|\?|\[[!^]?\]?[^\]]*\]|\{dt\})")
@@ -95,13 +95,14 @@ class RawFiles:
 
     def _look_for(self, project: Project, stream: str) -> None:
         params, empty = project.params.streams[stream], []
-        for pattern in params.inputs:
+        arrived = landed(project, f"{Layout.LANDED}/{stream}")
+        for pattern in (*params.inputs, *arrived):
             files = glob_files(project.path, pattern, f"streams.{stream}.inputs")
             empty += [] if files else [pattern]
             for file in files:
                 named = _Named(stream, file, *_by_its_name(file.name, pattern, params))
                 self._add(replace(named, delivered=_delivered(file, pattern)))
-        self.unfit += tuple(_unfit(project, stream, params, empty))
+        self.unfit += () if arrived else tuple(_unfit(project, stream, params, empty))
 
     def check_reached(self, *streams: str) -> None:
         """Check that it is known which files streams have; all of them if none is named.

@@ -72,6 +72,15 @@ def glob_files(root: Path, pattern: str, key: str) -> list[SourceFile]:
     return [_local(p, p.relative_to(root).as_posix()) for p in sorted(root.glob(glob)) if p.is_file()]
 
 
+def landed(project: Project, folder: str) -> tuple[str, ...]:
+    """Return the pattern of the files that live labeling landed in a folder below the data root, if there are any."""
+    files = project.store.files
+    if not any(name.endswith(".jsonl") for name in files.list(folder)):
+        return ()
+    root = project.params.data.rstrip("/") if "://" in project.params.data else project.params.data
+    return (f"{root}/{folder}/*.jsonl",)
+
+
 def glob_of(pattern: str) -> str:
     """Spell a pattern as a glob: ``{dt}`` is a star, and one with any star beside it, for two have another meaning."""
     parts = pattern.split("/")

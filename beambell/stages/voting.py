@@ -73,13 +73,15 @@ class Voting:
     ----------
     project
         Project whose catalogue is loaded. It is not kept: who holds projects weakly may hold this beside them.
+    time_limit_s
+        Seconds that one function may take; by default what ``lfs.time_limit_s`` says.
     """
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, time_limit_s: float | None = None) -> None:
         self.voters: Voters = project.voters()
         self._fingerprints = project.catalogue.fingerprints
         self._cardinality = project.params.cardinality
-        self._time_limit_s = project.params.lfs.time_limit_s
+        self._time_limit_s = time_limit_s or project.params.lfs.time_limit_s
         self._cache_dir = project.volatile / "compiled"
         self._compilations: dict[tuple[str, ...], CompiledLFs] = {}
         self._compiling = threading.Lock()

@@ -38,6 +38,13 @@ class Layout:
     DECISIONS = "decisions"
     REPORTS = "reports"
 
+    #: Records that the live job landed, a folder for each stream: deliveries like any other, and no artefacts.
+    LANDED = "segments"
+    #: Answers of people that it landed. No stream can have this name.
+    LANDED_FEEDBACK = "segments/_feedback"
+    #: What the live job knows: all of it can be made again from what was landed.
+    LIVE = "live"
+
     #: Published labels for everybody: one file per partition, nothing else. They are copies, and no artefacts.
     PUBLIC = "labels"
     PUBLIC_FILE = "labels.parquet"

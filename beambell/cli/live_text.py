@@ -1,0 +1,80 @@
+"""Live labeling in words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from beambell.cli.tables import PlainTable
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from beambell.live.audit import Audit
+
+
+def status_text(status: dict[str, Any]) -> Iterator[RenderableType]:
+    """Say how a live job is."""
+    if "state" not in status:
+        yield "no live job has run in this project yet: `beambell live start`"
+        return
+    age = time.time() - status["at"]
+    yield f"{status['state']}, as of {age:.0f} s ago; labeling functions {status['lfs']}"
+    if model := status["label_model"]:
+        size = f"{model['rows']:,} rows, {model['patterns']:,} patterns"
+        yield f"label model {model['name']}: {size}, fitted in {model['seconds']:.2f} s"
+    yield from (f"warning: {said}" for said in status["trouble"])
+    rows = [
+        [
+            name, f"{stream['rows']:,}", f"{stream['rows_per_s']:,.0f}", _ms(stream["p50_ms"]), _ms(stream["p99_ms"]),
+            stream["low"] or "unknown", f"{sum(max(0, part['behind']) for part in stream['parts'].values()):,}",
+        ]
+        for name, stream in status["streams"].items()
+    ]  # fmt: skip
+    yield _table("", ("stream", "rows", "rows/s", "p50", "p99", "event time", "behind"), rows)
+    for name, stream in status["streams"].items():
+        for part in stream["stalled"]:
+            yield f"warning: {name}/{part} stalls: {stream['parts'][part]['error'] or 'records wait, and none comes'}"
+        yield from (f"{name}: {count:,} {what}" for what, count in stream["figures"].items())
+        yield from (f"{name}: {count:,} rows came late for {dt}" for dt, count in stream["late"].items())
+    if status["open"]:
+        yield "open: " + ", ".join(f"{one} ({rows:,} rows)" for one, rows in status["open"].items())
+    if closing := sorted({*status["closing"], *status["waiting"]}):
+        yield f"closed, and not yet labelled by batch: {', '.join(closing)}"
+    if said := status["feedback"]:
+        yield f"feedback: {said['events']:,} events" + (f"; {said['error']}" if said["error"] else "")
+
+
+def audit_text(audits: Sequence[Audit]) -> Iterator[RenderableType]:
+    """Say what an audit found."""
+    if not audits:
+        yield "no partition closed yet"
+        return
+    rows = [
+        [
+            str(one.partition), f"{one.rows:,}", f"{one.labelled:,}", f"{one.differences:,}", f"{one.moved:,}",
+            f"{one.repeated:,}", f"{one.gone:,}",
+        ]
+        for one in audits
+    ]  # fmt: skip
+    names = ("partition", "rows", "labelled live", "differences", "label moved", "replaced", "gone")
+    yield _table("", names, rows)
+    for one in audits:
+        for why, count in one.reasons.items():
+            yield f"{one.partition}: {count:,} rows have other votes: {why}"
+        if one.missing:
+            yield f"{one.partition}: no live label for {', '.join(one.missing[:3])}"
+        if one.incomplete:
+            yield f"{one.partition}: records of its time were lost at the source"
+
+
+def _table(title: str, names: Sequence[str], rows: Sequence[Sequence[str]]) -> RenderableType:
+    made = PlainTable(title, *names)
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def _ms(value: int | None) -> str:
+    return "" if value is None else f"{value:,} ms"

@@ -1,0 +1,226 @@
+"""The worker: reads, lands and labels parts of streams. One in each process, whoever calls it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from beambell.config.live import LiveParams, LiveSourceParams
+from beambell.errors import LiveSourceError
+from beambell.live.closed import closed_partitions
+from beambell.live.files_source import FolderSource
+from beambell.live.keeper import Tally
+from beambell.live.labeler import Labeler, LabelledBatch
+from beambell.live.reader import MicroBatch, PartReader
+from beambell.live.segments import Landing
+from beambell.live.sink import FileSink, labels_folder, spell_labels
+from beambell.live.source import Source
+from beambell.project import Project
+
+if TYPE_CHECKING:
+    from beambell.live.kafka import KafkaSink
+
+SAMPLED_DELAYS = 100
+_logger = logging.getLogger(__name__)
+
+
+def open_source(project: Project, params: LiveSourceParams) -> Source:
+    """Open the source of a stream, or that of feedback."""
+    if params.folder is not None:
+        return FolderSource(Path(project.path), params.folder)
+    from beambell.live.kafka import KafkaSource
+
+    assert params.topic is not None  # params.yaml is checked for that
+    return KafkaSource(params.topic, _kafka(project.params.live), group=f"beambell-{project.params.project}")
+
+
+def open_outlet(live: LiveParams) -> KafkaSink | None:
+    """Open the topic that labels are sent to beside the files; ``None`` if there is none."""
+    if live.labels_topic is None:
+        return None
+    from beambell.live.kafka import KafkaSink
+
+    return KafkaSink(live.labels_topic, _kafka(live))
+
+
+def _kafka(live: LiveParams) -> dict[str, Any]:
+    from beambell.live.kafka import client_settings
+
+    return client_settings({**live.client, "bootstrap.servers": live.brokers})
+
+
+class Worker:
+    """What one process knows: its labeler, and the parts that it reads; threads may share it.
+
+    Parameters
+    ----------
+    project
+        Project with a section ``live``.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self.project, self.live = project, project.params.live
+        self.classes = tuple(project.params.classes)
+        self.labeler = Labeler(project)
+        self.outlet = open_outlet(self.live)
+        self.sources = {stream: open_source(project, params) for stream, params in self.live.streams.items()}
+        self._landings = {stream: Landing(project.store, stream) for stream in self.live.streams}
+        self._readers: dict[tuple[str, str], PartReader] = {}
+        self._sinks: dict[tuple[str, str], FileSink] = {}
+        self._locks: dict[tuple[str, str], threading.Lock] = {}
+        self._lock = threading.Lock()
+        self._is_stopping = False
+        self.labeler.warm_up()
+
+    def parts(self) -> list[tuple[str, str]]:
+        """Return stream and name of all parts that can be reached."""
+        found = []
+        for stream, source in self.sources.items():
+            try:
+                found += [(stream, part) for part in source.parts()]
+            except LiveSourceError:
+                found += [key for key in self._readers if key[0] == stream]  # it will be asked again
+        return found
+
+    def poll(self, stream: str, part: str, offset: int | None = None) -> tuple[list[MicroBatch], int]:
+        """Read what is new of a part.
+
+        Parameters
+        ----------
+        stream, part
+            Names of the stream and of the part.
+        offset
+            Offset that the caller believes is next. Where that is another one than here, reading begins anew from
+            what is landed: somebody lost something.
+
+        Returns
+        -------
+        list of MicroBatch, int
+            Micro-batches that were read, and the offset that is next now; -1 where that is not known.
+        """
+        with self._locked(stream, part):
+            reader = self._readers.get((stream, part))
+            if self._is_stopping:
+                return [], -1 if reader is None else _known(reader)
+            if reader is not None and offset is not None and offset != _known(reader):
+                _logger.warning("%s/%s is read anew: %s is expected, %s was read", stream, part, offset, _known(reader))
+                reader.abandon()
+                self._sink(stream, part).abandon()
+                reader = None
+            if reader is None:
+                reader = self._readers[stream, part] = self._new_reader(stream, part)
+            batches = list(reader.poll())
+            return batches, _known(reader)
+
+    def label(self, batch: MicroBatch) -> Tally:
+        """Label a micro-batch, write its labels down, and return what the keeper is told of it.
+
+        Whatever fails, the records are landed and the job lives on: rows that could not be labelled are counted, and
+        batch labels them when their partition closes.
+        """
+        try:
+            labelled = self.labeler.label(batch)
+            self._write(labelled)
+        except Exception as error:
+            _logger.exception("%s rows of %s/%s could not be labelled", len(batch.offsets), batch.stream, batch.part)
+            return _unlabelled(batch, error)
+        return self._tally(labelled)
+
+    def land(self) -> None:
+        """Land all that was read, complete its labels, and read no more: before the process ends in good order."""
+        self._is_stopping = True
+        for key, reader in list(self._readers.items()):
+            with self._locked(*key):
+                reader.land()
+                self._sink(*key).complete()
+        if self.outlet is not None:
+            self.outlet.close()
+        self.labeler.close()
+
+    def _new_reader(self, stream: str, part: str) -> PartReader:
+        done = {name.removesuffix(".jsonl") for name in labels_folder(self.project.store, stream).names(".jsonl")}
+        return PartReader(
+            self.sources[stream],
+            self._landings[stream],
+            stream,
+            part,
+            self.project.params.streams[stream],
+            self.live,
+            frozenset(closed_partitions(self.project.store, stream)),
+            frozenset(done),
+        )
+
+    def _write(self, labelled: LabelledBatch) -> None:
+        batch = labelled.source
+        sink = self._sink(batch.stream, batch.part)
+        if batch.is_replayed and sink.has(batch.segment):
+            return
+        lines = list(spell_labels(labelled, self.classes))
+        sink.write(batch.segment, lines)
+        if self.outlet is not None and lines:
+            self.outlet.send(zip(batch.rows["id"].to_pylist(), lines, strict=True))
+
+    def _tally(self, labelled: LabelledBatch) -> Tally:
+        batch = labelled.source
+        delays = labelled.labelled - batch.arrived[-SAMPLED_DELAYS:]
+        figures = {f"quarantined: {reason}": count for reason, count in (batch.quarantined or {}).items()}
+        figures |= {f"failed: {name}": count for name, count in labelled.errors.items()}
+        figures |= {"lost at the source": batch.lost} if batch.lost else {}
+        return Tally(
+            batch.stream, batch.part, batch.epoch, batch.first, batch.next, batch.previous,
+            batch.rows["id"].combine_chunks(), labelled.dts, batch.offsets, labelled.patterns, batch.high, batch.behind,
+            np.empty(0, np.int64) if batch.is_replayed else delays, figures, batch.error, batch.is_replayed,
+        )  # fmt: skip
+
+    def _sink(self, stream: str, part: str) -> FileSink:
+        if (stream, part) not in self._sinks:
+            self._sinks[stream, part] = FileSink(self.project.store, stream, part)
+        return self._sinks[stream, part]
+
+    def _locked(self, stream: str, part: str) -> threading.Lock:
+        with self._lock:
+            return self._locks.setdefault((stream, part), threading.Lock())
+
+
+_workers: dict[str, Worker] = {}
+_opening = threading.Lock()
+
+
+def worker_of(folder: str) -> Worker:
+    """Return this process's worker for the project in a folder; the first call loads it and warms it up.
+
+    Raises
+    ------
+    LiveError
+        If there is no label model to begin with.
+    """
+    with _opening:
+        if folder not in _workers:
+            _workers[folder] = Worker(Project(folder))
+        return _workers[folder]
+
+
+def tallies(worker: Worker, stream: str, part: str, offset: int | None = None) -> tuple[Iterator[Tally], int]:
+    """Read and label what is new of a part; see `Worker.poll`."""
+    batches, after = worker.poll(stream, part, offset)
+    return map(worker.label, batches), after
+
+
+def _unlabelled(batch: MicroBatch, error: Exception) -> Tally:
+    nothing = pa.array([], pa.string())
+    figures = {f"not labelled: {type(error).__name__}": len(batch.offsets)}
+    return Tally(
+        batch.stream, batch.part, batch.epoch, batch.first, batch.next, batch.previous, nothing, nothing,
+        np.empty(0, np.int64), np.empty((0, 0), np.uint8), batch.high, batch.behind, figures=figures,
+        error=batch.error, is_replayed=batch.is_replayed,
+    )  # fmt: skip
+
+
+def _known(reader: PartReader) -> int:
+    return -1 if reader.offset is None else reader.offset
