@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from kafka_topics import new_topic
 from servers.fetched import NotInstalledError
 from servers.kafka import KafkaServer
+
+from beambell.live.kafka import KafkaSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
     """Give a Kafka broker that tests may kill, and start again."""
     pytest.importorskip("confluent_kafka")
@@ -25,3 +28,13 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
         yield server
     finally:
         server.__exit__()
+
+
+@pytest.fixture
+def source(broker: KafkaServer) -> Iterator[KafkaSource]:
+    """Give a topic of two partitions."""
+    topic = new_topic()
+    broker.create_topic(topic, 2)
+    source = KafkaSource(topic, {"bootstrap.servers": broker.bootstrap}, refresh_s=0.2)
+    yield source
+    source.close()
