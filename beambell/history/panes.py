@@ -75,23 +75,40 @@ class OpenPanes:
 
     def __init__(self, lf: StatefulFunction) -> None:
         self._lf = lf
-        self._tables: list[tuple[pa.Array, pa.Table]] = []
+        self._tables: dict[str, list[tuple[pa.Array, pa.Table]]] = {}
 
-    def add(self, rows: pa.Table, stream: str) -> None:
-        """Count rows of a stream that is counted, each once: with all columns of ``lf.spec.fields``, and times."""
-        self._put(aggregate_rows(self._lf.spec, rows, stream, pane=self._lf.pane))
+    def add(self, rows: pa.Table, stream: str, source: str = "") -> None:
+        """Count rows of a stream that is counted, each once: with all columns of ``lf.spec.fields``, and times.
+
+        Parameters
+        ----------
+        rows
+            Rows of the stream.
+        stream
+            Name of the stream.
+        source
+            Name of where they come from, for `forget`.
+        """
+        tables = self._tables.setdefault(source, [])
+        tables.append(self._keyed(aggregate_rows(self._lf.spec, rows, stream, pane=self._lf.pane)))
         # A table is merged with the one before it once it is half as long: few are kept, and few rows merged twice.
-        while len(self._tables) > 1 and 2 * len(self._tables[-1][1]) >= len(self._tables[-2][1]):
-            (_, last), (_, before) = self._tables.pop(), self._tables.pop()
-            self._put(merge(self._lf.aggregate, [before, last], days=False))
+        while len(tables) > 1 and 2 * len(tables[-1][1]) >= len(tables[-2][1]):
+            (_, last), (_, before) = tables.pop(), tables.pop()
+            tables.append(self._keyed(merge(self._lf.aggregate, [before, last], days=False)))
 
-    def _put(self, table: pa.Table) -> None:
-        self._tables.append((pc.utf8_slice_codeunits(_one(table["key"]), 0, _KEY), table))
+    def forget(self, source: str) -> None:
+        """Take the rows of a source away: they will come again."""
+        self._tables.pop(source, None)
+
+    @staticmethod
+    def _keyed(table: pa.Table) -> tuple[pa.Array, pa.Table]:
+        return pc.utf8_slice_codeunits(_one(table["key"]), 0, _KEY), table
 
     def with_history(self, rows: pa.Table, stream: str, days: pa.Table | Iterable[pa.Table]) -> pa.Table:
         """Return rows with what the labeling function sees of their keys by now: as of `with_panes`."""
         mine = ordered(keys_of(self._lf.key, rows, stream).unique().drop_null())
-        few = [table.filter(pc.is_in(keys, value_set=mine)) for keys, table in self._tables]
+        known = [one for tables in self._tables.values() for one in tables]
+        few = [table.filter(pc.is_in(keys, value_set=mine)) for keys, table in known]
         panes = merge(self._lf.aggregate, [self._lf.aggregate.schema.empty_table(), *few], days=False)
         return with_panes(self._lf, rows, stream, days, panes)
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from beambell.history.panes import OpenPanes
 from beambell.history.tables import open_aggregates
 from beambell.labeling import LabelingFunction, StatefulFunction
 from beambell.project import Project
@@ -48,6 +49,7 @@ class OpenHistories:
         self._project = project
         self._lfs = [lf for lf in lfs if isinstance(lf, StatefulFunction)]
         self._known: dict[Partition, OpenHistory] = {}
+        self._panes: dict[tuple[str, str], OpenPanes] = {}
 
     def forget(self) -> None:
         """Merge all pasts again when they are next asked for: something was aggregated meanwhile."""
@@ -61,13 +63,45 @@ class OpenHistories:
             self._known[partition] = self._merge(partition)
         return self._known[partition]
 
-    def with_histories(self, rows: pa.Table, partition: Partition) -> tuple[pa.Table, str | None]:
-        """Return rows of a partition with the past of their keys, and how far that reaches."""
-        past = self.of(partition)
+    def with_histories(self, rows: pa.Table, partition: Partition, source: str = "") -> tuple[pa.Table, str | None]:
+        """Return rows of a partition with the history of their keys, and how far that reaches.
+
+        Parameters
+        ----------
+        rows
+            Rows of the partition, each given once, unless `begin_anew` is told of their source.
+        partition
+            Partition that they belong to, whether there are other rows of it or not.
+        source
+            Name of the part that they come from.
+        """
+        past, stream = self.of(partition), partition.stream
+        arrived = rows
         for lf in self._lfs:
-            if lf.votes_on(partition.stream):
-                rows = lf.with_history(rows, past.tables[lf.name], partition.stream)
+            panes = self._panes_of(lf, partition)
+            if panes is not None and self._counts(lf, arrived, stream):
+                panes.add(arrived, stream, source)
+            if not lf.votes_on(stream):
+                continue
+            if panes is None:
+                rows = lf.with_history(rows, past.tables[lf.name], stream)
+            else:
+                rows = panes.with_history(rows, stream, past.tables[lf.name])
         return rows, past.reach
+
+    def begin_anew(self, source: str) -> None:
+        """Forget the rows of open days that came from a part: it is read again."""
+        for panes in self._panes.values():
+            panes.forget(source)
+
+    def _panes_of(self, lf: StatefulFunction, partition: Partition) -> OpenPanes | None:
+        if lf.pane_in(partition.dt) is None:
+            return None
+        return self._panes.setdefault((lf.name, partition.dt[: len("2026-01-03")]), OpenPanes(lf))
+
+    @staticmethod
+    def _counts(lf: StatefulFunction, rows: pa.Table, stream: str) -> bool:
+        return not lf.spec.asks_people and lf.spec.counts(stream, rows.column_names)
 
     def _merge(self, partition: Partition) -> OpenHistory:
         opened = open_aggregates(self._project.store, self._project.params, self._lfs)

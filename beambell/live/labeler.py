@@ -95,6 +95,7 @@ class Labeler:
         self._models = LabelModels(project, self.names, live.swap_s)
         self._histories = OpenHistories(project, self._functions)
         self._folder = LiveFolder(project.store.files, Layout.LIVE)
+        self._epochs: dict[str, int] = {}
         self._looked, self._ran = 0.0, self._folder.read(RAN)
 
     def warm_up(self) -> None:
@@ -122,13 +123,16 @@ class Labeler:
         self._look_for_histories()
         n, errors, reach = batch.rows.num_rows, Counter[str](), {}
         patterns = np.zeros((n, packed.packed_width(len(self.names), self._project.params.cardinality)), np.uint8)
-        dts = batch.rows["dt"].combine_chunks()
+        dts, source = batch.rows["dt"].combine_chunks(), f"{batch.stream}/{batch.part}"
+        if batch.epoch > self._epochs.get(source, 0):
+            self._epochs[source] = batch.epoch
+            self._histories.begin_anew(source)
         for dt in pc.unique(dts).to_pylist():
             at = np.flatnonzero(pc.equal(dts, dt).to_numpy(zero_copy_only=False))
             partition = Partition(batch.stream, dt)
             rows = batch.rows if len(at) == n else batch.rows.take(pa.array(at))
             seen = as_seen(rows.drop_columns(["dt"]), self._project.params.streams[batch.stream])
-            seen, reach[dt] = self._histories.with_histories(seen, partition)
+            seen, reach[dt] = self._histories.with_histories(seen, partition, source)
             cast = self._voting.vote(seen, self._functions, batch.stream)
             patterns[at] = cast.patterns
             errors.update(cast.errors)
