@@ -27,6 +27,7 @@ NAMES = (
     "new_day",
     "airflow",
     "relabel",
+    "live",
 )
 PAGE = Path(__file__).with_name("RESULTS.md")
 HEAD = """\

@@ -109,7 +109,7 @@ class LiveParams(Section):
     runner: Literal["prism", "flink", "loop"] = "prism"
     prism: Text | None = None
     options: tuple[Text, ...] = ()
-    latency_ms: int = Field(default=100, ge=10, le=60_000)
+    latency_ms: int = Field(default=200, ge=10, le=60_000)
     batch: int = Field(default=2_000, ge=1, le=1_000_000)
     segment: SegmentParams = SegmentParams()
     lateness_s: float = Field(default=60.0, ge=0, le=31_536_000)

@@ -18,6 +18,10 @@ from beambell.project import Project
 from beambell.store import Partition
 
 
+_DAYS_OPEN = 7
+"""Days of which the panes are kept: rows that come later still than that do not see their day, and the audit says so."""
+
+
 @dataclass(frozen=True)
 class OpenHistory:
     """Past of one partition.
@@ -97,7 +101,13 @@ class OpenHistories:
     def _panes_of(self, lf: StatefulFunction, partition: Partition) -> OpenPanes | None:
         if lf.pane_in(partition.dt) is None:
             return None
-        return self._panes.setdefault((lf.name, partition.dt[: len("2026-01-03")]), OpenPanes(lf))
+        key = (partition.dt[: len("2026-01-03")], lf.name)
+        if key not in self._panes:
+            self._panes[key] = OpenPanes(lf)
+            days = sorted({day for day, _ in self._panes})
+            for one in [one for one in self._panes if one[0] in days[:-_DAYS_OPEN]]:
+                del self._panes[one]
+        return self._panes[key]
 
     @staticmethod
     def _counts(lf: StatefulFunction, rows: pa.Table, stream: str) -> bool:
