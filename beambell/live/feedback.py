@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -17,6 +18,8 @@ from beambell.live.source import Source
 from beambell.project import Project
 
 LANDED_WITHIN_S = 5.0
+NOBODY = "live"
+"""Reviewer of answers that do not say whose they are."""
 
 
 class FeedbackReader:
@@ -71,7 +74,8 @@ class FeedbackReader:
         lines: Sequence[bytes] = ()
         if chunk.next > chunk.first:
             segment = self._open.setdefault(part, OpenSegment(self._landing, part, chunk.first, self._size))
-            lines = segment.add(chunk)
+            values = map(_completed, chunk.values, chunk.arrived.tolist())
+            lines = segment.add(replace(chunk, values=tuple(values)))
             self._next[part] = chunk.next
         if part in self._open and self._open[part].is_complete:
             self._land(part)
@@ -104,9 +108,22 @@ class FeedbackReader:
             pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}),
             classes=params.classes,
             streams=sorted(params.streams),
-            defaults={"reviewer": "live", "time": datetime.now(UTC).isoformat()},
+            defaults={"reviewer": NOBODY},
             latest=datetime.now(UTC) + timedelta(days=2),
         )
         self.figures["taken in"] += checked.events.num_rows
         self.figures["refused"] += refused + len(checked.rejects)
         return checked.events
+
+
+def _completed(value: bytes, arrived: int) -> bytes:
+    """Return an event with the time at which it arrived and a reviewer, where it does not say: batch asks for both."""
+    try:
+        event = json.loads(value)
+        given = {name: told for name, told in event.items() if told not in (None, "")}
+    except (ValueError, AttributeError):
+        return value  # it is landed as it is, and refused by batch as it is here
+    time = datetime.fromtimestamp(arrived / 1e3, UTC).isoformat()
+    if {"time", "reviewer"} <= given.keys():
+        return value
+    return json.dumps({"reviewer": NOBODY, "time": time, **given}, ensure_ascii=False).encode()

@@ -17,9 +17,8 @@ from beambell.labeling import LabelingFunction, StatefulFunction
 from beambell.project import Project
 from beambell.store import Partition
 
-
 _DAYS_OPEN = 7
-"""Days of which the panes are kept: rows that come later still than that do not see their day, and the audit says so."""
+"""Days of which the panes are kept: rows that come later than that do not see their day, and the audit says so."""
 
 
 @dataclass(frozen=True)
