@@ -7,7 +7,7 @@ DOCS := .venv/docs
 export GX_ANALYTICS_ENABLED := false
 export DVC_NO_ANALYTICS := true
 
-.PHONY: help install hooks demo airflow airflow-stop flink flink-stop screenshots docs quick test test-all test-airflow lint types layers bench lock clean
+.PHONY: help install hooks demo airflow airflow-stop flink flink-stop screenshots docs quick test test-all test-airflow lint types layers bench lock clean live
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -33,6 +33,9 @@ airflow: install  ## start a complete Airflow here, with the DAGs (state in ./ai
 
 airflow-stop:  ## stop it
 	$(BIN)/python deploy/airflow_services.py stop
+
+live: install  ## label the demo's streams as they come in, and show it, until Ctrl-C (state in ./live-demo)
+	$(BIN)/python -m deploy.live_demo
 
 flink: install  ## start a Flink cluster here, with Beam's job server (needs Java 17 or 11, and Maven the first time)
 	$(BIN)/python -m deploy.servers flink start

@@ -76,7 +76,7 @@ class Poll(OfProject):
             yield None
             return
         stream, _, part = element[0].partition("/")
-        batches, after = self._worker.poll(stream, part, at.read())
+        batches, after = self._worker.poll(stream, part)
         at.write(after)
         yield from batches
 

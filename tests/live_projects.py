@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
-import io
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
 from projects import change_params, run_stages, small_project
+
+from beambell import Project
+from beambell.live.replay import raw_records
 
 STREAMS = ("comments", "messages")
 TIMES = {"comments": "created_at", "messages": "sent_at"}
@@ -20,12 +21,12 @@ TO_LABELS = (
 
 
 def live_project(
-    folder: Path, *, days: int = 3, scale: float = 0.06, **live: Any
+    folder: Path, *, days: int = 3, live_days: int = 1, scale: float = 0.06, **live: Any
 ) -> tuple[Path, dict[str, list[bytes]]]:
-    """Make a project whose last day has not come yet; return it, and the records of that day by stream."""
+    """Make a project whose last days have not come yet; return it, and the records of these days by stream."""
     small_project(folder, days=days, scale=scale, label_model={"kind": "dawid_skene", "options": {}})
-    last = f"2026-01-{days:02d}"
-    coming = {stream: take_out(folder, stream, last) for stream in STREAMS}
+    dates = [f"2026-01-{day:02d}" for day in range(days - live_days + 1, days + 1)]
+    coming = {stream: [one for dt in dates for one in take_out(folder, stream, dt)] for stream in STREAMS}
     run_stages(folder, *TO_LABELS)
     sources = {stream: {"folder": f"incoming/{stream}/*.jsonl"} for stream in STREAMS}
     settings = {"streams": sources, "segment": {"rows": 50, "seconds": 0.5}, "refit_s": 0.2, "swap_s": 0.05, **live}
@@ -39,17 +40,16 @@ def take_out(folder: Path, stream: str, dt: str) -> list[bytes]:
     """Take the raw files of a day out of a project; return their records as JSON, in order."""
     records: list[bytes] = []
     for path in sorted((folder / "data/raw" / stream).glob(f"{dt}*")):
-        records += _records(path)
+        records += _records(folder, stream, path)
         path.unlink()
     return records
 
 
-def _records(path: Path) -> list[bytes]:
-    """Return the records of a file, the broken ones, too."""
+def _records(folder: Path, stream: str, path: Path) -> list[bytes]:
+    """Return the records of a file; of JSON lines the broken ones, too, byte by byte."""
+    if ".jsonl" not in path.name:
+        return list(raw_records(Project(folder), stream, [str(path)]))
     data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    if ".csv" in path.name:
-        rows = csv.DictReader(io.StringIO(data.decode("utf-8", "replace"), newline=""))
-        return [json.dumps({key: value for key, value in row.items() if key}).encode() for row in rows]
     return [line for line in data.split(b"\n") if line.strip()]
 
 
@@ -77,3 +77,16 @@ def _made(at: Path, folder: Path, names: list[str]) -> set[str]:
     if at == folder:
         return set(names) & {".beambell", "incoming"}
     return set(names) - kept if at == folder / "data" else set()
+
+
+def assert_same(one: Path, other: Path) -> None:
+    """Compare every manifest of now, which names its files by digest, and every published label."""
+    for kind in ("partitions", "deliveries", "aggregates", "votes", "candidates", "labels", "state", "label_models"):
+        found = {path.relative_to(one): path.read_bytes() for path in _current(one / kind)}
+        assert found == {path.relative_to(other): path.read_bytes() for path in _current(other / kind)}, kind
+        assert found, kind
+
+
+def _current(folder: Path) -> list[Path]:
+    paths = [*folder.rglob("manifest.json"), *folder.rglob("labels.parquet")]
+    return [path for path in paths if "history" not in path.parts]

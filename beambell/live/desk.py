@@ -16,12 +16,13 @@ from beambell.live.folder import LiveFolder
 from beambell.live.keeper import Keeper, Tally
 from beambell.live.models import Version, current
 from beambell.live.refit import Refitter
-from beambell.live.worker import Worker, open_source, worker_of
+from beambell.live.worker import MISSED, Worker, open_source, worker_of
 from beambell.store import Layout, Partition
 
 STATUS = "status.json"
 _STATUS_S = 1.0
 _FEEDBACK_S = 0.5
+_MISSED_S = 5.0
 
 
 class Desk:
@@ -67,6 +68,8 @@ class Desk:
         for stream, part in self._worker.parts() if parts is None else parts:
             self.keeper.expect(stream, [part], now)
         self._close(now)
+        if missed := self.keeper.missed(now, _MISSED_S):
+            self._folder.write_json(MISSED, missed)
         if self._feedback is not None and now - self._asked >= _FEEDBACK_S:
             self._asked = now
             events = self._feedback.poll(self._live.batch)

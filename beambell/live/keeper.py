@@ -96,6 +96,8 @@ class PartCounts:
         Offset up to which everything is counted; -1 before the first batch.
     held
         Batches that came before one that they follow, by the offset that they follow.
+    since
+        Time since which some are held, seconds since 1970; 0 if none is.
     counts
         Pattern counts of each open partition, by date.
     """
@@ -103,6 +105,7 @@ class PartCounts:
     epoch: int = 0
     next: int = -1
     held: dict[int, Tally] = field(default_factory=dict)
+    since: float = 0.0
     counts: dict[str, PatternCounts] = field(default_factory=dict)
 
 
@@ -235,6 +238,7 @@ class Keeper:
                 one = one.after(part.next)
             self._count(part, one, now)
             part.next = one.next
+        part.since = (part.since or now) if part.held else 0.0
 
     def _count(self, part: PartCounts, tally: Tally, now: float) -> None:
         rates, n = self.rates[tally.stream], len(tally.ids)
@@ -291,6 +295,14 @@ class Keeper:
                 self.closed[stream].add(dt)
         return due
 
+    def missed(self, now: float, longest_s: float) -> dict[str, int]:
+        """Return the epochs of parts of which a batch is missing for longer than some seconds, by stream and part."""
+        return {
+            f"{stream}/{name}": part.epoch
+            for (stream, name), part in sorted(self._parts.items())
+            if part.since and now - part.since > longest_s
+        }
+
     def take_late(self) -> dict[Partition, dict[str, int]]:
         """Return the closed partitions that rows came for since this was asked last, as `close_due` does."""
         late, self._late = sorted(self._late), set()
@@ -341,7 +353,7 @@ class Keeper:
 
         self._parts = {
             (stream, name): PartCounts(
-                epoch, after, {}, {dt: read(f"p/{stream}/{name}/{dt}", f"c/{stream}/{name}/{dt}") for dt in dates}
+                epoch, after, {}, 0.0, {dt: read(f"p/{stream}/{name}/{dt}", f"c/{stream}/{name}/{dt}") for dt in dates}
             )
             for stream, name, epoch, after, dates in told["parts"]
         }

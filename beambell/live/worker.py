@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from beambell.config.live import LiveParams, LiveSourceParams
 from beambell.errors import LiveSourceError
 from beambell.live.closed import closed_partitions
 from beambell.live.files_source import FolderSource
+from beambell.live.folder import LiveFolder
 from beambell.live.keeper import Tally
 from beambell.live.labeler import Labeler, LabelledBatch
 from beambell.live.reader import MicroBatch, PartReader
@@ -22,11 +24,15 @@ from beambell.live.segments import Landing
 from beambell.live.sink import FileSink, labels_folder, spell_labels
 from beambell.live.source import Source
 from beambell.project import Project
+from beambell.store import Layout
 
 if TYPE_CHECKING:
     from beambell.live.kafka import KafkaSink
 
 SAMPLED_DELAYS = 100
+MISSED = "missed.json"
+"""File in which the keeper says of which readings it misses something."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -76,6 +82,8 @@ class Worker:
         self._locks: dict[tuple[str, str], threading.Lock] = {}
         self._lock = threading.Lock()
         self._is_stopping = False
+        self._folder = LiveFolder(project.store.files, Layout.LIVE)
+        self._asked, self._missed_epochs = 0.0, dict[str, int]()
         self.labeler.warm_up()
 
     def parts(self) -> list[tuple[str, str]]:
@@ -88,16 +96,13 @@ class Worker:
                 found += [key for key in self._readers if key[0] == stream]  # it will be asked again
         return found
 
-    def poll(self, stream: str, part: str, offset: int | None = None) -> tuple[list[MicroBatch], int]:
-        """Read what is new of a part.
+    def poll(self, stream: str, part: str) -> tuple[list[MicroBatch], int]:
+        """Read what is new of a part; from what is landed on, if the keeper misses something of this reading.
 
         Parameters
         ----------
         stream, part
             Names of the stream and of the part.
-        offset
-            Offset that the caller believes is next. Where that is another one than here, reading begins anew from
-            what is landed: somebody lost something.
 
         Returns
         -------
@@ -108,8 +113,8 @@ class Worker:
             reader = self._readers.get((stream, part))
             if self._is_stopping:
                 return [], -1 if reader is None else _known(reader)
-            if reader is not None and offset is not None and offset != _known(reader):
-                _logger.warning("%s/%s is read anew: %s is expected, %s was read", stream, part, offset, _known(reader))
+            if reader is not None and reader.epoch <= self._missed().get(f"{stream}/{part}", 0):
+                _logger.warning("%s/%s is read anew from what is landed: some of it was lost on its way", stream, part)
                 reader.abandon()
                 self._sink(stream, part).abandon()
                 reader = None
@@ -142,6 +147,13 @@ class Worker:
         if self.outlet is not None:
             self.outlet.close()
         self.labeler.close()
+
+    def _missed(self) -> dict[str, int]:
+        """Return the epochs of which the keeper misses something, by stream and part; looked at every so often."""
+        now = time.monotonic()
+        if now - self._asked >= self.live.swap_s:
+            self._asked, self._missed_epochs = now, self._folder.read_json(MISSED) or {}
+        return self._missed_epochs
 
     def _new_reader(self, stream: str, part: str) -> PartReader:
         done = {name.removesuffix(".jsonl") for name in labels_folder(self.project.store, stream).names(".jsonl")}
@@ -206,9 +218,9 @@ def worker_of(folder: str) -> Worker:
         return _workers[folder]
 
 
-def tallies(worker: Worker, stream: str, part: str, offset: int | None = None) -> tuple[Iterator[Tally], int]:
+def tallies(worker: Worker, stream: str, part: str) -> tuple[Iterator[Tally], int]:
     """Read and label what is new of a part; see `Worker.poll`."""
-    batches, after = worker.poll(stream, part, offset)
+    batches, after = worker.poll(stream, part)
     return map(worker.label, batches), after
 
 

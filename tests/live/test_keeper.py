@@ -96,6 +96,18 @@ def test_a_stretch_that_is_skipped_on_purpose_is_no_gap():
     assert sum(counts.n_rows for counts in one.open_counts().values()) == 30
 
 
+def test_what_is_lost_on_its_way_is_missed_and_read_anew():
+    one, batches = keeper(), chain([0, 10, 20, 30])
+    one.add(batches[0], now=100.0)
+    one.add(batches[2], now=101.0)
+    assert one.missed(103.0, 5.0) == {}
+    assert one.missed(107.0, 5.0) == {"s/000": 1}
+    for batch in chain([0, 30, 60], epoch=2):
+        one.add(batch, now=108.0)
+    assert one.missed(200.0, 5.0) == {}
+    assert one.open_counts() == expected(60)
+
+
 @given(cuts, st.integers(1, 9))
 @settings(deadline=None)
 def test_a_snapshot_goes_on_as_if_nothing_had_happened(at, seen):

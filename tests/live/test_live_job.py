@@ -8,12 +8,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from random import Random
 
 import pytest
-from live_projects import STREAMS, labels, live_project, send
+from live_projects import STREAMS, TO_LABELS, assert_same, copied_for_batch, labels, live_project, send
+from projects import run_stages
 
 from beambell import Project
+from beambell.live.closed import closed_partitions
 from beambell.live.prism import find_prism
 from beambell.live.supervisor import running
 
@@ -94,6 +99,64 @@ def test_killed_in_the_middle_it_loses_nothing_and_ends_without_a_trace(tmp_path
         assert landed == coming[stream]
     assert status(folder)["state"] == "stopped"
     assert beambell(folder, "verify").returncode == 0
+
+
+@pytest.mark.heavy
+def test_a_fortnight_through_many_deaths_equals_batch(tmp_path):
+    """Both streams at full speed, with duplicates, late and broken records; all processes die at random moments."""
+    if find_prism().path is None:
+        pytest.skip(find_prism().advice)
+    folder, coming = live_project(
+        tmp_path / "project", days=14, live_days=13, scale=0.1, runner="prism", idle_s=3.0, refit_s=1.0, restart_s=1.0,
+        segment={"rows": 200, "seconds": 1},
+    )  # fmt: skip
+    assert beambell(folder, "live", "start", "--detach").returncode == 0
+    random, deaths = Random(7), 0
+    pieces = {stream: list(_cut(records, 25)) for stream, records in coming.items()}
+    try:
+        for i in range(25):
+            for stream in STREAMS:
+                send(folder, stream, pieces[stream][i])
+            if i % 2:
+                job = until(lambda: _job_of(folder))
+                time.sleep(random.random() * 8)
+                with suppress(ProcessLookupError):
+                    os.killpg(job, signal.SIGKILL)
+                    deaths += 1
+        days = [f"2026-01-{day:02d}" for day in range(2, 15)]
+        until(lambda: all(set(days) <= set(closed_partitions(Project(folder).store, s)) for s in STREAMS), most_s=120)
+        until(lambda: not status(folder)["waiting"], most_s=240)
+        audits = json.loads(beambell(folder, "live", "audit", *days, "--json").stdout)
+    finally:
+        beambell(folder, "live", "stop")
+    assert deaths >= 6
+    assert {one["dt"]: len(one["missing"]) for one in audits if one["missing"]} == {}
+    for stream in STREAMS:
+        landed = [
+            line
+            for path in sorted((folder / "data/segments" / stream).glob("*.jsonl"))
+            for line in path.read_bytes().splitlines()
+        ]
+        assert landed == coming[stream]
+    run_stages(folder, *TO_LABELS)
+    batch = copied_for_batch(folder, tmp_path / "batch")
+    run_stages(batch, *TO_LABELS)
+    assert_same(folder / "data", batch / "data")
+
+
+def _job_of(folder: Path) -> int | None:
+    """The leader of the group of processes that does the work, from its first moment on."""
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+            if b"beam_jobs.live" in words and str(folder).encode() in words:
+                return os.getpgid(int(entry.name))
+    return None
+
+
+def _cut(records: list[bytes], pieces: int) -> Iterator[list[bytes]]:
+    size = -(-len(records) // pieces)
+    return (records[i * size : (i + 1) * size] for i in range(pieces))
 
 
 def test_micro_batches_land_once_and_are_labelled(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from live_projects import STREAMS, TO_LABELS, copied_for_batch, labels, live_project, send
+from live_projects import STREAMS, TO_LABELS, assert_same, copied_for_batch, labels, live_project, send
 from projects import run_stages
 
 from beambell import Project
@@ -62,7 +62,7 @@ def test_a_day_comes_live_and_equals_batch(live, tmp_path):
         assert (live_votes == votes.drop(columns="id").to_numpy()).all()
     batch = copied_for_batch(folder, tmp_path / "batch")
     run_stages(batch, *TO_LABELS)
-    _assert_same(folder / "data", batch / "data")
+    assert_same(folder / "data", batch / "data")
 
 
 def _unpacked(folder: Path, pattern: str):
@@ -70,16 +70,3 @@ def _unpacked(folder: Path, pattern: str):
 
     names = Project(folder).catalogue.names
     return packed.unpack(np.frombuffer(bytes.fromhex(pattern), np.uint8)[None], len(names), 2)[0]
-
-
-def _assert_same(one: Path, other: Path) -> None:
-    """Compare every manifest of now, which names its files by digest, and every published label."""
-    for kind in ("partitions", "deliveries", "aggregates", "votes", "candidates", "labels", "state", "label_models"):
-        found = {path.relative_to(one): path.read_bytes() for path in _current(one / kind)}
-        assert found == {path.relative_to(other): path.read_bytes() for path in _current(other / kind)}, kind
-        assert found, kind
-
-
-def _current(folder: Path) -> list[Path]:
-    paths = [*folder.rglob("manifest.json"), *folder.rglob("labels.parquet")]
-    return [path for path in paths if "history" not in path.parts]
