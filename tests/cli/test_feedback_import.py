@@ -207,6 +207,7 @@ def test_a_zip_has_a_file_for_each_user(project, capsys, tmp_path):
 
 def test_a_glob_of_answers_that_fits_no_file_is_said(project, capsys):
     params = (project / "params.yaml").read_text()
+    (project / "reviews" / "other.csv").write_text("row_id,label,time\na,spam,2026-01-06\n")
     for pattern, said in (("reviews/*.jsn", "others lie there"), ("rewievs/*", "(yet)"), ("reviews/*", None)):
         (project / "params.yaml").write_text(params.replace("reviews/*", pattern))
         sync = Done(capsys, "feedback", "sync", "--project", str(project))
