@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from beambell.project import Project
+from beambell.store import Layout
 from beambell.store.cache import Cache
 from beambell.store.reaching import open_file, reach, reaching
 from beambell.store.remote import info_modified, info_stamp
@@ -74,8 +75,8 @@ def glob_files(root: Path, pattern: str, key: str) -> list[SourceFile]:
 
 def landed(project: Project, folder: str) -> tuple[str, ...]:
     """Return the pattern of the files that live labeling landed in a folder below the data root, if there are any."""
-    files = project.store.files
-    if not any(name.endswith(".jsonl") for name in files.list(folder)):
+    everything = project.store.files.walk(Layout.LANDED)  # one listing, which all streams share
+    if not any(name.rpartition("/")[0] == folder and name.endswith(".jsonl") for name in everything):
         return ()
     root = project.params.data.rstrip("/") if "://" in project.params.data else project.params.data
     return (f"{root}/{folder}/*.jsonl",)

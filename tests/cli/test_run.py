@@ -18,6 +18,8 @@ from beambell.store import Layout
 from beambell.store.files import Files
 from beambell.workshop.starter import start
 
+NAMES = [stage.name for stage in STAGES]
+
 REFUSED = "mails/2026-01-02"
 """The one of the starter's three partitions in which fewer than 75 % of the rows have a vote."""
 
@@ -27,7 +29,7 @@ def labelled(tmp_path_factory):
     """The starter project with candidate labels, not judged yet; not to be changed."""
     folder = tmp_path_factory.mktemp("run") / "p"
     start(folder)
-    for stage in STAGES[:7]:
+    for stage in STAGES[: NAMES.index("validate")]:
         stage.refresh(Project(folder), Project(folder).select())
     return folder
 
@@ -102,7 +104,7 @@ def test_labels_published_earlier_are_learnt_where_newer_ones_are_refused(projec
     assert REFUSED in learnt(project)
     change_params(project, gate={"min_coverage": 0.1})
     assert beambell("run")[0] == 0
-    assert json.loads(beambell("status", "--json")[1])["plans"][7]["refused"] == []
+    assert json.loads(beambell("status", "--json")[1])["plans"][NAMES.index("validate")]["refused"] == []
 
 
 def test_all_refused_is_no_error_of_the_stages_after_the_gate(project, beambell):
@@ -150,8 +152,12 @@ PART = {"done": 2, "current": 1, "figures": {"rows": 20}}
             1,
             {"validate": "refused", "train": "failed"} | dict.fromkeys(("evaluate", "register", "promote"), "not run"),
         ),
-        ({"merge": OSError(28, "No space left")}, 1, {"merge": "failed"} | {s.name: "not run" for s in STAGES[4:]}),
-        ({"ingest": StorageError("full")}, 1, {"ingest": "failed"} | {s.name: "not run" for s in STAGES[1:]}),
+        (
+            {"merge": OSError(28, "No space left")},
+            1,
+            {"merge": "failed"} | dict.fromkeys(NAMES[NAMES.index("merge") + 1 :], "not run"),
+        ),
+        ({"ingest": StorageError("full")}, 1, {"ingest": "failed"} | dict.fromkeys(NAMES[1:], "not run")),
     ],
     ids=lambda value: "+".join(value) if isinstance(value, dict) else None,
 )

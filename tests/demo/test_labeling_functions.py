@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from projects import REPOSITORY
 
 import labeling_functions.spam as example
 from beambell.demo.authors import MODERATORS
-from beambell.labeling import ABSTAIN, LabelingFunction, StatefulFunction
+from beambell.labeling import ABSTAIN, Catalogue, LabelingFunction, StatefulFunction
 
 # Those that need a past have tests of their own, in tests/stages/test_stateful.py.
 LFS = [
@@ -96,9 +97,8 @@ def test_moderators_exist() -> None:
 
 
 def test_a_function_written_for_snorkel_works_as_it_is() -> None:
-    from beambell.labeling import Catalogue
-    from labeling_functions.spam_snorkel import replies_to_somebody
-
-    (lf,) = Catalogue([replies_to_somebody]).lfs
+    # By the catalogue: in this process, a test of another project may have left a package of the same name.
+    catalogue = Catalogue.load(["labeling_functions.spam_snorkel"], root=REPOSITORY)
+    lf = catalogue["replies_to_somebody"]
     assert lf.vote({"text": "@Hana you should tune it first", "stream": "comments"}) == example.HAM
     assert lf.vote({"text": "write to @lucky_dan", "stream": "comments"}) == ABSTAIN
