@@ -1,6 +1,6 @@
 """What the DAGs read of ``params.yaml``: streams by grain, and the section ``schedule``. BeamBell is not imported.
 
-The defaults are those of ``beambell.config.params``, which checks every key when a stage runs; a test compares them.
+The defaults are those of ``beambell.config.schedule``, which checks every key when a stage runs; a test compares them.
 """
 
 from __future__ import annotations

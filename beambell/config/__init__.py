@@ -1,18 +1,11 @@
 """``params.yaml`` as typed, validated objects."""
 
 from beambell.config.beam import BeamParams
+from beambell.config.feedback import FeedbackParams
+from beambell.config.gate import GateParams
 from beambell.config.load import load_params
-from beambell.config.params import (
-    DemoParams,
-    EvaluationParams,
-    FeedbackParams,
-    GateParams,
-    LabelModelParams,
-    LabelParams,
-    LFParams,
-    ModelParams,
-    Params,
-)
+from beambell.config.models import EvaluationParams, LabelModelParams, LabelParams, ModelParams
+from beambell.config.params import DemoParams, LFParams, Params
 from beambell.config.section import NAME_PATTERN
 from beambell.config.streams import CsvParams, FieldType, Grain, StreamParams
 

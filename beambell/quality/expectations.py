@@ -13,7 +13,7 @@ from beambell.quality.summary import class_column, voters_column
 from beambell.quality.verdict import Severity
 
 if TYPE_CHECKING:
-    from beambell.config.params import GateParams
+    from beambell.config.gate import GateParams
 
 LOST = "lost"
 """Name of the check of what was delivered and could not be read."""

@@ -22,7 +22,7 @@ from beambell.quality.validation import Result, check_of, validate
 from beambell.quality.verdict import Failure, Verdict
 
 if TYPE_CHECKING:
-    from beambell.config.params import GateParams
+    from beambell.config.gate import GateParams
 
 PartitionKey = tuple[str, str]
 

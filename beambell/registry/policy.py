@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from beambell.config.params import PromotionParams
+from beambell.config.models import PromotionParams
 
 LOWER_IS_BETTER = frozenset({"log_loss", "brier"})
 

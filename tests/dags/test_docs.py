@@ -7,7 +7,7 @@ from pathlib import Path
 
 from projects import REPOSITORY
 
-from beambell.config.params import ScheduleParams
+from beambell.config.schedule import ScheduleParams
 
 TEXT = (REPOSITORY / "docs" / "operating.md").read_text().partition("## Airflow")[2].partition("## DVC")[0]
 

@@ -211,7 +211,8 @@ def test_other_streams_need_no_other_code(facts: dict[str, Any]) -> None:
 def test_the_defaults_are_those_of_the_project(in_dags_folder: None) -> None:
     from schedule import Schedule
 
-    from beambell.config.params import PromotionParams, ScheduleParams
+    from beambell.config.models import PromotionParams
+    from beambell.config.schedule import ScheduleParams
 
     mine = {name: value for name, value in vars(Schedule()).items() if name not in {"streams", "promotion"}}
     assert mine == ScheduleParams().model_dump()

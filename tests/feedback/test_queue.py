@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from projects import REPOSITORY
 
-from beambell.config.params import ReviewQueueParams
+from beambell.config.feedback import ReviewQueueParams
 from beambell.feedback import queue
 from beambell.feedback.queue import Cells, Reason
 

@@ -11,7 +11,7 @@ import pytest
 from projects import change_params, small_project, tree_bytes
 
 from beambell import Project
-from beambell.config.params import ModelParams
+from beambell.config.models import ModelParams
 from beambell.errors import ArtefactError, TrainingError
 from beambell.model import EndModel, TfidfLogistic, kinds, register, train
 from beambell.stages.train import load_model

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from beambell.config.params import GateParams
+from beambell.config.gate import GateParams
 from beambell.errors import ArtefactError, BeamBellError
 from beambell.quality import (
     Failure,
@@ -186,7 +186,7 @@ def test_judgement_passes_only_if_all_do(judgement: Judgement) -> None:
 def test_nothing_given_imports_nothing() -> None:
     code = (
         "import sys, beambell.quality as q\n"
-        "from beambell.config.params import GateParams\n"
+        "from beambell.config.gate import GateParams\n"
         "j = q.judge([], [], GateParams(), classes=('a', 'b'))\n"
         "assert j.verdicts == {} and j.results == {} and j.passed\n"
         "q.gate_fingerprint(GateParams(), ('a', 'b'))\n"
@@ -325,7 +325,7 @@ def test_first_import_is_silent_too(tmp_path: Path) -> None:
     code = (
         "import logging, os, warnings\n"
         "shown = warnings.showwarning\n"
-        "from beambell.config.params import GateParams\n"
+        "from beambell.config.gate import GateParams\n"
         "from beambell.quality import PartitionSummary, judge\n"
         "part = PartitionSummary('s', 'd', 9, 0, 0, 9, 1, 0, (0.5, 0.5), 0.5)\n"
         "assert judge([part], [], GateParams(), classes=('a', 'b')).passed\n"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beambell.config.params import PromotionParams
+from beambell.config.models import PromotionParams
 from beambell.registry.policy import gain, judge
 
 

@@ -15,7 +15,7 @@ from projects import change_params, run_stages, small_project, tree_bytes
 from beambell import Project
 from beambell.artefacts.verify import verify
 from beambell.cli import main
-from beambell.config.params import PromotionParams
+from beambell.config.models import PromotionParams
 from beambell.errors import GateError, RegistryError, UsageError
 from beambell.registry import Decision, champion, decisions, judge, past_champions
 from beambell.stages import promote
