@@ -15,16 +15,14 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
+from beambell.artefacts.graph import SHORT, Graph
 from beambell.errors import ArtefactError
 from beambell.store.layout import Layout
 from beambell.store.partition import Partition
 
 if TYPE_CHECKING:
-    from beambell.artefacts.graph import Graph
     from beambell.store.manifest import Manifest, Store
 
-SHORT: Final = 16
-"""Number of digits by which people know a digest."""
 
 OF_PARTITION: Final = "stream=S/dt=D"
 """Folder of a partition's artefact, below the folder of its kind."""

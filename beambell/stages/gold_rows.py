@@ -79,13 +79,13 @@ class GoldFile:
         return cls(name, table, label)
 
     def rows_named(self, at: Integers) -> list[str]:
-        """Name some of its rows as people do."""
+        """Name some of its rows as people do: by stream and id, or by file and line where there is no id."""
         table = self.table.take(pa.array(at))
-        if "id" in table.column_names:
-            streams = table["stream"].to_pylist() if "stream" in table.column_names else ["*"] * len(at)
-            return [f"{stream}/{row}" for stream, row in zip(streams, table["id"].to_pylist(), strict=True)]
+        columns = ("stream", "id", "file", "line")
+        cells = (table[name].to_pylist() if name in table.column_names else [None] * len(at) for name in columns)
         return [
-            f"{file}:{line}" for file, line in zip(*(table[name].to_pylist() for name in ("file", "line")), strict=True)
+            f"{file}:{line}" if row is None else f"{stream or '*'}/{row}"
+            for stream, row, file, line in zip(*cells, strict=True)
         ]
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from beambell.artefacts.graph import FEWEST, Graph, Node, PastTables, build_graph
-from beambell.artefacts.kind import SHORT, kinds
+from beambell.artefacts.graph import FEWEST, SHORT, Graph, Node
+from beambell.artefacts.kind import kinds
 from beambell.artefacts.kinds.feedback import Batch
 from beambell.artefacts.lf_records import read_record
 from beambell.artefacts.snapshot import Snapshot, take_snapshot
+from beambell.artefacts.tracing import PastTables, build_graph
 from beambell.errors import BeamBellError, UsageError
 from beambell.feedback.batches import read_batches, read_events
 from beambell.history.tables import open_aggregates

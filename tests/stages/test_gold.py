@@ -221,6 +221,12 @@ GOOD = "stream,id,label\n" + "".join(f"s,{i},{'spam' if i % 2 else 'ham'}\n" for
         ({"gold/a.csv": GOOD, "gold/b.csv": "stream,id,label\ns,4,spam\n"}, ["gold/*"], ["contradict", "s/4"], 39),
         ({"gold/a.csv": GOOD, "gold/b.csv": "file,line,label\na.csv,6,spam\n"}, ["gold/*"], ["contradict", "s/4"], 39),
         ({"gold/a.csv": "file,line,label\na.csv,2,ham\nb.csv,2,ham\n"}, ["gold/*"], ["1 of 2 labels", "b.csv:2"], 1),
+        (
+            {"gold/a.csv": "stream,id,file,line,label\ns,1,a.csv,3,ham\ns,,b.csv,7,ham\n"},
+            ["gold/*"],
+            ["1 of 2 labels", "b.csv:7"],
+            1,
+        ),
     ],
 )  # fmt: skip
 def test_gold_that_fits_no_row_or_contradicts_itself_is_said(trained, tmp_path, capsys, files, patterns, told, rows):
