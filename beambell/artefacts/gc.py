@@ -83,17 +83,13 @@ def _kept_history(snapshot: Snapshot, keep: int | None) -> list[Artefact]:
     for artefacts in revisions.values():
         artefacts.sort(key=lambda a: (snapshot.entries[a.place].modified, a.place), reverse=True)
         kept += artefacts if keep is None else artefacts[:keep]
-        kept += [artefact for artefact in artefacts if _own(artefact) & needed]
+        kept += [artefact for artefact in artefacts if needed.intersection(artefact.own_digests)]
     return kept
 
 
 def _never_garbage(artefact: Artefact) -> list[FileRef]:
     beginning = artefact.NEVER_GARBAGE
     return [ref for role, ref in artefact.manifest.files.items() if beginning and role.startswith(beginning)]
-
-
-def _own(artefact: Artefact) -> set[str]:
-    return {artefact.manifest.id, *(ref.sha256 for ref in artefact.manifest.files.values())}
 
 
 def _mentioned(artefact: Artefact) -> set[str]:

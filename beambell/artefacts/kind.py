@@ -129,11 +129,6 @@ class Artefact:
         return cls(manifest, folder) if manifest else None
 
     @property
-    def family(self) -> str:
-        """Folder of its kind: ``votes`` and ``candidates`` differ, though manifests of labels lie in two."""
-        return self.FOLDER
-
-    @property
     def partition(self) -> str | None:
         """Its partition, as ``comments/2026-01-03``; ``None`` if it belongs to none."""
         match = re.search(r"stream=([^/]+)/dt=([^/]+)$", self.folder)
@@ -158,10 +153,15 @@ class Artefact:
         return {name: self.manifest.facts[name] for name in self.FIGURES if name in self.manifest.facts}
 
     @property
-    def digests(self) -> Iterator[str]:
-        """Digests by which others refer to it, hex: of the manifest, of its files."""
+    def own_digests(self) -> Iterator[str]:
+        """Digests of the manifest and of its files, hex."""
         yield self.manifest.id
         yield from (ref.sha256 for ref in self.manifest.files.values())
+
+    @property
+    def digests(self) -> Iterator[str]:
+        """Digests by which others refer to it, hex; some kinds have more than those of their files."""
+        yield from self.own_digests
 
     def parents(self, store: Store, graph: Graph) -> Iterator[str]:  # noqa: ARG002 - some kinds read their parents from files
         """Keys of what it was made from, in a graph that knows all artefacts."""

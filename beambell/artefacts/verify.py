@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -142,12 +142,8 @@ def _references(snapshot: Snapshot) -> Iterator[Finding]:
                 yield Finding("note", artefact.place, what, "`beambell status` says whether it is to be made again")
 
 
-def _digests(artefacts: Iterator[Artefact] | tuple[Artefact, ...]) -> set[tuple[str, str]]:
-    found = set()
-    for artefact in artefacts:
-        found.add((artefact.family, artefact.manifest.id))
-        found |= {(artefact.family, ref.sha256) for ref in artefact.manifest.files.values()}
-    return found
+def _digests(artefacts: Iterable[Artefact]) -> set[tuple[str, str]]:
+    return {(artefact.FOLDER, digest) for artefact in artefacts for digest in artefact.own_digests}
 
 
 def _sources(snapshot: Snapshot) -> Iterator[Finding]:

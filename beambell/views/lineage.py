@@ -123,7 +123,7 @@ def _past_tables(project: Project, snapshot: Snapshot) -> PastTables:
 
     Of functions that were edited or removed since, or cannot be loaded, nobody knows any more.
     """
-    if not any(artefact.family == Layout.AGGREGATES for artefact in snapshot.current):
+    if not any(artefact.FOLDER == Layout.AGGREGATES for artefact in snapshot.current):
         return lambda *_: None
     try:
         lfs = {lf.name: lf for lf in project.catalogue if isinstance(lf, StatefulFunction)}
