@@ -22,7 +22,7 @@ from beambell.history.tables import AggregateTables, open_aggregates
 from beambell.labeling.stateful import Pane
 from beambell.project import Project
 from beambell.records import as_seen, stored_names
-from beambell.stages.aggregate import STAGE, AggregateWork, PartitionWork, build_ladder
+from beambell.stages.aggregate import STAGE, AggregateWork, PartitionWork, build_roll_up
 from beambell.stages.stage import Outcome, Plan
 from beambell.store import Layout, Partition
 from beambell.store.tables import iter_tables, read_rows, read_staged, write_tables
@@ -35,12 +35,12 @@ Key = tuple[str, str, str]
 
 
 def run(project: Project, plan: Plan[AggregateWork]) -> Outcome:
-    """Make the tables that are missing or stale: first those of partitions, then the ladder's."""
+    """Make the tables that are missing or stale: first those of partitions, then the roll-up's."""
     work = plan.work
     if work.partitions:
         job = uuid.uuid4().hex
         run_pipeline(project, job, build(project, work.partitions, job))
-    build_ladder(project, work)
+    build_roll_up(project, work)
     done = sum(len(item.tables) for item in work.partitions) + len(work.nodes) + len(work.superfluous)
     figures = {"aggregates": len(project.catalogue.aggregates)}
     return Outcome(STAGE, done, work.current, figures)

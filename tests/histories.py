@@ -15,7 +15,7 @@ from beambell.history.tables import open_aggregates
 from beambell.labeling import StatefulFunction
 from beambell.records import row_schema
 from beambell.stages import feedback
-from beambell.stages.aggregate import build_ladder, find_work
+from beambell.stages.aggregate import build_roll_up, find_work
 from beambell.stages.aggregate import plan as plan_aggregate
 from beambell.store import Layout, Manifest, Partition
 from beambell.store.tables import write_table
@@ -65,7 +65,7 @@ def aggregate(project: Project) -> None:
                 Paned(item.partition, pane) if pane else item.partition,
                 merge_sorted(tables.spec.aggregate, parts, days=False),
             )
-    build_ladder(project, work)
+    build_roll_up(project, work)
     assert not plan_aggregate(project, project.select()).tasks
 
 

@@ -28,8 +28,8 @@ def build_graph(store: Store, snapshot: Snapshot, history_tables: PastTables = l
     store, snapshot
         Store of the data root, and all that was read of its manifests.
     history_tables
-        Votes name the past that a stateful labeling function saw by the digest of its content for their own keys: that
-        does not change with every table it is merged from. Which these are follows from the function instead: this
+        Votes name the history that a stateful labeling function saw by the digest of its content for their own keys:
+        that does not change with every table it is merged from. Which these are follows from the function instead: this
         returns their folders for a partition, and the name and fingerprint of a labeling function; ``None`` if that
         version of it is not to be had any more.
     """
@@ -81,7 +81,7 @@ def _node(artefact: Artefact) -> Node:
 
 
 def _histories(votes: Votes, graph: Graph, history_tables: PastTables) -> Iterator[tuple[str, list[str]]]:
-    """Yield the past that each stateful labeling function saw, with the aggregates it is merged from."""
+    """Yield the history that each stateful labeling function saw, with the aggregates it is merged from."""
     partition = votes.partition or ""
     for lf, fingerprint in votes.fingerprints.items():
         digest = votes.history_seen_by(lf)

@@ -1,7 +1,8 @@
 """Keyed aggregates: tables of states by key, which add up.
 
 A table has one row per key, sorted by key; ``n`` is the number of rows that were counted, and 0 for a key that merely
-occurs. Tables merge by key, in any order and any grouping, to the same table: that is all the ladder and the jobs need.
+occurs. Tables merge by key, in any order and any grouping, to the same table: that is all the roll-up and the jobs
+need.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 They are a file of the consensus, with the rows of all partitions. Rows whose answer is kept for measuring are not in
 it: no vote can depend on them. A row that is in several partitions is in the file once, with the last of them: as the
-past of a partition ends before it begins, no answer is ever part of the past of its own row.
+history of a partition ends before it begins, no answer is ever part of the history of its own row.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The ladder: sums of daily tables over aligned stretches of 1, 2, 4, 8, ... days.
+"""The roll-up: sums of daily tables over aligned stretches of 1, 2, 4, 8, ... days.
 
 Days have the calendar's own numbers (``date.toordinal``). A node is the stretch of ``2 ** level`` days that begins at a
 multiple of its length, and its table is the merge of its two halves' tables; the table of one day is the merge of the
@@ -21,7 +21,7 @@ from datetime import date, timedelta
 from beambell.labeling.stateful import Pane
 from beambell.store import Partition, parse_dt
 
-LADDER = "ladder"
+ROLL_UP = "ladder"
 
 
 def first_day(dt: str) -> int:
@@ -63,7 +63,7 @@ class Node:
     @property
     def folder(self) -> str:
         """Path below the folder of an aggregate, naming length and first day."""
-        return f"{LADDER}/days={1 << self.level}/from={date.fromordinal(self.first)}"
+        return f"{ROLL_UP}/days={1 << self.level}/from={date.fromordinal(self.first)}"
 
 
 @dataclass(frozen=True, order=True)
@@ -89,7 +89,7 @@ Part = Node | Partition
 """What adds up to days: a node, or a partition that is alone on its day."""
 
 
-class Ladder:
+class RollUp:
     """Which tables make up which range of days.
 
     Parameters

@@ -1,4 +1,4 @@
-"""The past of a partition: what the tables of an aggregate add up to, for the keys that occur in it."""
+"""The history of a partition: what the tables of an aggregate add up to, for the keys that occur in it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from beambell.errors import ArtefactError
 from beambell.history.aggregates import counted, merge_sorted, restrict_sorted
 from beambell.history.answers import Answers
 from beambell.history.panes import seen_sorted
-from beambell.history.rollup import LADDER, Ladder, Node, Paned, Part, closing_day, first_day
+from beambell.history.rollup import ROLL_UP, Node, Paned, Part, RollUp, closing_day, first_day
 from beambell.labeling.aggregates import ANSWER, Aggregate, FeedbackRate
 from beambell.labeling.core import LabelingFunction, check_fields
 from beambell.labeling.stateful import AggregateSpec, Pane, StatefulFunction
@@ -28,14 +28,14 @@ ROLE = "states"
 
 @dataclass(frozen=True)
 class Slice:
-    """The past of one partition as a choice of tables.
+    """The history of one partition as a choice of tables.
 
     Attributes
     ----------
     keys
         Partition whose keys are looked up.
     parts
-        Tables that add up to the past.
+        Tables that add up to the history.
     panes
         Tables by pane of its day: first its own, then those that are counted.
     """
@@ -52,14 +52,14 @@ class Slice:
 
 @dataclass(frozen=True)
 class HistoryAt:
-    """The past of all keys as of a day, whether or not there are rows of that day.
+    """The history of all keys as of a day, whether or not there are rows of that day.
 
     Attributes
     ----------
     parts
-        Stretches of days that add up to the past.
+        Stretches of days that add up to the history.
     last_day
-        Last day before it of which there are rows, and all are in the past, as ``2026-01-09``; ``None`` if none is.
+        Last day before it of which there are rows, and all are in the history, as ``2026-01-09``; ``None`` if none is.
     """
 
     parts: tuple[Part, ...]
@@ -67,7 +67,7 @@ class HistoryAt:
 
 
 class AggregateTables:
-    """The tables of one aggregate, as they were when first asked for: of each partition, and of the ladder's nodes.
+    """The tables of one aggregate, as they were when first asked for: of each partition, and of the roll-up's nodes.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class AggregateTables:
         self.counted = counted
         self._answers = answers
         self._panes = panes
-        self.ladder = Ladder(partition for partition in rows if partition.stream in counted)
+        self.roll_up = RollUp(partition for partition in rows if partition.stream in counted)
         self._store = store
         self._known: dict[Part | Paned, FileRef] = {}
         self._made: dict[str, Manifest] = {}
@@ -114,7 +114,7 @@ class AggregateTables:
             of_people = self._answers.digest(partition) if self._answers and counts else None
             rows = {"rows": self.rows[partition].sha256}
             return with_format("aggregate", rows if of_people is None else {**rows, "feedback": of_people})
-        refs = {child.folder: self.ref(child) for child in self.ladder.children(part)}
+        refs = {child.folder: self.ref(child) for child in self.roll_up.children(part)}
         inputs = {name: ref.sha256 for name, ref in refs.items() if ref is not None}
         return with_format("aggregate", inputs) if len(inputs) == len(refs) else None
 
@@ -172,9 +172,9 @@ class AggregateTables:
 
     def superfluous(self) -> list[str]:
         """Return the folders of nodes of days that were withdrawn: no stretch of the days that are left is theirs."""
-        wanted = {self.folder(node) for node in self.ladder.all_nodes()}
-        ladder = f"{Layout.AGGREGATES}/{self.spec.id}/{LADDER}/"
-        return [folder for folder in self._found if folder.startswith(ladder) and folder not in wanted]
+        wanted = {self.folder(node) for node in self.roll_up.all_nodes()}
+        roll_up = f"{Layout.AGGREGATES}/{self.spec.id}/{ROLL_UP}/"
+        return [folder for folder in self._found if folder.startswith(roll_up) and folder not in wanted]
 
     def paned(self) -> list[Paned]:
         """List all that there is to be by pane; partitions of months have none."""
@@ -190,8 +190,8 @@ class AggregateTables:
         return days
 
     def history_of(self, partition: Partition, window_days: int | None, pane: Pane | None = None) -> Slice:
-        """Say which tables add up to the past of a partition, and to what its rows see of their day."""
-        parts = tuple(self.ladder.cover(*_stretch(partition.dt, window_days)))
+        """Say which tables add up to the history of a partition, and to what its rows see of their day."""
+        parts = tuple(self.roll_up.cover(*_stretch(partition.dt, window_days)))
         if pane is None:
             return Slice(partition, parts)
         day = self._by_day.get(partition.dt[: len("2026-01-03")], [])
@@ -200,9 +200,9 @@ class AggregateTables:
         return Slice(partition, parts, (Paned(partition, pane), *(Paned(p, pane) for p in earlier)))
 
     def history_at(self, dt: str, window_days: int | None) -> HistoryAt:
-        """Say which tables add up to the past of a partition that need not be there yet, as far as they are up to date.
+        """Say which tables add up to the history of a partition that need not be there yet, as far as they are fresh.
 
-        While the last days before it are not aggregated, the past ends where they begin, and says so.
+        While the last days before it are not aggregated, the history ends where they begin, and says so.
 
         Parameters
         ----------
@@ -212,42 +212,42 @@ class AggregateTables:
             Number of days before it that are looked at; ``None`` for all.
         """
         start, end = _stretch(dt, window_days)
-        behind = (p for p in self.ladder.partitions(start, end) if self.ref(p) is None)
+        behind = (p for p in self.roll_up.partitions(start, end) if self.ref(p) is None)
         end = min(map(closing_day, (p.dt for p in behind)), default=end)
-        last = self.ladder.last_day(end)
-        parts = tuple(self.ladder.cover(start, end))
+        last = self.roll_up.last_day(end)
+        parts = tuple(self.roll_up.cover(start, end))
         return HistoryAt(parts, None if last is None else date.fromordinal(last).isoformat())
 
     def source_digest(self, history: Slice) -> str | None:
-        """Digest of the tables that a past is made from; ``None`` while any is not up to date."""
+        """Digest of the tables that a history is made from; ``None`` while any is not up to date."""
         refs = [self.ref(history.keys), *map(self.ref, history.tables)]
         return None if None in refs else digest([ref.sha256 for ref in refs if ref])
 
     def read(self, history: Slice) -> Iterator[pa.Table]:
-        """Yield the states of a partition's keys, of those that have a past, sorted by key; by key and pane with panes.
+        """Yield the states of a partition's keys that have a history, sorted by key; by key and pane with panes.
 
         However many keys there are, a piece of each table is held at a time.
 
         Yields
         ------
         pyarrow.Table
-            As of `merge_sorted`; where there is no past at all, an empty table.
+            As of `merge_sorted`; where there is no history at all, an empty table.
 
         Raises
         ------
         ArtefactError
             If a table is not up to date.
         """
-        past = self._merged(restrict_sorted(self.pieces(part), self._keys(history.keys)) for part in history.parts)
-        return self._with_panes(history.panes, past) if history.panes else past
+        before = self._merged(restrict_sorted(self.pieces(part), self._keys(history.keys)) for part in history.parts)
+        return self._with_panes(history.panes, before) if history.panes else before
 
-    def _with_panes(self, panes: Sequence[Paned], past: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    def _with_panes(self, panes: Sequence[Paned], before: Iterator[pa.Table]) -> Iterator[pa.Table]:
         asked, aggregate = panes[0], self.spec.aggregate
         day = merge_sorted(aggregate, [self.pieces(part) for part in panes[1:]], days=False)
-        return _at_least_one(aggregate, seen_sorted(aggregate, self._keys(asked), day, past))
+        return _at_least_one(aggregate, seen_sorted(aggregate, self._keys(asked), day, before))
 
     def read_all(self, history: HistoryAt) -> Iterator[pa.Table]:
-        """Yield the states of all keys that have a past, sorted by key: for `StatefulFunction.with_history`, too.
+        """Yield the states of all keys that have a history, sorted by key: for `StatefulFunction.with_history`, too.
 
         Yields
         ------
@@ -260,7 +260,7 @@ class AggregateTables:
         """Read the states of a stretch of days; a table that no partition needed so far is merged from its parts."""
         if isinstance(part, Partition) or self.ref(part):
             return map(counted, self.pieces(part))
-        children = [self._states(child) for child in self.ladder.children(part)]
+        children = [self._states(child) for child in self.roll_up.children(part)]
         return merge_sorted(self.spec.aggregate, children, days=part.level > 0)
 
     def _merged(self, parts: Iterable[Iterable[pa.Table]]) -> Iterator[pa.Table]:
@@ -290,7 +290,7 @@ def _at_least_one(aggregate: Aggregate, pieces: Iterator[pa.Table]) -> Iterator[
 
 
 def _stretch(dt: str, window_days: int | None) -> tuple[int | None, int]:
-    """Return the first day that the past of a partition may have, and the one after its last."""
+    """Return the first day that the history of a partition may have, and the one after its last."""
     end = first_day(dt)
     return (None if window_days is None else end - window_days), end
 
@@ -331,7 +331,7 @@ def open_aggregates(store: Store, params: Params, lfs: Iterable[LabelingFunction
 def with_histories(
     store: Store, params: Params, lfs: Iterable[LabelingFunction], partition: Partition, rows: pa.Table
 ) -> pa.Table:
-    """Return rows of a partition with the past of their keys, for each stateful labeling function that votes on them.
+    """Return rows of a partition with the history of their keys, for each stateful function that votes on them.
 
     Raises
     ------

@@ -127,7 +127,7 @@ class Aggregate:
 
     @property
     def zero(self) -> Any:
-        """The value of a key that has no past."""
+        """The value of a key that has no history."""
         return self.value(0, **{name: 0 if column.merge == "sum" else None for name, column in self.columns.items()})
 
     @property

@@ -1,7 +1,7 @@
 """Stateful labeling functions: a vote from the row, and from what its key did on earlier days.
 
-The past of a row ends with the last day before its partition begins. A partition of any stream counts as of the day on
-which it closes: a day's on that day, an hour's on its day, a month's on its last day. So no vote depends on what was
+The history of a row ends with the last day before its partition begins. A partition of any stream counts as of the day
+on which it closes: a day's on that day, an hour's on its day, a month's on its last day. So no vote depends on what was
 not known when its partition began, and voting on partitions one by one or all at once is the same.
 
 With panes, the row's own day counts up to the last pane that was over when the row's own began: see
@@ -236,7 +236,7 @@ class StatefulFunction(Decorated):
 
     @property
     def past_column(self) -> str:
-        """Column in which a table may bring the past of its rows: see `with_history`."""
+        """Column in which a table may bring the history of its rows: see `with_history`."""
         return f"{PAST}{self.name}"
 
     def with_history(
@@ -249,7 +249,7 @@ class StatefulFunction(Decorated):
         rows
             Rows of one stream, with the columns of the key; with their times, if there are panes.
         past
-            States by key, in one table or in several; a key that is not there has no past.
+            States by key, in one table or in several; a key that is not there has no history.
         pane
             Length of panes, if the states are by key and pane, as of `keys_at`.
         """
@@ -322,14 +322,14 @@ def stateful_labeling_function(
     resources: Mapping[str, Any] | None = None,
     **more: Unpack[About],
 ) -> Callable[[Function], StatefulFunction]:
-    """Make a labeling function of any function of a row and of the past of the row's key.
+    """Make a labeling function of any function of a row and of the history of the row's key.
 
     Parameters
     ----------
     name
         Name of the labeling function; by default the function's own.
     key
-        A column, several, or `text_hash` of one. A row whose key is null is not counted and has no past.
+        A column, several, or `text_hash` of one. A row whose key is null is not counted and has no history.
     aggregate
         Aggregate of earlier rows with the same key: see `beambell.labeling.aggregates`.
     window_days

@@ -133,8 +133,8 @@ def _why(told: dict[str, Any], lfs: str, reach: str | None) -> str:
     if told["lfs"] != lfs:
         return "labeling functions changed since"
     if told["past"] is not None and reach is not None and told["past"] < reach:
-        return f"the past reached to {told['past']} only"
-    return "the record or the past of its key was corrected since"
+        return f"the history reached to {told['past']} only"
+    return "the record or the history of its key was corrected since"
 
 
 def _reach(told: Any) -> str | None:

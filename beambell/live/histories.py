@@ -1,7 +1,7 @@
-"""Pasts of open partitions, for stateful labeling functions: what all keys did until the partition began.
+"""Histories of open partitions, for stateful labeling functions: what all keys did until the partition began.
 
-The past of a day is constant while the day is open: it is merged once, when its first row comes. Until yesterday is
-closed and aggregated, today's past reaches less far than it will: labels say how far, and the audit counts changes.
+The history of a day is constant while the day is open: it is merged once, when its first row comes. Until yesterday is
+closed and aggregated, today's history reaches less far than it will: labels say how far, and the audit counts changes.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _DAYS_OPEN = 7
 
 @dataclass(frozen=True)
 class OpenHistory:
-    """Past of one partition.
+    """History of one partition.
 
     Attributes
     ----------
     tables
         Table of the states of all keys, by the name of the labeling function.
     reach
-        Last day that is part of it, such as ``2026-01-09``; ``None`` where there is no stateful function or no past.
+        Last day that is part of it, such as ``2026-01-09``; ``None`` where there is no stateful function or no history.
     """
 
     tables: dict[str, pa.Table]
@@ -38,7 +38,7 @@ class OpenHistory:
 
 
 class OpenHistories:
-    """Pasts of the partitions that rows come for, each merged once; a provisional one again when more is aggregated.
+    """Histories of the partitions that rows come for. Each is merged once; a provisional one again when more is there.
 
     Parameters
     ----------
@@ -55,11 +55,11 @@ class OpenHistories:
         self._panes: dict[tuple[str, str], OpenPanes] = {}
 
     def forget(self) -> None:
-        """Merge all pasts again when they are next asked for: something was aggregated meanwhile."""
+        """Merge all histories again when they are next asked for: something was aggregated meanwhile."""
         self._known.clear()
 
     def of(self, partition: Partition) -> OpenHistory:
-        """Return the past of a partition, whether there are rows of it in the data root or not."""
+        """Return the history of a partition, whether there are rows of it in the data root or not."""
         if not self._lfs:
             return OpenHistory({}, None)
         if partition not in self._known:
@@ -78,7 +78,7 @@ class OpenHistories:
         source
             Name of the part that they come from.
         """
-        past, stream = self.of(partition), partition.stream
+        history, stream = self.of(partition), partition.stream
         arrived = rows
         for lf in self._lfs:
             panes = self._panes_of(lf, partition)
@@ -87,10 +87,10 @@ class OpenHistories:
             if not lf.votes_on(stream):
                 continue
             if panes is None:
-                rows = lf.with_history(rows, past.tables[lf.name], stream)
+                rows = lf.with_history(rows, history.tables[lf.name], stream)
             else:
-                rows = panes.with_history(rows, stream, past.tables[lf.name])
-        return rows, past.reach
+                rows = panes.with_history(rows, stream, history.tables[lf.name])
+        return rows, history.reach
 
     def begin_anew(self, source: str) -> None:
         """Forget the rows of open days that came from a part: it is read again."""
@@ -117,7 +117,7 @@ class OpenHistories:
         tables, reach = {}, None
         for lf in self._lfs:
             if lf.votes_on(partition.stream):
-                past = opened[lf.spec.id].history_at(partition.dt, lf.window_days)
-                tables[lf.name] = pa.concat_tables(opened[lf.spec.id].read_all(past)).combine_chunks()
-                reach = past.last_day if reach is None else min(reach, past.last_day or reach)
+                history = opened[lf.spec.id].history_at(partition.dt, lf.window_days)
+                tables[lf.name] = pa.concat_tables(opened[lf.spec.id].read_all(history)).combine_chunks()
+                reach = history.last_day if reach is None else min(reach, history.last_day or reach)
         return OpenHistory(tables, reach)

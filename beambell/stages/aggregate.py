@@ -1,7 +1,7 @@
 """Aggregate, the driver's side: which tables by key are missing or stale.
 
-Stateful labeling functions vote by the past of a row's key. It is kept as one table for each partition, and one for
-each node of the ladder above them (`beambell.history.rollup`). Without such functions there is nothing to do.
+Stateful labeling functions vote by the history of a row's key. It is kept as one table for each partition, and one for
+each node of the roll-up above them (`beambell.history.rollup`). Without such functions there is nothing to do.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class AggregateWork:
     partitions
         Tables of partitions.
     nodes
-        Nodes of the ladder, with the id of their aggregate; children before their parents.
+        Nodes of the roll-up, with the id of their aggregate; children before their parents.
     current
         Tables that are up to date.
     superfluous
@@ -84,8 +84,8 @@ def outer_inputs(project: Project) -> dict[str, Any]:
 def find_work(project: Project, selection: Selection) -> AggregateWork:
     """Compare the tables there are with the records, answers and labeling functions there are.
 
-    The past of a partition reaches back to the first one, over all streams: of a selection only the end counts. What is
-    seen of the day itself may lie in any of its hours: there the end is that of a day.
+    The history of a partition reaches back to the first one, over all streams: of a selection only the end counts. What
+    is seen of the day itself may lie in any of its hours: there the end is that of a day.
     """
     until = Selection(end=selection.end)
     until_day = Selection(end=selection.end and selection.end[: len("2026-01-03")])
@@ -102,7 +102,7 @@ def find_work(project: Project, selection: Selection) -> AggregateWork:
                 stale.add(partition)
                 lacking.setdefault(partition, []).append((tables, partition))
         end = max((first_day(partition.dt) for partition in partitions), default=0)
-        for node in tables.ladder.nodes(end):
+        for node in tables.roll_up.nodes(end):
             if tables.ref(node) is None:
                 stale.add(node)
                 nodes.append((id_, node))
@@ -132,14 +132,14 @@ def _reason(tables: AggregateTables, part: Partition | Paned) -> str:
     return f"{reason} by {'+'.join([*tables.spec.key_fields, *pane])}"
 
 
-def build_ladder(project: Project, work: AggregateWork) -> None:
+def build_roll_up(project: Project, work: AggregateWork) -> None:
     """Make the stale nodes from the bottom to the top, those of a level side by side; take superfluous ones back."""
     opened = open_aggregates(project.store, project.params, project.catalogue) if work.nodes else {}
 
     def build(item: tuple[str, Node]) -> None:
         id_, node = item
         tables = opened[id_]
-        parts = [map(counted, tables.pieces(child)) for child in tables.ladder.children(node)]
+        parts = [map(counted, tables.pieces(child)) for child in tables.roll_up.children(node)]
         tables.publish(node, merge_sorted(tables.spec.aggregate, parts, days=node.level > 0))
 
     by_level = sorted(work.nodes, key=lambda item: (item[1].level, item))

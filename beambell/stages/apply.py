@@ -1,8 +1,8 @@
 """Apply, the driver's side: which partitions lack which votes.
 
 The unit of work is (partition, LF fingerprint): of a partition whose rows are unchanged, the votes of every LF whose
-fingerprint is unchanged are carried over, and only the others run. The votes of a stateful LF depend on the past of the
-partition's keys, too: its digest is an input of the votes like that of the rows.
+fingerprint is unchanged are carried over, and only the others run. The votes of a stateful LF depend on the history of
+the partition's keys, too: its digest is an input of the votes like that of the rows.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ class VotesWork:
     reason
         Reason of the work, for people.
     history
-        Digest of the past of each stateful LF that votes, by ``past of NAME``: inputs of the votes.
+        Digest of the history of each stateful LF that votes, by ``past of NAME``: inputs of the votes.
     staged
-        Staged pieces of the past of each of those that run, by the LF's name.
+        Staged pieces of the history of each of those that run, by the LF's name.
     """
 
     partition: Partition
@@ -111,9 +111,9 @@ def outer_inputs(project: Project) -> dict[str, Any]:
 
 
 def find_work(project: Project, selection: Selection) -> tuple[list[VotesWork], int]:
-    """Compare the votes there are with the rows and LFs there are, and with the past of stateful LFs.
+    """Compare the votes there are with the rows and LFs there are, and with the history of stateful LFs.
 
-    Where the past is not aggregated yet, it may change.
+    Where the history is not aggregated yet, it may change.
 
     Raises
     ------
@@ -138,12 +138,12 @@ def find_work(project: Project, selection: Selection) -> tuple[list[VotesWork], 
 
 
 def stage_pasts(project: Project, work: Iterable[VotesWork], job: str) -> list[VotesWork]:
-    """Stage the past of each stateful LF that is to run, for the job of that id.
+    """Stage the history of each stateful LF that is to run, for the job of that id.
 
     Raises
     ------
     ArtefactError
-        If a past is not aggregated.
+        If a history is not aggregated.
     """
     histories = Histories(project, job)
 

@@ -1,4 +1,4 @@
-"""The pasts that stateful labeling functions vote by: their digests, and staged tables for those that run."""
+"""The histories that stateful labeling functions vote by: their digests, and staged tables for those that run."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from beambell.store.cache import Cache
 from beambell.store.tables import stage_table
 
 UNKNOWN = "unknown"
-"""Stands for the digest of a past that is not aggregated yet."""
+"""Stands for the digest of a history that is not aggregated yet."""
 
 
 def input_name(lf: str) -> str:
-    """Name of a labeling function's past among the inputs of votes."""
+    """Name of a labeling function's history among the inputs of votes."""
     return f"past of {lf}"
 
 
 class Histories:
-    """Digests and tables of the past of partitions.
+    """Digests and tables of the history of partitions.
 
-    Which tables a past was made from, and its digest, is remembered in the project's volatile folder: as long as none
-    of them changes, no table is read.
+    Which tables a history was made from, and its digest, is remembered in the project's volatile folder: as long as
+    none of them changes, no table is read.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Histories:
         self._lfs = [lf for lf in project.catalogue if isinstance(lf, StatefulFunction)]
         self._tables = open_aggregates(project.store, project.params, self._lfs)
         self._job = job
-        self._known = Cache(project.volatile, "pasts")
+        self._known = Cache(project.volatile, "histories")
         self._staged: dict[str, tuple[str, ...]] = {}
 
     @cached_property
@@ -54,11 +54,11 @@ class Histories:
         return feedback.find_work(self._project).may_differ
 
     def are_known(self, partition: Partition) -> bool:
-        """Whether the past of each labeling function that votes on a partition is aggregated."""
+        """Whether the history of each labeling function that votes on a partition is aggregated."""
         return all(self._source(lf, partition) for lf in self._lfs if lf.votes_on(partition.stream))
 
     def inputs(self, partition: Partition) -> dict[str, str]:
-        """Return the digest of the past of each labeling function that votes on a partition, by `input_name`.
+        """Return the digest of the history of each labeling function that votes on a partition, by `input_name`.
 
         Raises
         ------
@@ -68,7 +68,7 @@ class Histories:
         return {input_name(lf.name): self._digest(lf, partition) for lf in self._lfs if lf.votes_on(partition.stream)}
 
     def stage(self, partition: Partition, names: Collection[str]) -> dict[str, tuple[str, ...]]:
-        """Stage the pasts of labeling functions that are to run on a partition; return their pieces' paths by name."""
+        """Stage the histories of labeling functions that are to run on a partition; return paths of pieces by name."""
         staged = {}
         for lf in self._lfs:
             if lf.name in names and lf.votes_on(partition.stream):
@@ -82,7 +82,7 @@ class Histories:
         self._known.save()
 
     def _source(self, lf: StatefulFunction, partition: Partition) -> str | None:
-        """Return the digest of the tables that a past is made from; ``None`` while any of them is behind."""
+        """Return the digest of the tables that a history is made from; ``None`` while any of them is behind."""
         source = self._tables[lf.spec.id].source_digest(self._slice(lf, partition))
         return None if lf.spec.asks_people and self._feedback_changed else source
 
@@ -101,7 +101,7 @@ class Histories:
         return found
 
     def _read(self, lf: StatefulFunction, partition: Partition) -> str:
-        """Read a past piece by piece, staging each if this is for a run; return the digest of the whole."""
+        """Read a history piece by piece, staging each if this is for a run; return the digest of the whole."""
         tables, slot = self._tables[lf.spec.id], _slot(lf, partition)
         digests, paths = [], []
         for number, piece in enumerate(tables.read(self._slice(lf, partition))):
@@ -121,7 +121,7 @@ def _slot(lf: StatefulFunction, partition: Partition) -> str:
 
 
 def history_changes(before: Mapping[str, Any], now: Mapping[str, str]) -> str:
-    """Say which pasts changed, or may have."""
+    """Say which histories changed, or may have."""
     changes = []
     for verb in ("changed", "may change"):
         names = [

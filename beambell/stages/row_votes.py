@@ -84,7 +84,7 @@ class RowVotes:
         return self._voting.vote(rows, lfs, work.partition.stream)
 
     def _with_past(self, work: VotesWork, lfs: Iterable[LabelingFunction], rows: pa.Table) -> pa.Table:
-        """Add the past of each row's key, for each stateful LF: of the pieces of a past, one is held at a time."""
+        """Add the history of each row's key, for each stateful LF. Of its pieces, one is held at a time."""
         for lf in lfs:
             if isinstance(lf, StatefulFunction) and lf.name in work.staged:
                 history = (read_staged(self._store, path) for path in work.staged[lf.name])

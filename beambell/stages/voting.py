@@ -129,7 +129,7 @@ class Voting:
         Parameters
         ----------
         rows
-            Table with the columns that they read, as `columns` names them; with the past of its keys for stateful ones.
+            Table with the columns that they read, as `columns` names them; with the history of its keys if stateful.
         lfs
             Labeling functions of the project, in the order of a pattern's digits.
         stream

@@ -119,7 +119,7 @@ def _edges(
 
 
 def _past_tables(project: Project, snapshot: Snapshot) -> PastTables:
-    """Tell which aggregates the past of today's stateful labeling functions is merged from.
+    """Tell which aggregates the history of today's stateful labeling functions is merged from.
 
     Of functions that were edited or removed since, or cannot be loaded, nobody knows any more.
     """

@@ -1,4 +1,4 @@
-"""Letting labeling functions vote on a sample exactly as `beambell apply` would: compiled, each row with its past."""
+"""Labeling functions vote on a sample exactly as `beambell apply` would: compiled, each row with its history."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Voter:
     Parameters
     ----------
     project
-        Project with the labeling functions, their pasts and the time limit.
+        Project with the labeling functions, their histories and the time limit.
     most_s
         Seconds that one may take for a part, if that is less than the project's own limit.
 
@@ -89,7 +89,7 @@ class Voter:
         Raises
         ------
         ArtefactError
-            If the past that one votes by is not up to date.
+            If the history that one votes by is not up to date.
         """
         params, partition = self._project.params, part.partition
         if not lfs:
@@ -115,7 +115,7 @@ class Voter:
         )
 
     def lacks_past(self, lf: LabelingFunction, part: Part) -> str:
-        """Say what the past that a labeling function votes by lacks here, and what to do; nothing if it is there."""
+        """Say what the history that a labeling function votes by lacks here, and what to do; nothing if it is there."""
         try:
             with_histories(self._project.store, self._project.params, [lf], part.partition, part.rows.slice(0, 0))
         except ArtefactError as error:

@@ -273,7 +273,7 @@ def plans(project, name):
 def test_what_is_unchanged_is_recognised_without_reading_a_table(applied, tmp_path, monkeypatch):
     folder = tmp_path / "still"
     shutil.copytree(applied, folder)
-    assert json.loads((folder / ".beambell" / "pasts.json").read_text())
+    assert json.loads((folder / ".beambell" / "histories.json").read_text())
     for file in (folder / "data" / "aggregates").rglob("*.parquet"):
         file.unlink()
     assert not plans(Project(folder), "apply")

@@ -42,7 +42,7 @@ def folder(run_once, tmp_path):
 @pytest.mark.parametrize("family", [family for family in kinds() if family != Layout.ANSWERS])  # of earlier versions
 def test_every_kind_of_artefact_has_a_lineage(every_kind, family):
     project = Project(every_kind)
-    mine = [a for a in take_snapshot(project.store).artefacts if a.FOLDER == family]
+    mine = [a for a in take_snapshot(project.store).artefacts if family == a.FOLDER]
     assert mine, "make one of this kind in tests/every_kind.py"
     for artefact in mine:
         found = trace(project, artefact.manifest.id)
