@@ -16,6 +16,7 @@ from beam_jobs.main import main
 from beam_jobs.pipeline import ProjectFn, Spread, new_pipeline, run_pipeline
 from beam_jobs.shards import RowRange, Shard, ahead, read_shards, row_ranges, stage_shard
 from beambell.artefacts.kinds.labels import Candidates
+from beambell.artefacts.label_files import labels_schema
 from beambell.project import Project
 from beambell.stages.damage import sound_work
 from beambell.stages.label import (
@@ -25,7 +26,7 @@ from beambell.stages.label import (
     publish_candidate,
     read_answers,
 )
-from beambell.stages.posteriors import Posteriors, labels_schema, labels_table
+from beambell.stages.posteriors import Posteriors, labels_table
 from beambell.stages.stage import Outcome, Plan
 from beambell.state import patterns as packed
 from beambell.store import Layout

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pyarrow as pa
 
@@ -33,6 +33,7 @@ from beambell.store.tables import read_table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from beambell.artefacts.label_files import LabelDataset
     from beambell.label_model import LabelModel
     from beambell.state import PatternCounts
 
@@ -185,9 +186,59 @@ class Project:
         columns = {"id": table["id"]} | {name: pa.array(L[:, j]) for j, name in enumerate(lfs)}
         return _as(form, pa.table(columns))
 
-    def labels(self, stream: str, dt: str, form: Form = "pandas") -> pd.DataFrame | pa.Table:
-        """Published labels of a partition: ``id``, ``label`` (-1 unlabelled), probabilities, and what they rest on."""
+    @overload
+    def labels(self, stream: str, dt: str, form: Form = ...) -> pd.DataFrame | pa.Table: ...
+
+    @overload
+    def labels(self, stream: str | None = ..., *, from_: str | None = ..., to: str | None = ...) -> LabelDataset: ...
+
+    def labels(
+        self,
+        stream: str | None = None,
+        dt: str | None = None,
+        form: Form = "pandas",
+        *,
+        from_: str | None = None,
+        to: str | None = None,
+    ) -> pd.DataFrame | pa.Table | LabelDataset:
+        """Published labels: of one partition as a table, of several as a lazy one.
+
+        Parameters
+        ----------
+        stream
+            Name of the stream; ``None`` for all.
+        dt
+            Date of the only partition, whose labels are read at once; ``None`` for all from ``from_`` to ``to``.
+        form
+            Form of the labels of one partition: ``pandas`` or ``arrow``.
+        from_, to
+            First and last partition, both included; ``None`` for no bound.
+
+        Returns
+        -------
+        DataFrame, Table or LabelDataset
+            Labels: ``id``, ``label`` (-1 unlabelled), probabilities, and what they rest on. A `LabelDataset` is an
+            Arrow dataset with ``stream`` and ``dt`` besides, and with ``to_pandas()``.
+
+        Raises
+        ------
+        UsageError
+            For an unknown stream, a malformed date, or a date together with a range.
+        """
+        if dt is None:
+            return self._label_dataset(self.select([stream] if stream else None, from_, to))
+        if stream is None or from_ or to:
+            raise UsageError(
+                f"labels({dt=}) is of one partition", fix="name its stream, too; or a range by from_= and to= instead"
+            )
         return _as(form, self._table(Layout.LABELS, "labels", stream, dt))
+
+    def _label_dataset(self, selection: Selection) -> LabelDataset:
+        from beambell.artefacts.label_files import label_dataset
+
+        published = self.store.partitions(Layout.LABELS)
+        selected = {p: m for p, m in published.items() if p in selection and p.stream in self.params.streams}
+        return label_dataset(self.store, selected, self.params.classes)
 
     def feedback(self, form: Form = "pandas") -> pd.DataFrame | pa.Table:
         """What people said, one row per reviewed row: consensus, reviewers and their agreement, what it is for."""

@@ -18,12 +18,14 @@ from beambell.arguments import refuse_credentials
 from beambell.cli.console import Console
 from beambell.cli.feedback import feedback_app
 from beambell.cli.help import InOrderOfUse
+from beambell.cli.labels import labels_app
 from beambell.cli.lf import lf_app
 from beambell.cli.live import live_app
 from beambell.cli.lm import lm_app
 from beambell.cli.models import models_app
 from beambell.cli.options import DryRun, End, Folder, Json, Restore, Start, Streams, Until, Withdraw, open_project
 from beambell.cli.running import run_in_order, worst
+from beambell.cli.set_aside import add_set_aside
 from beambell.cli.start import add_start
 from beambell.cli.state import state_app
 from beambell.cli.upkeep import add_upkeep
@@ -63,12 +65,14 @@ def _root(
 
 
 app.add_typer(feedback_app, name="feedback")
+app.add_typer(labels_app, name="labels")
 app.add_typer(lf_app, name="lf")
 app.add_typer(live_app, name="live")
 app.add_typer(lm_app, name="lm")
 app.add_typer(models_app, name="models")
 app.add_typer(state_app, name="state")
 add_start(app)
+add_set_aside(app)
 add_upkeep(app)
 
 # Click's UsageError: typer brings a click of its own, and names of it only what is derived from that.

@@ -7,8 +7,8 @@ from typer.core import TyperGroup
 
 from beambell.stages.order import STAGES
 
-_FIRST = ("init", "run", "status", "summary", "lf", "feedback", "models")
-_THEN = ("lm", "state", "lineage", "verify", "gc")
+_FIRST = ("init", "run", "status", "summary", "labels", "lf", "feedback", "models")
+_THEN = ("lm", "state", "quarantine", "dead-letters", "lineage", "verify", "gc")
 
 
 class InOrderOfUse(TyperGroup):

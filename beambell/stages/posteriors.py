@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from beambell.arrays import NO_CLASS
 from beambell.artefacts.kinds.labels import LabelModel
+from beambell.artefacts.label_files import labels_schema
 from beambell.feedback.stored import LIMITING, SETTING
 from beambell.project import Project
 from beambell.state import patterns as packed
@@ -111,21 +112,6 @@ def entropy(proba: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Entropy of each row of probabilities, in nats; [n]."""
     logs = np.log(proba, out=np.zeros_like(proba), where=proba > 0)
     return np.asarray(-(proba * logs).sum(axis=1) + 0.0)
-
-
-def labels_schema(classes: list[str]) -> pa.Schema:
-    """Schema of a file of labels.
-
-    ``id``, ``label`` (-1 unlabelled); ``p_<class>`` and ``entropy``, null where nothing is known of the row;
-    ``covered``: whether a labeling function voted on it; ``source`` of the label: ``votes``, ``feedback`` or ``none``;
-    ``label_model``: first digits of the label model's id; ``feedback``: what of it touched the label, the ``row``'s
-    own, that which the ``model`` was fitted to, or ``none``; ``split``: what the row's own feedback is for, to ``fit``
-    or to ``evaluate`` (such a row is not trained on), null without.
-    """
-    probabilities = [(f"p_{name}", pa.float32()) for name in classes]
-    whence = [("covered", pa.bool_()), ("source", pa.string()), ("label_model", pa.string()), ("feedback", pa.string())]
-    columns = [("id", pa.string()), ("label", pa.int8()), *probabilities, ("entropy", pa.float32()), *whence]
-    return pa.schema([*columns, ("split", pa.string())])
 
 
 def labels_table(

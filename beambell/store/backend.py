@@ -61,6 +61,10 @@ class Backend(Protocol):
         """Full path or URL."""
         ...
 
+    def arrow(self) -> tuple[Any, str]:
+        """Arrow's file system for these bytes, and the path of the root in it."""
+        ...
+
     def open(self, name: str, size: int | None) -> BinaryIO:
         """Open for reading; ``size`` is a hint."""
         ...

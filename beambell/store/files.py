@@ -256,6 +256,10 @@ class Files:
                 fix="it was removed after its manifest was written; `beambell run` makes it again",
             ) from None
 
+    def arrow(self) -> tuple[Any, str]:
+        """Arrow's file system for what lies here, and the path of the root in it: for lazy tables of many files."""
+        return self._backend.arrow()
+
     def read(self, name: str) -> bytes | None:
         """Read a small file whole, or ``None`` if there is none."""
         return self._once(("read", name), lambda: self._read(name)) if name.endswith(".json") else self._read(name)

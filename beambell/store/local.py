@@ -8,7 +8,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from beambell.store.backend import Entry, Observer
 
@@ -57,6 +57,12 @@ class LocalFolder:
     def path(self, name: str) -> str:
         """Full path."""
         return f"{self._base}/{name}" if name else self._base
+
+    def arrow(self) -> tuple[Any, str]:
+        """Arrow's own file system, and the root's absolute path."""
+        from pyarrow.fs import LocalFileSystem
+
+        return LocalFileSystem(), str(Path(self._base).absolute())
 
     def open(self, name: str, size: int | None) -> BinaryIO:  # noqa: ARG002 - what the protocol says
         """Open for reading."""

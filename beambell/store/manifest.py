@@ -217,6 +217,10 @@ class Store:
         """Folder where an artefact lies now."""
         return Layout.formerly(folder) if self.lies_formerly(folder) else folder
 
+    def place(self, kind: str, partition: Partition, ref: FileRef) -> str:
+        """Name of a data file of a partition's artefact, below the data root, where it lies now."""
+        return f"{self._lies(Layout.of(kind, partition))}/{ref.name}"
+
     def read(self, folder: str) -> Manifest | None:
         """Read the manifest of a folder, or ``None`` if nothing was published there."""
         name = f"{self._lies(folder)}/{FILE_NAME}"

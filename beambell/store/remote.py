@@ -64,6 +64,12 @@ class ObjectStore:
         """Full URL."""
         return f"{self._base}/{name}" if name else self._base
 
+    def arrow(self) -> tuple[Any, str]:
+        """Arrow's view of the same fsspec file system, and the root's key in it."""
+        from pyarrow.fs import FSSpecHandler, PyFileSystem
+
+        return PyFileSystem(FSSpecHandler(self.fs)), self._key
+
     def open(self, name: str, size: int | None) -> BinaryIO:
         """Open for reading; a small file comes whole, in one request."""
         if size is not None and not self.comes_in_parts(size):

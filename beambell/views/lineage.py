@@ -37,7 +37,7 @@ class LabelView:
     votes
         LF to class, of those that voted.
     source, feedback
-        Source of the label, and the feedback that touched it: see `beambell.stages.label.labels_schema`.
+        Source of the label, and the feedback that touched it: see `beambell.artefacts.label_files.labels_schema`.
     events
         Answers that people gave about the row, in order of time.
     """

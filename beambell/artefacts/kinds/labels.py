@@ -77,6 +77,11 @@ class Candidates(Artefact):
         return self.manifest.facts.get("lfs")
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of their numbers."""
+        return tuple(self.manifest.facts["classes"])
+
+    @property
     def label_model(self) -> str:
         """Id of the label model's manifest, 64 hex digits."""
         return self.manifest.inputs["label_model"]
