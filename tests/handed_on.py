@@ -35,9 +35,17 @@ def as_csv(rows: list[list[object]]) -> str:
 
 
 def read_all(out: Path) -> list[dict[str, object]]:
-    """Read every row of an export, whatever its format, with Python's own readers where there are some."""
+    """Read every row of an export, whatever its format, as its users would."""
     import pyarrow.parquet as pq
 
+    if (out / "dataset_dict.json").exists():
+        import datasets
+
+        return [row for split in datasets.load_from_disk(str(out)).values() for row in split.to_list()]
+    if (out / "_delta_log").exists():
+        import deltalake
+
+        return deltalake.DeltaTable(str(out)).to_pyarrow_table().to_pylist()
     files = (
         [out] if out.is_file() else sorted(path for path in out.rglob("*") if path.is_file() and path.name[0] != "_")
     )

@@ -15,9 +15,9 @@ from beambell.artefacts.kind import kinds
 from beambell.artefacts.kinds.labels import LabelModel, Labels
 from beambell.errors import UsageError, storage_errors
 from beambell.exports.formats import format_named
-from beambell.exports.formats.format import Format, TableWriter
+from beambell.exports.formats.format import Draft, Format, TableWriter
 from beambell.exports.parts import Part, Parts, find_parts
-from beambell.exports.place import Place, is_recorded, take_over
+from beambell.exports.place import Place, file_digest, is_recorded, take_over
 from beambell.exports.record import MANIFEST, ExportedFile, ExportManifest, PartRecord
 from beambell.exports.request import Request
 from beambell.exports.tables import Account, part_tables
@@ -138,11 +138,12 @@ class _Export:
         known = self._known(before)
         parts = self.parts.parts
         records = self._one_file(before) if place.is_file else [self._part(part, known) for part in parts]
-        manifest = ExportManifest(self._facts(records), tuple(records))
+        self._tidy(records)
+        self.format.finish(Draft(place.folder, self.parts.schema, project.params.classes, records, before, place.out))
+        manifest = ExportManifest(self._facts(records), tuple(records), self._others(records))
         if before is not None and manifest.to_bytes() == place.manifest.read_bytes():
             place.discard()
             return self._exported(manifest, written=0)
-        self._tidy(manifest)
         with place.folder.draft() as draft:
             draft.file.write(manifest.to_bytes())
             draft.publish(MANIFEST)
@@ -201,8 +202,7 @@ class _Export:
                     rows[split] = rows.get(split, 0) + table.num_rows
             files = []
             for split, (draft, sink) in sorted(drafts.items()):
-                folders = [split] if split else []
-                name = "/".join([*folders, part.partition.stream, part.partition.dt + self.format.suffix])
+                name = self.format.file_name(part.partition, split, sink.sha256)
                 draft.publish(name)
                 files.append(ExportedFile(name, sink.sha256, sink.size, rows[split], split))
         return tuple(files)
@@ -210,9 +210,10 @@ class _Export:
     def _one_file(self, before: ExportManifest | None) -> list[PartRecord]:
         """Write all parts into one file; of the records, the first has it."""
         keys = [self.parts.key(part, self.request) for part in self.parts.parts]
-        if before and [record.key for record in before.parts] == keys:
-            return list(before.parts)
         name, accounts = self.place.out.name, []
+        if before and [record.key for record in before.parts] == keys:
+            take_over(self.place.out, self.place.draft / name, before.part_files[name])
+            return list(before.parts)
         rows = 0
         with self.place.folder.draft() as draft:
             sink = HashingSink(draft.file)
@@ -242,12 +243,19 @@ class _Export:
             account.without_row,
         )
 
-    def _tidy(self, manifest: ExportManifest) -> None:
+    def _tidy(self, records: Sequence[PartRecord]) -> None:
         """Remove from the draft what an earlier run left there and nobody asked for."""
         self.place.folder.remove_tree(_RECORDS)
+        wanted = {file.name for record in records for file in record.files}
         for name in self.place.folder.walk(""):
-            if name not in manifest.files:
+            if name not in wanted:
                 self.place.folder.remove(name)
+
+    def _others(self, records: Sequence[PartRecord]) -> tuple[ExportedFile, ...]:
+        """Files in the draft that belong to no part."""
+        known, folder = {file.name for record in records for file in record.files}, self.place.folder
+        names = {name: entry for name, entry in folder.walk("").items() if name not in known}
+        return tuple(ExportedFile(name, file_digest(folder.path(name)), e.bytes, 0) for name, e in names.items())
 
     # -- what is said of it ----------------------------------------------------------------------------------
 

@@ -196,9 +196,9 @@ class Place:
             )
 
 
-def file_digest(path: Path) -> str:
+def file_digest(path: str | Path) -> str:
     """Digest of a file's bytes, 64 hex digits of SHA-256."""
-    with path.open("rb") as file:
+    with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

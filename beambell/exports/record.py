@@ -94,7 +94,12 @@ class ExportManifest:
     @property
     def files(self) -> dict[str, ExportedFile]:
         """Files of the export by name; without the manifest itself."""
-        return {file.name: file for file in (*(file for part in self.parts for file in part.files), *self.others)}
+        return {**self.part_files, **{file.name: file for file in self.others}}
+
+    @property
+    def part_files(self) -> dict[str, ExportedFile]:
+        """Files of the parts by name."""
+        return {file.name: file for part in self.parts for file in part.files}
 
     def to_bytes(self) -> bytes:
         """As it is written."""

@@ -33,9 +33,14 @@ def export(project, out, format_="csv", **asked):
     return export_labels(project, Request(format_, **asked), str(out), replace=replace)
 
 
+NEEDS = {"hf": "datasets", "delta": "deltalake"}
+
+
 @pytest.mark.parametrize("name", ["out", "labels"])
-@pytest.mark.parametrize("format_", ["parquet", "csv", "jsonl"])
+@pytest.mark.parametrize("format_", ["parquet", "csv", "jsonl", "hf", "delta"])
 def test_every_label_is_there_once_and_every_text_as_it_was(handed, tmp_path, format_, name):
+    if format_ in NEEDS:
+        pytest.importorskip(NEEDS[format_])
     out = tmp_path / (name if name == "out" else f"{name}.{format_}")
     made = export(Project(handed), out, format_, beside=(ROWS, VOTES))
     rows = read_all(out)
@@ -88,6 +93,53 @@ def test_the_manifest_says_what_it_is_made_from(handed, tmp_path):
         for name, number in counts.get("classes", {}).items():
             assert number == sum(row["label_name"] == name for row in mine)
     assert all(max(row["p_other"], row["p_complaint"]) >= 0.6 for row in rows)
+
+
+@pytest.mark.parametrize(("format_", "package"), NEEDS.items())
+def test_a_package_that_is_missing_is_named(handed, tmp_path, monkeypatch, format_, package):
+    monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+    with pytest.raises(UsageError, match=rf"needs the package '{package}'[^$]*pip install 'beambell\[{format_}\]'"):
+        export(Project(handed), tmp_path / "out", format_)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_label_is_a_class_label(handed, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    export(Project(handed), tmp_path / "out", "hf", splits=HASHED)
+    found = datasets.load_from_disk(str(tmp_path / "out"))
+    assert set(found) == {"train", "valid", "test"}
+    assert found["train"].features["label"].names == ["other", "complaint"]
+    assert found["train"].features["label"].int2str(1) == "complaint"
+
+
+def test_a_delta_table_gets_a_version_when_something_changed(handed, tmp_path):
+    deltalake = pytest.importorskip("deltalake")
+    out, project = tmp_path / "out", Project(handed)
+
+    def table():
+        return deltalake.DeltaTable(str(out))
+
+    export(project, out, "delta", selection=Selection(end="2026-01-02"))
+    export(project, out, "delta", selection=Selection(end="2026-01-02"))
+    assert table().version() == 0
+    export(project, out, "delta", selection=Selection(start="2026-01-02"))
+    assert table().version() == 1
+    frame = table().to_pandas()
+    assert sorted(set(frame["dt"])) == ["2026-01-02", "2026-01-03", "2026-01-04"]
+    export(project, out, "delta", selection=Selection(start="2026-01-02"), beside=(ROWS,))
+    assert table().version() == 2
+    assert set(ODD) <= set(table().to_pandas()["text"])
+    only = deltalake.DeltaTable(str(out)).to_pandas(filters=[("dt", "=", "2026-01-04")])
+    assert len(only) == len(ODD)
+
+
+def test_a_file_of_the_same_rows_under_other_options_is_not_written_anew(handed, tmp_path):
+    out = tmp_path / "labels.csv"
+    export(Project(handed), out)
+    again = export(Project(handed), out, selection=Selection(start="2025-01-01"))
+    assert (again.written, again.kept) == (0, 4)
+    assert json.loads((tmp_path / "labels.csv.manifest.json").read_text())["parameters"]["from"] == "2025-01-01"
+    assert len(read_all(out)) == again.rows
 
 
 @pytest.mark.parametrize("format_", ["parquet", "csv", "jsonl"])
@@ -214,17 +266,24 @@ def _export_and_die(n, folder, out, asked):
     call_and_die(n, lambda: export(Project(folder), out, **asked))
 
 
-@pytest.mark.parametrize("name", ["out", "labels.csv"])
+@pytest.mark.parametrize("name", ["out", "labels.csv", pytest.param("delta", marks=pytest.mark.heavy)])
 @pytest.mark.parametrize("is_there", [pytest.param(False, marks=pytest.mark.heavy), True])
 def test_killed_at_any_instant_the_next_run_gives_the_same_bytes(processes, handed, tmp_path, name, is_there):
-    asked = {"selection": Selection(start="2026-01-02", end="2026-01-03"), "beside": (ROWS,)}
+    format_ = "delta" if name == "delta" else "csv"
+    asked = {"format_": format_, "selection": Selection(start="2026-01-02", end="2026-01-03"), "beside": (ROWS,)}
     (tmp_path / "fresh").mkdir()
     export(Project(handed), tmp_path / "fresh" / name, **asked)
     expected = tree_bytes(tmp_path / "fresh")
     old = tmp_path / "old"
     old.mkdir()
     if is_there:
-        export(Project(handed), old / name, selection=Selection(start="2026-01-01", end="2026-01-02"))
+        export(Project(handed), old / name, format_, selection=Selection(start="2026-01-01", end="2026-01-02"))
+    (tmp_path / "updated").mkdir()
+    shutil.copytree(old, tmp_path / "updated", dirs_exist_ok=True)
+    export(Project(handed), tmp_path / "updated" / name, **asked)
+    if format_ == "csv":  # of a table, the log tells of what was there before
+        assert tree_bytes(tmp_path / "updated") == expected
+    expected = tree_bytes(tmp_path / "updated")
     died = 0
     for n in range(1, 60):
         here = shutil.copytree(old, tmp_path / f"at{n}")
@@ -236,7 +295,7 @@ def test_killed_at_any_instant_the_next_run_gives_the_same_bytes(processes, hand
         assert process.exitcode == -signal.SIGKILL
         died += 1
         seen = {path: data for path, data in tree_bytes(here).items() if path[0] != "."}
-        if name == "out":
+        if name != "labels.csv":
             assert seen in (tree_bytes(old), expected), n  # readers see the one or the other
         export(Project(handed), here / name, **asked)
         assert tree_bytes(here) == expected, n

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from beambell.errors import UsageError
 from beambell.exports.formats.csv import Csv
+from beambell.exports.formats.delta import Delta
 from beambell.exports.formats.format import Format
+from beambell.exports.formats.hf import HuggingFace
 from beambell.exports.formats.jsonl import JsonLines
 from beambell.exports.formats.parquet import Parquet
 
-_FORMATS: dict[str, type[Format]] = {kind.name: kind for kind in (Parquet, Csv, JsonLines)}
+_FORMATS: dict[str, type[Format]] = {kind.name: kind for kind in (Parquet, Csv, JsonLines, HuggingFace, Delta)}
 
 
 def names() -> tuple[str, ...]:
