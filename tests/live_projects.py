@@ -28,8 +28,8 @@ def live_project(
     dates = [f"2026-01-{day:02d}" for day in range(days - live_days + 1, days + 1)]
     coming = {stream: [one for dt in dates for one in take_out(folder, stream, dt)] for stream in STREAMS}
     run_stages(folder, *TO_LABELS)
-    sources = {stream: {"folder": f"incoming/{stream}/*.jsonl"} for stream in STREAMS}
-    settings = {"streams": sources, "segment": {"rows": 50, "seconds": 0.5}, "refit_s": 0.2, "swap_s": 0.05, **live}
+    folders = {stream: {"folder": f"incoming/{stream}/*.jsonl"} for stream in STREAMS}
+    settings = {"streams": folders, "segment": {"rows": 50, "seconds": 0.5}, "refit_s": 0.2, "swap_s": 0.05, **live}
     change_params(folder, live={"runner": "loop", "batch": 40, "idle_s": 0.3, "lateness_s": 0, **settings})
     for stream in STREAMS:
         (folder / "incoming" / stream).mkdir(parents=True)

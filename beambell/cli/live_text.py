@@ -38,6 +38,11 @@ def status_text(status: dict[str, Any]) -> Iterator[RenderableType]:
             yield f"warning: {name}/{part} stalls: {stream['parts'][part]['error'] or 'records wait, and none comes'}"
         yield from (f"{name}: {count:,} {what}" for what, count in stream["figures"].items())
         yield from (f"{name}: {count:,} rows came late for {dt}" for dt, count in stream["late"].items())
+    for name, gaps in status["gaps"].items():
+        for gap in gaps:
+            which = f"offsets {gap['first']} to {gap['next'] - 1} were lost at the source"
+            days = f"; {' to '.join(sorted(set(gap['dates'])))} may lack them" if gap["dates"] else ""
+            yield f"warning: {name}/{gap['part']}: {which}{days}"
     if status["open"]:
         yield "open: " + ", ".join(f"{one} ({rows:,} rows)" for one, rows in status["open"].items())
     if closing := sorted({*status["closing"], *status["waiting"]}):

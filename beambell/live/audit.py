@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from beambell.arrays import NO_CLASS
 from beambell.artefacts.kinds.votes import Votes
-from beambell.live.closed import read_closed
+from beambell.live.gaps import is_incomplete
 from beambell.live.sink import labels_folder
 from beambell.project import Project
 from beambell.state import patterns as packed
@@ -121,11 +121,10 @@ def audit(project: Project, partition: Partition) -> Audit:
             found.append((name, why))
         elif labels is not None and labels.get(name) != told["label"]:
             moved += 1
-    closed = read_closed(project.store, partition)
     return Audit(
         partition, len(patterns), len(patterns) - len(missing), tuple(missing[:SHOWN]), len(missing), repeated,
         len(live.keys() - patterns.keys()), tuple(found[:SHOWN]), dict(reasons), moved,
-        closed is not None and closed.incomplete,
+        is_incomplete(project.store, partition),
     )  # fmt: skip
 
 

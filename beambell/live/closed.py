@@ -26,8 +26,6 @@ class Closed:
         Offset of each part up to which it was read when it closed.
     rows
         Number of rows that were counted.
-    incomplete
-        Whether records of its time were lost at the source.
     labelled
         Time at which the ordinary stages had run on it, seconds since 1970; ``None`` if they have not.
     """
@@ -36,7 +34,6 @@ class Closed:
     at: float
     until: Mapping[str, int]
     rows: int
-    incomplete: bool = False
     labelled: float | None = None
 
 
@@ -49,9 +46,9 @@ def closed_partitions(store: Store, stream: str) -> list[str]:
     return [name.removesuffix(".json") for name in _folder(store, stream).names(".json")]
 
 
-def close(store: Store, partition: Partition, until: Mapping[str, int], rows: int, *, incomplete: bool = False) -> None:
+def close(store: Store, partition: Partition, until: Mapping[str, int], rows: int) -> None:
     """Note that a partition is over, or that more came for it since: batch has to label it."""
-    told = {"at": time.time(), "until": dict(until), "rows": rows, "incomplete": incomplete}
+    told = {"at": time.time(), "until": dict(until), "rows": rows}
     _folder(store, partition.stream).write_json(f"{partition.dt}.json", told)
 
 
@@ -59,7 +56,7 @@ def note_labelled(store: Store, closed: Closed) -> None:
     """Note that the ordinary stages ran on a closed partition; unless more came for it meanwhile."""
     now = read_closed(store, closed.partition)
     if now == closed:
-        told = {"at": now.at, "until": dict(now.until), "rows": now.rows, "incomplete": now.incomplete}
+        told = {"at": now.at, "until": dict(now.until), "rows": now.rows}
         _folder(store, closed.partition.stream).write_json(
             f"{closed.partition.dt}.json", {**told, "labelled": time.time()}
         )
@@ -74,7 +71,10 @@ def waiting(store: Store, streams: Iterable[str]) -> list[Closed]:
 def read_closed(store: Store, partition: Partition) -> Closed | None:
     """Return what is known of a closed partition; ``None`` if it is not closed."""
     told: dict[str, Any] | None = _folder(store, partition.stream).read_json(f"{partition.dt}.json")
-    return None if told is None else Closed(partition, **told)
+    if told is None:
+        return None
+    told.pop("incomplete", None)  # earlier versions noted it here
+    return Closed(partition, **told)
 
 
 def is_landed(store: Store, closed: Closed) -> bool:

@@ -17,7 +17,7 @@ from beambell.live.keeper import Keeper, Tally
 from beambell.live.models import Version, current
 from beambell.live.refit import Refitter
 from beambell.live.worker import MISSED, Worker, open_source, worker_of
-from beambell.store import Layout, Partition
+from beambell.store import Layout
 
 STATUS = "status.json"
 _STATUS_S = 1.0
@@ -104,16 +104,12 @@ class Desk:
     def _close(self, now: float) -> None:
         store = self._worker.project.store
         for partition, until in self.keeper.close_due(now).items():
-            self._note_closed(partition, until, self.keeper.open_counts()[partition].n_rows)
+            close(store, partition, until, self.keeper.open_counts()[partition].n_rows)
         if now - self._late >= self._live.segment.seconds:
             self._late = now
             for partition, until in self.keeper.take_late().items():
                 before = read_closed(store, partition)
-                self._note_closed(partition, until, before.rows if before else 0)
-
-    def _note_closed(self, partition: Partition, until: dict[str, int], rows: int) -> None:
-        lost = self.keeper.rates[partition.stream].figures["lost at the source"]
-        close(self._worker.project.store, partition, until, rows, incomplete=bool(lost))
+                close(store, partition, until, before.rows if before else 0)
 
     def status(self, now: float) -> dict[str, Any]:
         """Return the state of the job as plain JSON values."""

@@ -222,7 +222,7 @@ class Keeper:
         self.clocks[tally.stream].note(
             tally.part, high=tally.high, behind=tally.behind, moved=tally.next > tally.first, now=now, error=tally.error
         )
-        if tally.next == tally.first:
+        if tally.next == tally.first and not tally.figures:  # with figures: records that are gone, which others follow
             return
         part.held[tally.previous] = tally
         while part.held:

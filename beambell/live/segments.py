@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from beambell.config.live import SegmentParams
 from beambell.live.folder import LiveFolder
+from beambell.live.gaps import Gaps
 from beambell.live.source import Chunk
 from beambell.store import Layout, Store
 
@@ -71,6 +72,7 @@ class Landing:
     def __init__(self, store: Store, stream: str) -> None:
         self.files = LiveFolder(store.files, f"{Layout.LANDED}/{stream}")
         self._notes = LiveFolder(store.files, f"{Layout.LIVE}/{stream}/segments")
+        self._gaps = Gaps(store, stream)
 
     def segments(self, part: str) -> list[Segment]:
         """Return the landed segments of a part, in order of their offsets."""
@@ -92,7 +94,12 @@ class Landing:
         return next((segment.next for segment in found if segment is not None), None)
 
     def note(self, segment: Segment) -> None:
-        """Note that a segment is landed: from now on, its part goes on after it."""
+        """Note that a segment is landed: from now on, its part goes on after it. Gaps in it are put on record first."""
+        if segment.lost:
+            earlier = (one.partitions for one in reversed(self.segments(segment.part)) if one.partitions)
+            dates = {*segment.partitions, *next(earlier, ())}
+            for first, after in segment.lost:
+                self._gaps.add(segment.part, first, after, dates)
         told = {name: getattr(segment, name) for name in ("part", "first", "next", "records", "partitions", "lost")}
         self._notes.write_json(f"{segment.stem}.json", told)
 

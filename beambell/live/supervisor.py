@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from beambell.errors import ExitCode, LiveError
 from beambell.live.closed import Closed, is_landed, note_labelled, waiting
 from beambell.live.desk import STATUS
 from beambell.live.folder import LiveFolder
+from beambell.live.gaps import Gaps
 from beambell.live.labeler import RAN
 from beambell.live.segments import Landing, sweep
 from beambell.project import Project
@@ -267,9 +268,12 @@ def read_status(project: Project) -> dict[str, Any]:
     alive = running(project) is not None
     if status and not alive and status["state"] == "running":
         status["state"] = "died"
-    closed = [str(one.partition) for one in waiting(project.store, project.params.live.streams)]
+    streams = project.params.live.streams
+    closed = [str(one.partition) for one in waiting(project.store, streams)]
+    gaps = {stream: [asdict(gap) for gap in Gaps(project.store, stream).all()] for stream in streams}
     return {
         **status,
         "supervisor": running(project),
         "waiting": closed,
+        "gaps": {stream: found for stream, found in gaps.items() if found},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -94,6 +95,16 @@ def test_a_stretch_that_is_skipped_on_purpose_is_no_gap():
     one.add(tally(0, 10, -1))
     one.add(tally(40, 60, 10))  # the segments between are of closed partitions
     assert sum(counts.n_rows for counts in one.open_counts().values()) == 30
+
+
+def test_records_that_are_gone_at_the_source_are_counted_and_hold_nobody_up():
+    one = keeper()
+    one.add(tally(0, 20, -1), now=100.0)
+    one.add(replace(tally(30, 30, 20), figures={"lost at the source": 10}), now=101.0)
+    one.add(tally(30, 60, 30), now=102.0)
+    assert one.rates["s"].figures["lost at the source"] == 10
+    assert one.missed(200.0, 5.0) == {}
+    assert sum(counts.n_rows for counts in one.open_counts().values()) == 50
 
 
 def test_what_is_lost_on_its_way_is_missed_and_read_anew():

@@ -14,6 +14,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from live_commands import beambell, status
 from live_projects import STREAMS, TO_LABELS, assert_same, copied_for_batch, labels, live_project, send
 from projects import run_stages
 
@@ -23,17 +24,6 @@ from beambell.live.prism import find_prism
 from beambell.live.supervisor import running
 
 DAY = "2026-01-03"
-
-
-def beambell(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "beambell", *words, "--project", str(folder)],
-        capture_output=True, text=True, check=False, timeout=180,
-    )  # fmt: skip
-
-
-def status(folder: Path) -> dict:
-    return json.loads(beambell(folder, "live", "status", "--json").stdout)
 
 
 def until(done, most_s: float = 90.0):

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beambell.config.live import SegmentParams
+from beambell.live.gaps import Gaps, is_incomplete
 from beambell.live.segments import Landing, OpenSegment, as_line, sweep
 from beambell.live.source import Chunk
-from beambell.store import Store
+from beambell.store import Partition, Store
 from beambell.store.files import Files
 
 LOG = [b'{"n": %d}' % i for i in range(40)]
@@ -89,6 +90,29 @@ def test_what_was_lost_at_the_source_is_on_record(tmp_path: Path):
     segment.land()
     (again,) = landing.segments("000")
     assert again.lost == ((5, 8),)
+
+
+@pytest.mark.parametrize(
+    ("before", "within", "incomplete"),
+    [
+        ({"2026-01-02": 3}, {"2026-01-04": 1}, ["2026-01-02", "2026-01-03", "2026-01-04"]),
+        ({"2026-01-02": 3}, {}, ["2026-01-02"]),
+        ({}, {"2026-01-04": 1, "2026-01-05": 2}, ["2026-01-04", "2026-01-05"]),
+        ({}, {}, []),
+    ],
+)
+def test_partitions_next_to_a_gap_are_incomplete_whoever_reads_on(tmp_path: Path, before, within, incomplete):
+    store = Store(str(tmp_path))
+    landing = Landing(store, "s")
+    for first, lost, dates in ((0, (), before), (5, ((5, 8),), within), (9, (), {"2026-01-09": 1})):
+        segment = OpenSegment(landing, "000", first, SIZE)
+        segment.add(Chunk("000", first, first + 4, (b"x",), np.array([first + 3]), np.array([0]), lost=lost))
+        segment.count(dates)
+        segment.land()
+    (gap,) = Gaps(Store(str(tmp_path)), "s").all()
+    assert (gap.first, gap.records) == (5, 3)
+    days = [f"2026-01-{day:02d}" for day in range(1, 10)]
+    assert [dt for dt in days if is_incomplete(store, Partition("s", dt))] == incomplete
 
 
 @pytest.mark.parametrize("part", ["000", "a.b-1f", "x-y-z"])
