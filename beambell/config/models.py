@@ -84,7 +84,8 @@ class ModelParams(Section):
     window_days
         Number of days, back from the newest partition, that it is trained on; ``None`` for all.
     kind
-        Kind of end model: ``tfidf_logistic``, or one of your own that a module in ``lfs.modules`` registers.
+        Kind of end model: ``tfidf_logistic``, ``rows_logistic``, ``boosting``, ``estimator``, or one of your own that a
+        module in ``lfs.modules`` registers.
     options
         Options of that kind, by name.
     features
@@ -109,6 +110,12 @@ class ModelParams(Section):
     C: float = Field(default=10.0, gt=0, le=1e12)
     max_rows: int = Field(default=500_000, gt=0)
     seed: int = Field(default=7, ge=0, lt=2**32)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the fields of rows that the model learns from, by the option ``fields`` of its kind."""
+        named = self.options.get("fields", ())
+        return tuple(name for name in named if isinstance(name, str)) if isinstance(named, list | tuple) else ()
 
     @property
     def settings(self) -> dict[str, Any]:

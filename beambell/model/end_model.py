@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from beambell.arrays import Floats
 from beambell.errors import ArtefactError, TrainingError
@@ -65,6 +66,15 @@ class EndModel(ABC):
     @abstractmethod
     def predict_proba(self, texts: Texts) -> Floats:
         """Probability of each class for each text: float64 [n, K]. A row does not depend on the others."""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the fields of a row that it reads besides the text."""
+        return ()
+
+    def predict_rows(self, rows: pa.Table) -> Floats:
+        """Probability of each class for each row, given its ``text`` and `fields`: float64 [n, K]."""
+        return self.predict_proba(rows["text"])
 
     def predict(self, texts: Texts) -> npt.NDArray[np.int8]:
         """Most probable class of each text: int8 [n]; the first of equals."""
@@ -137,16 +147,20 @@ def register(model: type[M]) -> type[M]:
     return _KINDS.register(model)
 
 
-def fit(
-    kind: str, texts: Sequence[str | None], proba: Floats, *, classes: tuple[str, ...], seed: int, **options: Any
-) -> EndModel:
-    """Train a model of a kind; for the parameters see `EndModel.fit`.
+def fit(kind: str, rows: pa.Table, proba: Floats, *, classes: tuple[str, ...], seed: int, **options: Any) -> EndModel:
+    """Train a model of a kind on rows with ``text`` and fields; for the other parameters see `EndModel.fit`.
 
     Raises
     ------
     TrainingError
         If there is no such kind, it has no such option, or there is nothing to be learnt from these rows.
     """
-    known = inspect.signature(_KINDS[kind].fit).parameters.keys() - {"texts", "proba", "classes", "seed"}
+    model: Any = _KINDS[kind]
+    takes_rows = hasattr(model, "fit_rows")
+    train = model.fit_rows if takes_rows else model.fit
+    known = inspect.signature(train).parameters.keys() - {"texts", "rows", "proba", "classes", "seed"}
     _KINDS.check_options(options, sorted(known), where=f"model.options of {kind}")
-    return _KINDS[kind].fit(texts, proba, classes=classes, seed=seed, **options)
+    trained: EndModel = train(
+        rows if takes_rows else rows["text"].to_pylist(), proba, classes=classes, seed=seed, **options
+    )
+    return trained

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from beambell.errors import TrainingError
-from beambell.model import tfidf_logistic  # noqa: F401 - which registers itself
+from beambell.model import boosting, estimator, rows_logistic, tfidf_logistic  # noqa: F401 - which register
 from beambell.model.checks import check_probabilities
 from beambell.model.end_model import DEFAULT, EndModel, fit
 from beambell.model.features import Texts, as_list
@@ -24,6 +25,7 @@ def train(
     seed: int,
     max_rows: int | None = None,
     kind: str = DEFAULT,
+    beside: pa.Table | None = None,
     **options: Any,
 ) -> EndModel:
     """Train an end model on the label model's probabilities.
@@ -45,6 +47,8 @@ def train(
         Seed of the sample that ``max_rows`` takes, and of whatever is random in the kind of model.
     max_rows
         Number of rows to train on, drawn at random, if more are covered; ``None`` for all.
+    beside
+        Fields of the same rows, for kinds that learn from these, too; ``None`` for none.
     kind
         Kind of end model, one of `beambell.model.end_model.kinds`.
     **options
@@ -63,7 +67,11 @@ def train(
     names = tuple(classes)
     rows = _sample(np.flatnonzero(_covered(covered, len(texts))), max_rows, seed)
     targets = _targets(proba, rows, n=len(texts), classes=names)
-    return fit(kind, _take(texts, rows), targets, classes=names, seed=seed, **options)
+    taken = {"text": pa.array(_take(texts, rows), pa.string())}
+    if beside is not None:
+        fields = beside.take(pa.array(rows))
+        taken |= {name: fields[name] for name in fields.column_names}
+    return fit(kind, pa.table(taken), targets, classes=names, seed=seed, **options)
 
 
 def _covered(covered: npt.ArrayLike, n: int) -> npt.NDArray[np.bool_]:

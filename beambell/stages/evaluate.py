@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -26,6 +26,7 @@ from beambell.model import EndModel, Evaluation, evaluate
 from beambell.project import Project
 from beambell.stages import train
 from beambell.stages.gold_rows import Account, Gold, GoldGlobs, Matched, find_gold, gold_files, gold_warnings
+from beambell.stages.model_rows import model_rows
 from beambell.stages.stage import Outcome, Plan, plan_whole
 from beambell.stages.train import Sources, find_sources, held_out, labelled_rows, load_model, probabilities_of
 from beambell.state import patterns as packed
@@ -127,7 +128,7 @@ def _publish(project: Project) -> Manifest:
     for own in gold.own:
         _score_own_rows(own, model, scores["end_model_gold_texts"])
     if gold.of_rows:
-        for part in store.files.each(partial(_read_gold_rows, project, sources, gold), sources.labels):
+        for part in store.files.each(partial(_read_gold_rows, project, sources, gold, model.fields), sources.labels):
             account.add(part.partition.stream, part.ids, part.matched)
             n_rows += part.rows.num_rows
             n_covered += _score_partition(project, part, model, scores)
@@ -153,7 +154,8 @@ def _all_predictions(scores: Mapping[str, Scored], classes: tuple[str, ...]) -> 
 
 def _score_own_rows(gold: pa.Table, model: EndModel, scored: Scored) -> None:
     known = gold.filter(pc.is_valid(gold["text"]))
-    proba = model.predict_proba(known["text"].to_pylist())
+    named = [name for name in ("text", *model.fields) if name in known.column_names]
+    proba = model.predict_rows(known.select(named))
     ids = known["id"].cast(pa.string()).to_pylist() if "id" in known.column_names else [""] * known.num_rows
     scored.add("gold", ids, known["label"].to_numpy().astype(np.int64), proba)
 
@@ -180,9 +182,11 @@ class GoldRows:
     voted: npt.NDArray[np.intp]
 
 
-def _read_gold_rows(project: Project, sources: Sources, gold: Gold, partition: Partition) -> GoldRows:
+def _read_gold_rows(
+    project: Project, sources: Sources, gold: Gold, fields: Sequence[str], partition: Partition
+) -> GoldRows:
     labels = sources.labels[partition].files["labels"]
-    rows = labelled_rows(project, partition, labels, sources.rows[partition])
+    rows = labelled_rows(project, partition, labels, sources.rows[partition], fields)
     matched, ids = gold.match(rows, partition.stream), rows["id"]
     known = pa.array(matched.label != NO_CLASS)
     rows = rows.append_column("gold", pa.array(matched.label)).filter(known)
@@ -199,8 +203,8 @@ def _score_partition(project: Project, part: GoldRows, model: EndModel, scores: 
     scores["labels"].add(partition.stream, chosen, y[at], proba[at])
     scores["majority_vote"].add(partition.stream, [ids[i] for i in voted], y[voted], part.majority[voted])
     mine = np.flatnonzero(held_out(project, partition.stream, rows["id"]))
-    texts = rows[project.params.streams[partition.stream].text].take(pa.array(mine)).to_pylist()
-    scores["end_model"].add(partition.stream, [ids[i] for i in mine], y[mine], model.predict_proba(texts))
+    seen = model_rows(project, partition.stream, rows.take(pa.array(mine)), model.fields)
+    scores["end_model"].add(partition.stream, [ids[i] for i in mine], y[mine], model.predict_rows(seen))
     return len(at)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from beambell.config.formats import with_format
 from beambell.errors import TrainingError
 from beambell.model import EndModel, end_model, holdout
 from beambell.project import Project
+from beambell.stages.model_rows import field_types, model_rows, set_apart, stored_columns
 from beambell.stages.stage import Outcome, Plan, plan_whole
 from beambell.store import FileRef, Layout, Manifest, Partition, digest
 from beambell.store.partition import days_before
@@ -67,7 +68,8 @@ def outer_inputs(project: Project) -> dict[str, Any]:
     """Return what the stage reads that no other stage makes."""
     params = project.params
     texts = {name: stream.text for name, stream in params.streams.items()}
-    return {**params.in_force("model"), "holdout": params.evaluation.holdout, "texts": texts, **params.names()}
+    read = {"texts": texts, **_fields(project)}
+    return {**params.in_force("model"), "holdout": params.evaluation.holdout, **read, **params.names()}
 
 
 def run(project: Project, plan: Plan[Sources]) -> Outcome:
@@ -95,9 +97,20 @@ def _inputs(project: Project, sources: Sources) -> dict[str, str]:
     names = {s: project.params.streams[s].text for s in sorted({p.stream for p in sources.labels})}
     made_from = {
         "data": digest(sources.files),
-        "params": digest({**params, "text": names, "classes": project.params.classes}),
+        "params": digest({**params, "text": names, "classes": project.params.classes, **_fields(project)}),
     }
     return with_format(STAGE, made_from)
+
+
+def _fields(project: Project) -> dict[str, Any]:
+    """Name the types of the fields that the model learns from, by stream, if it learns from any."""
+    wanted = project.params.model.fields
+    found = {
+        stream: {name: str(params.fields[name]) for name in wanted if name in params.fields}
+        for stream, params in project.params.streams.items()
+    }
+    types = {stream: named for stream, named in found.items() if named}
+    return {"fields": types} if types else {}
 
 
 def _publish(project: Project, sources: Sources) -> Manifest:
@@ -105,21 +118,22 @@ def _publish(project: Project, sources: Sources) -> Manifest:
 
     params = project.params.model
     project.register_models(params.kind)
-    texts, proba, covered = training_rows(project, sources)
-    if not texts:
+    rows, proba, covered = training_rows(project, sources, params.fields)
+    if not rows.num_rows:
         raise TrainingError(
             "no published row is left to train on",
             where=", ".join(str(partition) for partition in list(sources.labels)[:3]),
             fix="lower evaluation.holdout or widen model.window_days in params.yaml",
         )
     model = train(
-        texts,
+        rows["text"],
         proba,
         covered=covered,
         classes=project.params.classes,
         seed=params.seed,
         max_rows=params.max_rows,
         kind=params.kind,
+        beside=rows.select(params.fields),
         **params.settings,
     )
     store, folder = project.store, Layout.END_MODEL
@@ -157,42 +171,46 @@ def load_model(project: Project, folder: str = Layout.END_MODEL) -> EndModel:
 
 
 def training_rows(
-    project: Project, sources: Sources
-) -> tuple[list[str], npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Read texts and probabilities of the rows outside the holdout, and outside of the feedback that measures.
+    project: Project, sources: Sources, fields: Sequence[str] = ()
+) -> tuple[pa.Table, npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Read texts, fields and probabilities of the rows outside the holdout and the feedback that measures.
 
     Returns
     -------
-    texts, proba, covered
-        n texts, float64 [n, K], bool [n].
+    rows, proba, covered
+        Table of ``text`` and the fields, n rows; float64 [n, K], bool [n].
     """
-    texts: list[str] = []
+    rows = [pa.schema({"text": pa.string(), **field_types(project, fields)}).empty_table()]
     probabilities = [np.empty((0, project.params.cardinality))]
     covered = [np.empty(0, dtype=bool)]
 
     def read(partition: Partition) -> pa.Table:
-        return labelled_rows(project, partition, sources.labels[partition].files["labels"], sources.rows[partition])
+        labels = sources.labels[partition].files["labels"]
+        return labelled_rows(project, partition, labels, sources.rows[partition], fields)
 
     tables = project.store.files.each(read, sources.labels)
     for partition, table in zip(sources.labels, tables, strict=True):
         kept = table.filter(pa.array(~(held_out(project, partition.stream, table["id"]) | measures(table))))
-        texts += kept[project.params.streams[partition.stream].text].to_pylist()
+        rows.append(model_rows(project, partition.stream, kept, fields))
         proba, is_covered = probabilities_of(kept, project.params.classes)
         probabilities.append(proba)
         covered.append(is_covered)
-    return texts, np.concatenate(probabilities), np.concatenate(covered)
+    return pa.concat_tables(rows), np.concatenate(probabilities), np.concatenate(covered)
 
 
-def labelled_rows(project: Project, partition: Partition, labels: FileRef, rows: Manifest) -> pa.Table:
-    """Join a partition's published labels to its rows: id, provenance, text, label, probabilities.
+def labelled_rows(
+    project: Project, partition: Partition, labels: FileRef, rows: Manifest, fields: Sequence[str] = ()
+) -> pa.Table:
+    """Join a partition's published labels to its rows: id, provenance, text, label, probabilities, and some fields.
 
     Labels that failed the gate leave older ones published, so the two may not be of the same revision: rows without
     a label are left out.
     """
-    text = project.params.streams[partition.stream].text
+    wanted = stored_columns(project, partition.stream, fields)
     label_table = read_table(project.store, Layout.of(Layout.LABELS, partition), labels)
-    columns = ["id", "_file", "_line", text]
+    columns = ["id", "_file", "_line", *wanted]
     row_table = read_table(project.store, Layout.of(Layout.PARTITIONS, partition), rows.files["rows"], columns)
+    row_table = set_apart(row_table, project, partition.stream, fields)
     if not label_table["id"].equals(row_table["id"]):
         at = pc.index_in(row_table["id"], value_set=label_table["id"].combine_chunks())
         row_table, at = row_table.filter(pc.is_valid(at)), pc.drop_null(at)

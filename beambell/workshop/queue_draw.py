@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from beambell.feedback.queue import Arrivals
 from beambell.model import EndModel
 from beambell.project import Project
 from beambell.records.split import uniform
+from beambell.stages.model_rows import field_types, model_rows, stored_columns
 from beambell.state import patterns as packed
 from beambell.store import Layout
 from beambell.store.tables import read_table, take_rows
@@ -41,6 +43,8 @@ class DrawnRow:
         Disagreement of the end model with the label model, in [0, 1].
     id, text, text_key
         Id of the row, its text, and the key that rows of equal texts share.
+    seen
+        Text and fields as the end model sees them.
     """
 
     source: int
@@ -52,6 +56,7 @@ class DrawnRow:
     id: str = ""
     text: str = ""
     text_key: str = ""
+    seen: dict[str, Any] = field(default_factory=dict)
 
     @property
     def time(self) -> float:
@@ -148,12 +153,15 @@ class Draw:
     def _read_texts(self, s: int, rows: Mapping[int, DrawnRow]) -> None:
         source = self.pool.sources[s]
         stream, folder = source.partition.stream, Layout.of(Layout.PARTITIONS, source.partition)
-        column = self.project.params.streams[stream].text
+        fields = self.end_model.fields if self.end_model else ()
+        columns = list(dict.fromkeys(["id", *stored_columns(self.project, stream, fields)]))
         positions = sorted(rows)
-        table = take_rows(self.project.store, folder, source.rows, positions, ["id", column])
-        for position, name, text in zip(positions, table["id"].to_pylist(), table[column].to_pylist(), strict=True):
-            row = rows[position]
+        table = take_rows(self.project.store, folder, source.rows, positions, columns)
+        seen = model_rows(self.project, stream, table, fields).to_pylist()
+        for position, name, one in zip(positions, table["id"].to_pylist(), seen, strict=True):
+            row, text = rows[position], one["text"]
             row.id, row.text, row.text_key = str(name), text or "", queue.text_key(stream, text)
+            row.seen = {**one, "text": row.text}
 
     def _predict(self, rows: list[DrawnRow]) -> None:
         """Find out about which rows the end model disagrees, and which proposals are taken."""
@@ -163,7 +171,9 @@ class Draw:
             return
         self.predicted = len(asked)
         labels = self.pool.proba[self.pool.pattern[[row.cell for row in asked]]]
-        found = queue.disagreement(labels, self.end_model.predict_proba([row.text for row in asked]))
+        schema = pa.schema({"text": pa.string(), **field_types(self.project, self.end_model.fields)})
+        seen = pa.Table.from_pylist([row.seen for row in asked], schema)
+        found = queue.disagreement(labels, self.end_model.predict_rows(seen))
         taken = self.draws(asked, "taken") < found
         for row, disagreement, take in zip(asked, found.tolist(), taken.tolist(), strict=True):
             row.disagreement = disagreement

@@ -26,7 +26,7 @@ class EndModel(Artefact):
     KIND, FOLDER, TITLE = "end_model", Layout.END_MODEL, "end model"
     BELOW = ""
     SENTENCE = "The end model that was trained last."
-    FILES = ("model.json", "weights.npz")
+    FILES = ("model.json", "weights.npz", "estimator.skops")
     FIGURES = ("rows", "partitions")
     KEEPS_HISTORY = True
 
@@ -92,7 +92,7 @@ class Version(Artefact):
     KIND, FOLDER, TITLE = "model_version", Layout.REGISTRY, "model version"
     BELOW = "NAME/v0001"
     SENTENCE = "A registered version of an end model, with what it was made from; never changed."
-    FILES = ("model.json", "weights.npz", "predictions")
+    FILES = ("model.json", "weights.npz", "estimator.skops", "predictions")
     REFERENCES = (
         Reference("end_model", Layout.END_MODEL),
         Reference("evaluation", Layout.EVALUATION, is_checked=False),  # which the next evaluation replaces
