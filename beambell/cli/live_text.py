@@ -48,7 +48,8 @@ def status_text(status: dict[str, Any]) -> Iterator[RenderableType]:
     if closing := sorted({*status["closing"], *status["waiting"]}):
         yield f"closed, and not yet labelled by batch: {', '.join(closing)}"
     if said := status["feedback"]:
-        yield f"feedback: {said['events']:,} events" + (f"; {said['error']}" if said["error"] else "")
+        again = f", {said['said again']:,} labels said again"
+        yield f"feedback: {said['events']:,} events{again}" + (f"; {said['error']}" if said["error"] else "")
 
 
 def audit_text(audits: Sequence[Audit]) -> Iterator[RenderableType]:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from beambell.arrays import NO_CLASS
 from beambell.artefacts.kinds.votes import Votes
+from beambell.live.corrections import read_corrections
 from beambell.live.gaps import is_incomplete
 from beambell.live.sink import labels_folder
 from beambell.project import Project
@@ -167,6 +168,10 @@ def _live(project: Project, partition: Partition) -> tuple[dict[str, dict[str, A
         if told["dt"] == partition.dt:
             repeated += told["id"] in found
             found[told["id"]] = told
+    for told in read_corrections(project.store, partition.stream):
+        before = found.get(told["id"])
+        if told["dt"] == partition.dt and before is not None and before["labelled"] <= told["labelled"]:
+            found[told["id"]] = {**before, "label": told["label"]}
     return found, repeated
 
 

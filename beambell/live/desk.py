@@ -11,6 +11,7 @@ from typing import Any
 
 from beambell.live.clock import spell_micros
 from beambell.live.closed import close, closed_partitions, read_closed
+from beambell.live.corrections import Corrections
 from beambell.live.feedback import FeedbackReader
 from beambell.live.folder import LiveFolder
 from beambell.live.keeper import Keeper, Tally
@@ -42,6 +43,7 @@ class Desk:
         self.keeper = Keeper(worker.labeler.names, project.params.cardinality, live, closed)
         self._refitter = Refitter(project, worker.labeler.lfs)
         self._feedback = FeedbackReader(project, open_source(project, live.feedback)) if live.feedback else None
+        self._corrections = Corrections(project, worker.labeler, worker.outlet)
         self._began = time.time()
         self._fitted = self._told = self._asked = self._late = 0.0
         self._version: Version | None = current(project.store)
@@ -75,9 +77,11 @@ class Desk:
             events = self._feedback.poll(self._live.batch)
             if events.num_rows:
                 self.keeper.add_events(events)
+                self._corrections.answered(self.keeper)
         if now - self._fitted >= self._live.refit_s:
             self._fitted = now
             self._fit()
+        self._corrections.refitted(self.keeper)
         if now - self._told >= _STATUS_S:
             self._told = now
             self._folder.write(STATUS, json.dumps(self.status(now), ensure_ascii=False).encode())
@@ -129,7 +133,13 @@ class Desk:
             "repeated": self.keeper.repeated,
             "feedback": None
             if self._feedback is None
-            else {**self._feedback.figures, "error": self._feedback.error, "events": self.keeper.events.num_rows},
+            else {
+                **self._feedback.figures,
+                "error": self._feedback.error,
+                "events": self.keeper.events.num_rows,
+                "said again": self._corrections.said,
+                "of rows that are not recent": self._corrections.elsewhere,
+            },
         }
 
     def _stream(self, stream: str, now: float) -> dict[str, Any]:

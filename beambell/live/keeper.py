@@ -8,10 +8,10 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -142,6 +142,25 @@ class Rates:
         return int(np.quantile(list(self.delays), share)) if self.delays else None
 
 
+class RecentRow(NamedTuple):
+    """A row that was labelled not long ago.
+
+    Attributes
+    ----------
+    stream, id
+        Name of the stream, and id of the row.
+    dt
+        Date of its partition.
+    pattern
+        Packed votes.
+    """
+
+    stream: str
+    id: str
+    dt: str
+    pattern: bytes
+
+
 class RecentRows:
     """Rows that were labelled last, by stream and id, with the pattern of their votes.
 
@@ -168,9 +187,16 @@ class RecentRows:
         for key in list(islice(self._rows, max(0, len(self._rows) - self._most))):
             del self._rows[key]
 
-    def find(self, stream: str, name: str) -> tuple[str, bytes] | None:
-        """Return the partition's date and the packed pattern of a row; ``None`` if it is not among them."""
-        return self._rows.get((stream, name))
+    def find(self, stream: str, name: str) -> RecentRow | None:
+        """Return a row; ``None`` if it is not among them."""
+        found = self._rows.get((stream, name))
+        return None if found is None else RecentRow(stream, name, *found)
+
+    def with_patterns(self, patterns: Collection[bytes]) -> Iterator[RecentRow]:
+        """Yield the rows with any of some packed votes, the oldest first."""
+        for (stream, name), (dt, pattern) in self._rows.items():
+            if pattern in patterns:
+                yield RecentRow(stream, name, dt, pattern)
 
 
 class Keeper:
@@ -374,4 +400,4 @@ class Keeper:
             self.recent.find(stream, name)
             for stream, name in zip(rows["stream"].to_pylist(), rows["row_id"].to_pylist(), strict=True)
         ]
-        return pa.array([None if one is None else one[1] for one in found], kind)
+        return pa.array([None if one is None else one.pattern for one in found], kind)

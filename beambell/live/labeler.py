@@ -150,6 +150,11 @@ class Labeler:
         return proba, labels, lookup.version
 
     @property
+    def model(self) -> str:
+        """Name of the label model in force."""
+        return self._models.get().version.name
+
+    @property
     def trouble(self) -> str:
         """Reason why a newer label model could not be taken; empty if there is none."""
         return self._models.error

@@ -147,4 +147,5 @@ def test_recent_rows_are_the_last_ones():
     rows.add("s", [f"id{i}" for i in range(5)], [DAYS[0]] * 5, codes)
     assert len(rows) == 3
     assert rows.find("s", "id1") is None
-    assert rows.find("s", "id4") == (DAYS[0], codes[4].tobytes())
+    assert rows.find("s", "id4") == ("s", "id4", DAYS[0], codes[4].tobytes())
+    assert [row.id for row in rows.with_patterns({codes[4].tobytes()})].count("id4") == 1
