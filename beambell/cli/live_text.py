@@ -43,6 +43,8 @@ def status_text(status: dict[str, Any]) -> Iterator[RenderableType]:
             which = f"offsets {gap['first']} to {gap['next'] - 1} were lost at the source"
             days = f"; {' to '.join(sorted(set(gap['dates'])))} may lack them" if gap["dates"] else ""
             yield f"warning: {name}/{gap['part']}: {which}{days}"
+    for name, found in status["topics"].items():
+        yield from _topics_text(name, found or {})
     if status["open"]:
         yield "open: " + ", ".join(f"{one} ({rows:,} rows)" for one, rows in status["open"].items())
     if closing := sorted({*status["closing"], *status["waiting"]}):
@@ -50,6 +52,16 @@ def status_text(status: dict[str, Any]) -> Iterator[RenderableType]:
     if said := status["feedback"]:
         again = f", {said['said again']:,} labels said again"
         yield f"feedback: {said['events']:,} events{again}" + (f"; {said['error']}" if said["error"] else "")
+
+
+def _topics_text(stream: str, found: dict[str, Any], most: int = 5) -> Iterator[str]:
+    """Say what rows without a vote have in common this hour."""
+    topics = found.get("topics", ())[:most]
+    if topics and found["hours_before"]:
+        yield f"{stream}: new since {found['hour']}, and no labeling function votes on it:"
+        for topic in topics:
+            example = topic["examples"][0][1] if topic["examples"] else ""
+            yield f"  {topic['term']}: {topic['rows']:,} rows, {topic['expected']:,} expected; such as: {example[:80]}"
 
 
 def audit_text(audits: Sequence[Audit]) -> Iterator[RenderableType]:

@@ -17,8 +17,9 @@ import numpy as np
 from beambell.arrays import NO_CLASS, Packed
 from beambell.feedback.consensus import find_consensus
 from beambell.live.folder import LiveFolder
-from beambell.live.keeper import Keeper, RecentRow
+from beambell.live.keeper import Keeper
 from beambell.live.labeler import Labeler
+from beambell.live.recent import RecentRow
 from beambell.project import Project
 from beambell.store import Layout, Store
 

@@ -21,7 +21,10 @@ from beambell.live.worker import MISSED, Worker, open_source, worker_of
 from beambell.store import Layout
 
 STATUS = "status.json"
+TOPICS = "topics.json"
+"""File of each stream with its emerging topics."""
 _STATUS_S = 1.0
+_TOPICS_S = 5.0
 _FEEDBACK_S = 0.5
 _MISSED_S = 5.0
 
@@ -45,7 +48,7 @@ class Desk:
         self._feedback = FeedbackReader(project, open_source(project, live.feedback)) if live.feedback else None
         self._corrections = Corrections(project, worker.labeler, worker.outlet)
         self._began = time.time()
-        self._fitted = self._told = self._asked = self._late = 0.0
+        self._fitted = self._told = self._asked = self._late = self._summed = 0.0
         self._version: Version | None = current(project.store)
         self._has_ended = False
         self.lock = threading.RLock()
@@ -84,7 +87,14 @@ class Desk:
         self._corrections.refitted(self.keeper)
         if now - self._told >= _STATUS_S:
             self._told = now
-            self._folder.write(STATUS, json.dumps(self.status(now), ensure_ascii=False).encode())
+            self._tell(now)
+
+    def _tell(self, now: float) -> None:
+        self._folder.write(STATUS, json.dumps(self.status(now), ensure_ascii=False).encode())
+        if now - self._summed >= _TOPICS_S:
+            self._summed = now
+            for stream, topics in self.keeper.topics.items():
+                self._folder.at(stream).write_json(TOPICS, topics.to_dict())
 
     def end(self) -> None:
         """Land answers, and say that the job ended in good order."""

@@ -8,10 +8,9 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +21,8 @@ from beambell.arrays import Integers, Packed
 from beambell.config.live import LiveParams
 from beambell.feedback.events import EVENTS_SCHEMA
 from beambell.live.clock import EventClock, PartClock
+from beambell.live.recent import RecentRows
+from beambell.live.topics import Topics, Uncovered
 from beambell.state import PatternCounts
 from beambell.state import patterns as packed
 from beambell.store import Partition
@@ -30,7 +31,7 @@ from beambell.store.arrays import pack_arrays, unpack_arrays
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """What the keeper is told of a micro-batch: no text, and 20 to 40 bytes for each row.
+    """What the keeper is told of a micro-batch: 20 to 40 bytes for each row, and the texts of uncovered ones.
 
     Attributes
     ----------
@@ -54,6 +55,8 @@ class Tally:
         Sentence on why the source could not be read; empty if it could.
     is_replayed
         Whether the records were landed before.
+    uncovered
+        Rows that no labeling function covers.
     """
 
     stream: str
@@ -72,6 +75,7 @@ class Tally:
     figures: Mapping[str, int] = field(default_factory=dict)
     error: str = ""
     is_replayed: bool = False
+    uncovered: tuple[Uncovered, ...] = ()
 
     def after(self, offset: int) -> Tally:
         """Return the rest of it, from an offset on."""
@@ -80,7 +84,7 @@ class Tally:
         return Tally(
             self.stream, self.part, self.epoch, max(self.first, offset), self.next, offset, self.ids.filter(mask),
             self.dts.filter(mask), self.offsets[kept], self.patterns[kept], self.high, self.behind, self.delays,
-            self.figures, self.error, self.is_replayed,
+            self.figures, self.error, self.is_replayed, tuple(row for row in self.uncovered if row.offset >= offset),
         )  # fmt: skip
 
 
@@ -142,63 +146,6 @@ class Rates:
         return int(np.quantile(list(self.delays), share)) if self.delays else None
 
 
-class RecentRow(NamedTuple):
-    """A row that was labelled not long ago.
-
-    Attributes
-    ----------
-    stream, id
-        Name of the stream, and id of the row.
-    dt
-        Date of its partition.
-    pattern
-        Packed votes.
-    """
-
-    stream: str
-    id: str
-    dt: str
-    pattern: bytes
-
-
-class RecentRows:
-    """Rows that were labelled last, by stream and id, with the pattern of their votes.
-
-    Parameters
-    ----------
-    most
-        Number of rows to remember.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._rows: dict[tuple[str, str], tuple[str, bytes]] = {}
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def add(self, stream: str, ids: Iterable[str], dts: Iterable[str], patterns: Packed) -> None:
-        """Remember rows; a row that comes again counts as new."""
-        if not self._most:
-            return
-        for name, dt, pattern in zip(ids, dts, patterns, strict=True):
-            self._rows.pop((stream, name), None)
-            self._rows[stream, name] = dt, pattern.tobytes()
-        for key in list(islice(self._rows, max(0, len(self._rows) - self._most))):
-            del self._rows[key]
-
-    def find(self, stream: str, name: str) -> RecentRow | None:
-        """Return a row; ``None`` if it is not among them."""
-        found = self._rows.get((stream, name))
-        return None if found is None else RecentRow(stream, name, *found)
-
-    def with_patterns(self, patterns: Collection[bytes]) -> Iterator[RecentRow]:
-        """Yield the rows with any of some packed votes, the oldest first."""
-        for (stream, name), (dt, pattern) in self._rows.items():
-            if pattern in patterns:
-                yield RecentRow(stream, name, dt, pattern)
-
-
 class Keeper:
     """What a live job knows of all its streams; the state of one Beam key, or of a plain loop.
 
@@ -222,6 +169,7 @@ class Keeper:
         self.rates = {stream: Rates() for stream in live.streams}
         self.closed = {stream: set(closed.get(stream, ())) for stream in live.streams}
         self.recent = RecentRows(live.recent_rows)
+        self.topics = {stream: Topics() for stream in live.streams}
         self.events = EVENTS_SCHEMA.empty_table()
         self.repeated = 0
         self.revision = 0
@@ -273,6 +221,7 @@ class Keeper:
             rates.figures.update(tally.figures)
             rates.recent.append((now, n))
             rates.delays.extend(tally.delays.tolist())
+        self.topics[tally.stream].add(tally.uncovered)
         if not n:
             return
         dts = tally.dts

@@ -16,7 +16,7 @@ from typing import Any
 
 from beambell.errors import ExitCode, LiveError
 from beambell.live.closed import Closed, is_landed, note_labelled, waiting
-from beambell.live.desk import STATUS
+from beambell.live.desk import STATUS, TOPICS
 from beambell.live.folder import LiveFolder
 from beambell.live.gaps import Gaps
 from beambell.live.labeler import RAN
@@ -263,7 +263,8 @@ def stop(project: Project, wait_s: float = 60.0) -> bool:
 
 def read_status(project: Project) -> dict[str, Any]:
     """Return what the live job of a project said last, with whether it is at work; empty if it never ran."""
-    told = LiveFolder(project.store.files, Layout.LIVE).read(STATUS)
+    folder = LiveFolder(project.store.files, Layout.LIVE)
+    told = folder.read(STATUS)
     status: dict[str, Any] = json.loads(told) if told else {}
     alive = running(project) is not None
     if status and not alive and status["state"] == "running":
@@ -275,5 +276,6 @@ def read_status(project: Project) -> dict[str, Any]:
         **status,
         "supervisor": running(project),
         "waiting": closed,
+        "topics": {stream: folder.at(stream).read_json(TOPICS) for stream in streams},
         "gaps": {stream: found for stream, found in gaps.items() if found},
     }

@@ -23,6 +23,7 @@ from beambell.live.reader import MicroBatch, PartReader
 from beambell.live.segments import Landing
 from beambell.live.sink import FileSink, labels_folder, spell_labels
 from beambell.live.source import Source
+from beambell.live.topics import Uncovered, uncovered
 from beambell.project import Project
 from beambell.store import Layout
 
@@ -188,6 +189,7 @@ class Worker:
             batch.stream, batch.part, batch.epoch, batch.first, batch.next, batch.previous,
             batch.rows["id"].combine_chunks(), labelled.dts, batch.offsets, labelled.patterns, batch.high, batch.behind,
             np.empty(0, np.int64) if batch.is_replayed else delays, figures, batch.error, batch.is_replayed,
+            tuple(_uncovered(labelled)),
         )  # fmt: skip
 
     def _sink(self, stream: str, part: str) -> FileSink:
@@ -232,6 +234,18 @@ def _unlabelled(batch: MicroBatch, error: Exception) -> Tally:
         np.empty(0, np.int64), np.empty((0, 0), np.uint8), batch.high, batch.behind, figures=figures,
         error=batch.error, is_replayed=batch.is_replayed,
     )  # fmt: skip
+
+
+def _uncovered(labelled: LabelledBatch) -> Iterator[Uncovered]:
+    """Yield what topics need of the rows without a vote."""
+    at = np.flatnonzero(~labelled.covered)
+    rows = labelled.source.rows.select(["id", "ts", "text"]).take(pa.array(at))
+    micros = rows["ts"].cast(pa.int64()).to_pylist()
+    offsets = labelled.source.offsets[at].tolist()
+    for offset, time_us, name, text in zip(
+        offsets, micros, rows["id"].to_pylist(), rows["text"].to_pylist(), strict=True
+    ):
+        yield uncovered(offset, time_us, name, text)
 
 
 def _known(reader: PartReader) -> int:

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from beambell.config.live import LiveParams
-from beambell.live.keeper import Keeper, RecentRows, Tally
+from beambell.live.keeper import Keeper, Tally
+from beambell.live.recent import RecentRows
 from beambell.state import PatternCounts
 from beambell.state import patterns as packed
 from beambell.store import Partition

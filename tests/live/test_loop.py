@@ -13,6 +13,7 @@ from projects import run_stages
 from beambell import Project
 from beambell.live.closed import closed_partitions, is_landed, read_closed
 from beambell.live.loop import Loop
+from beambell.live.supervisor import read_status
 from beambell.store import Partition
 
 DAY = "2026-01-03"
@@ -51,6 +52,12 @@ def test_a_day_comes_live_and_equals_batch(live, tmp_path):
     store = loop.worker.project.store
     run_until(loop, lambda: all(DAY in closed_partitions(store, stream) for stream in STREAMS))
     run_until(loop, lambda: all(is_landed(store, read_closed(store, Partition(s, DAY))) for s in STREAMS))
+    for stream in STREAMS:
+        nobody = [one for one in labels(folder, stream) if one["source"] == "none"]
+        topics = loop.desk.keeper.topics[stream]
+        assert sum(hour.rows for hour in topics._hours.values()) == len(nobody) > 0
+    loop.desk._tell(time.time() + 60)
+    assert read_status(Project(folder))["topics"]["comments"]["rows"] > 0
     loop.close()
 
     run_stages(folder, *TO_LABELS)
