@@ -2,7 +2,33 @@
 
 from __future__ import annotations
 
-from beambell.config.section import Section, Share
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from beambell.config.section import Name, Section, Share
+
+
+class StreamGateParams(Section):
+    """Bounds of one stream, in place of those of all; what is left out is as for all.
+
+    Attributes
+    ----------
+    max_lost, max_quarantined, max_duplicates, min_coverage, max_conflict, min_class_share, max_lf_errors
+        Bounds as in ``gate``.
+    min_rows, max_rows
+        Bounds as in ``gate``.
+    """
+
+    max_lost: Share | None = None
+    max_quarantined: Share | None = None
+    max_duplicates: Share | None = None
+    min_coverage: Share | None = None
+    max_conflict: Share | None = None
+    min_class_share: Share | None = None
+    max_lf_errors: Share | None = None
+    min_rows: int | None = Field(default=None, ge=0)
+    max_rows: int | None = Field(default=None, ge=0)
 
 
 class GateParams(Section):
@@ -24,6 +50,15 @@ class GateParams(Section):
         Smallest share of the covered rows that each class must have.
     max_lf_errors
         Largest share of the rows on which any one labeling function may fail.
+    min_rows, max_rows
+        Smallest and largest number of rows of a partition; both block.
+    memory
+        Number of the last good partitions of its stream that a partition is compared with; 0 compares with none.
+    warn_z, block_z
+        Distance from these, in standard errors, from which on a deviation that matters warns, and from which on it may
+        block.
+    streams
+        Bounds of single streams, by name.
     """
 
     max_lost: Share = 0.05
@@ -33,3 +68,24 @@ class GateParams(Section):
     max_conflict: Share = 0.5
     min_class_share: Share = 0.01
     max_lf_errors: Share = 0.01
+    min_rows: int | None = Field(default=None, ge=0)
+    max_rows: int | None = Field(default=None, ge=0)
+    memory: int = Field(default=28, ge=0, le=366)
+    warn_z: float = Field(default=4.0, ge=2.0, le=100.0)
+    block_z: float = Field(default=6.0, ge=2.0, le=100.0)
+    streams: dict[Name, StreamGateParams] = Field(default={})
+
+    @model_validator(mode="after")
+    def _bounds_agree(self) -> GateParams:
+        if self.warn_z > self.block_z:
+            raise ValueError(f"warn_z ({self.warn_z:g}) is above block_z ({self.block_z:g}): what blocks warns, too")
+        for stream in (None, *self.streams):
+            bounds, where = self.of(stream), f"streams.{stream}: " if stream else ""
+            if bounds.min_rows is not None and bounds.max_rows is not None and bounds.min_rows > bounds.max_rows:
+                raise ValueError(f"{where}min_rows ({bounds.min_rows}) is above max_rows ({bounds.max_rows})")
+        return self
+
+    def of(self, stream: str | None) -> GateParams:
+        """Return the bounds of one stream."""
+        own: dict[str, Any] = self.streams[stream].model_dump(exclude_none=True) if stream in self.streams else {}
+        return self.model_copy(update={**own, "streams": {}})

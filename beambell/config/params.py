@@ -155,6 +155,8 @@ class Params(BaseSettings):
     def _names_agree(self) -> Params:
         if unknown := set(self.model.streams or ()) - set(self.streams):
             raise ValueError(f"model.streams names unknown streams: {', '.join(sorted(unknown))}")
+        if unknown := set(self.gate.streams) - set(self.streams):
+            raise ValueError(f"gate.streams names unknown streams: {', '.join(sorted(unknown))}")
         for name in self.live.streams:
             if name not in self.streams:
                 raise ValueError(f"live.streams names an unknown stream: {name}")

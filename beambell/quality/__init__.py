@@ -7,14 +7,15 @@ to judge: Great Expectations alone takes longer to import than to run.
 from __future__ import annotations
 
 from beambell.quality.expectations import FIND_FILES, gate_fingerprint
+from beambell.quality.finding import Finding
 from beambell.quality.gate import Judgement, judge
 from beambell.quality.summary import LFSummary, PartitionSummary
 from beambell.quality.validation import render_html
-from beambell.quality.verdict import Failure, Verdict
+from beambell.quality.verdict import Verdict
 
 __all__ = [
     "FIND_FILES",
-    "Failure",
+    "Finding",
     "Judgement",
     "LFSummary",
     "PartitionSummary",

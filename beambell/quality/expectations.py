@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from beambell.quality.finding import Severity
 from beambell.quality.summary import class_column, voters_column
-from beambell.quality.verdict import Severity
 
 if TYPE_CHECKING:
     from beambell.config.gate import GateParams
@@ -91,6 +91,7 @@ def partition_checks(thresholds: GateParams, classes: Sequence[str], voteless: S
             low=0,
             strict=True,
         ),
+        *_sizes(thresholds),
         Check(
             LOST,
             "lost_share",
@@ -179,7 +180,7 @@ def lf_checks(thresholds: GateParams) -> tuple[Check, ...]:
             "lf_silent",
             "heard_share",
             "the share of rows on which it voted",
-            "warning",
+            "info",
             "see whether what it looks for still occurs and is still spelled that way; else retire it",
             low=0,
             strict=True,
@@ -209,6 +210,21 @@ def expectation_suite(name: str, checks: Sequence[Check]) -> Any:
 
     expectations = [expectation for check in checks for expectation in _expectations(check)]
     return gx.ExpectationSuite(name=name, expectations=expectations)
+
+
+def _sizes(thresholds: GateParams) -> Iterator[Check]:
+    """Check the number of rows, where params.yaml bounds it."""
+    low, high = thresholds.min_rows, thresholds.max_rows
+    if low is not None or high is not None:
+        yield Check(
+            "size",
+            "rows",
+            "the number of rows",
+            "critical",
+            "find out whether all files of the partition have arrived, each once; or change the bound in params.yaml",
+            low=low,
+            high=high,
+        )
 
 
 def _possible(required: str, *columns: str, high: float = 1.0) -> Iterator[Check]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from beambell.errors import ArtefactError
 from beambell.quality.expectations import LOST, Check, lf_checks, partition_checks
+from beambell.quality.finding import Finding, rounded
 from beambell.quality.summary import (
     LF_KEY,
     PARTITION_KEY,
@@ -19,7 +20,7 @@ from beambell.quality.summary import (
     voters_column,
 )
 from beambell.quality.validation import Result, check_of, validate
-from beambell.quality.verdict import Failure, Verdict
+from beambell.quality.verdict import Verdict
 
 if TYPE_CHECKING:
     from beambell.config.gate import GateParams
@@ -88,7 +89,7 @@ def judge(
                 where=f"{lf.stream}/{lf.dt}",
                 fix="judge the partition and its labeling functions together",
             )
-    failures: defaultdict[PartitionKey, list[Failure]] = defaultdict(list)
+    failures: defaultdict[PartitionKey, list[Finding]] = defaultdict(list)
     results: dict[str, Result] = {}
     if partitions:
         checks = partition_checks(thresholds, classes, voteless)
@@ -103,12 +104,12 @@ def judge(
     return Judgement({key: Verdict.of(tuple(failures[key])) for key in sorted(judged)}, results)
 
 
-def _collect(failures: dict[PartitionKey, list[Failure]], result: Result, checks: Sequence[Check]) -> None:
+def _collect(failures: dict[PartitionKey, list[Finding]], result: Result, checks: Sequence[Check]) -> None:
     for key, failure in _failures(result, checks):
         failures[key].append(failure)
 
 
-def _name_files(failures: dict[PartitionKey, list[Failure]], partitions: Sequence[PartitionSummary]) -> None:
+def _name_files(failures: dict[PartitionKey, list[Finding]], partitions: Sequence[PartitionSummary]) -> None:
     """Add to what was lost the names of the files that lost it."""
     for summary in partitions:
         key = (summary.stream, summary.dt)
@@ -120,7 +121,7 @@ def _name_files(failures: dict[PartitionKey, list[Failure]], partitions: Sequenc
         ]
 
 
-def _failures(result: Result, checks: Sequence[Check]) -> Iterator[tuple[PartitionKey, Failure]]:
+def _failures(result: Result, checks: Sequence[Check]) -> Iterator[tuple[PartitionKey, Finding]]:
     """Read the failures off Great Expectations' result: it decides which rows are unexpected."""
     by_name = {(check.name, check.column): check for check in checks}
     for each in result["results"]:
@@ -128,22 +129,21 @@ def _failures(result: Result, checks: Sequence[Check]) -> Iterator[tuple[Partiti
         severity = each["expectation_config"]["severity"]
         for row in each["result"]["unexpected_index_list"]:
             value, lf = row[check.column], row.get("lf")
-            figure = None if value is None else _rounded(value)
+            figure = None if value is None else rounded(value)
             sentence = check.sentence(figure)
             yield (
                 (row["stream"], row["dt"]),
-                Failure(
+                Finding(
                     check=check.name,
                     severity=severity,
                     column=check.column,
                     figure=figure,
-                    threshold=_rounded(check.threshold),
+                    threshold=rounded(check.threshold),
                     lf=lf,
                     message=f"{lf}: {sentence}" if lf else sentence,
                     fix=check.fix,
+                    subject=lf or "",
+                    low=check.low,
+                    high=check.high,
                 ),
             )
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.6g}")

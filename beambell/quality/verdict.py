@@ -2,45 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-Severity = Literal["critical", "warning"]
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One figure beyond its bound.
-
-    Attributes
-    ----------
-    check
-        Name of the check, such as ``coverage``.
-    severity
-        ``critical`` blocks publication, ``warning`` does not.
-    column
-        Name of the figure that was checked.
-    figure
-        Value of the figure to 6 significant digits; ``None`` if it is not a finite number.
-    threshold
-        The bound it missed.
-    lf
-        The labeling function it is about; ``None`` if it is about the partition.
-    message
-        Problem in one sentence.
-    fix
-        Advice on what to do about it.
-    """
-
-    check: str
-    severity: Severity
-    column: str
-    figure: float | None
-    threshold: float
-    lf: str | None
-    message: str
-    fix: str
+from beambell.quality.finding import SEVERITIES, Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +16,41 @@ class Verdict:
     Attributes
     ----------
     passed
-        Whether its labels may be published: no failure is critical.
-    failures
-        Failed checks: those of the partition in the order of the suite, then those of its LFs.
+        Whether its labels may be published: no finding is critical.
+    findings
+        What was found, the gravest first; among equals in the order of the checks.
     """
 
     passed: bool
-    failures: tuple[Failure, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @classmethod
-    def of(cls, failures: tuple[Failure, ...]) -> Verdict:
-        """Let the failures decide."""
-        return cls(all(failure.severity != "critical" for failure in failures), failures)
+    def of(cls, findings: Iterable[Finding]) -> Verdict:
+        """Let the findings decide."""
+        ordered = tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
+        return cls(not any(finding.blocks for finding in ordered), ordered)
+
+    @property
+    def critical(self) -> tuple[Finding, ...]:
+        """Findings that block publication."""
+        return tuple(finding for finding in self.findings if finding.blocks)
+
+    @property
+    def keys(self) -> frozenset[tuple[str, str, str]]:
+        """What it complains of, figures left out: verdicts with the same say the same."""
+        return frozenset((finding.severity, *finding.key) for finding in self.findings)
+
+    @property
+    def told(self) -> tuple[Finding, ...]:
+        """Findings that a person should read: all but those for the record."""
+        return tuple(finding for finding in self.findings if finding.severity != "info")
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, ready for JSON."""
-        return {"passed": self.passed, "failures": [asdict(failure) for failure in self.failures]}
+        return {"passed": self.passed, "findings": [finding.to_dict() for finding in self.findings]}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Verdict:
-        """Read back what `to_dict` wrote."""
-        return cls(values["passed"], tuple(Failure(**failure) for failure in values["failures"]))
+        """Read back what `to_dict` wrote, now or in an earlier version."""
+        found = values["findings"] if "findings" in values else values["failures"]
+        return cls(values["passed"], tuple(map(Finding.from_dict, found)))

@@ -11,17 +11,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Any
 
 from beambell.artefacts.kinds.votes import State
-from beambell.artefacts.state_partitions import ROLE, StatePartitions, lists_of, read_list, write_list
+from beambell.artefacts.state_partitions import ROLE, StatePartitions, list_name, lists_of, read_list, write_list
 from beambell.artefacts.stored import record, roles, write_counts
 from beambell.config.formats import FORMAT_CHANGED, has_other_format, with_format
 from beambell.project import Project
 from beambell.stages import apply
+from beambell.stages.screen import refused_partitions
 from beambell.stages.stage import Outcome, Plan, Task
 from beambell.stages.sums import NO_DAY, Sums, day_number, day_of, policy_of
 from beambell.stages.votes_index import VotedList, read_votes
@@ -45,12 +46,15 @@ class Rule:
         Day of the newest member, from which ages are counted.
     latest
         Day that ``newest`` would be, if all partitions had votes of today's LFs.
+    refused
+        Partitions that the gate keeps out, by the name of their list.
     """
 
     lfs: str
     policy: Policy
     newest: int
     latest: int
+    refused: Mapping[str, frozenset[Partition]] = field(default_factory=dict)
 
     def counts(self, dt: str, newest: int) -> bool:
         """Whether a partition has any weight."""
@@ -63,6 +67,8 @@ class ListWork:
 
     Attributes
     ----------
+    name
+        Name of the list.
     store, rule
         Store of the list, and the rule of what belongs into it.
     ref
@@ -71,6 +77,7 @@ class ListWork:
         The votes there are.
     """
 
+    name: str
     store: Store
     rule: Rule
     ref: FileRef | None
@@ -79,7 +86,7 @@ class ListWork:
     @cached_property
     def same(self) -> bool:
         """Whether there is nothing to do here, as digests tell."""
-        if self.ref is None or self.voted is None:
+        if self.ref is None or self.voted is None or self._refused:
             return False
         whole = self.voted.lfs == self.rule.lfs and self.rule.counts(self.voted.first, self.rule.newest)
         return whole and self.voted.sha256 == self.ref.sha256
@@ -102,7 +109,12 @@ class ListWork:
             return self.known
         if voted is None or not self.rule.counts(voted.last, newest):
             return {}
-        return {p: of.revision for p, of in voted.votes.items() if of.lfs == lfs and self.rule.counts(p.dt, newest)}
+        joining = (p for p in voted.votes if p not in self._refused and self.rule.counts(p.dt, newest))
+        return {p: voted.votes[p].revision for p in joining if voted.votes[p].lfs == lfs}
+
+    @property
+    def _refused(self) -> frozenset[Partition]:
+        return self.rule.refused.get(self.name, frozenset())
 
     @cached_property
     def waiting(self) -> tuple[Partition, ...]:
@@ -110,7 +122,8 @@ class ListWork:
         lfs, latest, voted = self.rule.lfs, self.rule.latest, self.voted
         if voted is None or voted.lfs == lfs or not self.rule.counts(voted.last, latest):
             return ()
-        return tuple(p for p, of in voted.votes.items() if of.lfs != lfs and self.rule.counts(p.dt, latest))
+        behind = (p for p, of in voted.votes.items() if of.lfs != lfs and self.rule.counts(p.dt, latest))
+        return tuple(p for p in behind if p not in self._refused)
 
 
 @dataclass(frozen=True)
@@ -264,10 +277,13 @@ def find_work(project: Project) -> MergeWork:
     votes = read_votes(project)
     before = project.store.read(Layout.STATE)
     refs = lists_of(before)
-    latest = max((day_number(voted.last) for voted in votes.values()), default=NO_DAY)
-    newest = max((_newest(voted, inputs["lfs"]) for voted in votes.values()), default=NO_DAY)
-    rule = Rule(inputs["lfs"], policy, newest, latest)
-    lists = {name: ListWork(project.store, rule, refs.get(name), votes.get(name)) for name in sorted({*votes, *refs})}
+    refused = _refused(project)
+    latest = max((_newest(voted, None, refused.get(name)) for name, voted in votes.items()), default=NO_DAY)
+    newest = max((_newest(voted, inputs["lfs"], refused.get(name)) for name, voted in votes.items()), default=NO_DAY)
+    rule = Rule(inputs["lfs"], policy, newest, latest, refused)
+    lists = {
+        name: ListWork(name, project.store, rule, refs.get(name), votes.get(name)) for name in sorted({*votes, *refs})
+    }
     rebuild = _rebuild_reason(before, inputs)
     waiting = tuple(sorted(partition for listed in lists.values() for partition in listed.waiting))
     moves = rebuild is not None or any(p in listed.known for listed in lists.values() for p in listed.waiting)
@@ -275,11 +291,21 @@ def find_work(project: Project) -> MergeWork:
     return MergeWork(before, lists, rebuild, waiting, held, inputs, newest)
 
 
-def _newest(voted: VotedList, lfs: str) -> int:
-    """Day of the newest partition with votes of these LFs."""
-    if voted.lfs == lfs:
+def _refused(project: Project) -> dict[str, frozenset[Partition]]:
+    """Partitions that the gate keeps out of the state, by the name of their list."""
+    lists: dict[str, frozenset[Partition]] = {}
+    for partition in refused_partitions(project):
+        name = list_name(partition.stream, partition.dt)
+        lists[name] = lists.get(name, frozenset()) | {partition}
+    return lists
+
+
+def _newest(voted: VotedList, lfs: str | None, refused: frozenset[Partition] | None) -> int:
+    """Day of the newest partition with votes of these LFs, or of any; without those that the gate keeps out."""
+    if not refused and lfs in (None, voted.lfs):
         return day_number(voted.last)
-    return max((day_of(p) for p, of in voted.votes.items() if of.lfs == lfs), default=NO_DAY)
+    joining = (p for p, of in voted.votes.items() if lfs in (None, of.lfs) and p not in (refused or ()))
+    return max(map(day_of, joining), default=NO_DAY)
 
 
 def _rebuild_reason(before: Manifest | None, inputs: Mapping[str, str]) -> str | None:

@@ -112,9 +112,17 @@ STAGES = (
         job="beam_jobs.apply_lfs",
     ),
     Stage(
+        "screen",
+        "Compare partitions with the last good ones of their stream; keep those that are broken out of the state.",
+        reads=("partitions", "votes"),
+        writes=("screenings", "rulings"),
+        scope="partition",
+        may_be_empty=True,  # most projects have no rulings
+    ),
+    Stage(
         "merge",
         "Bring the state up to the sum of the partitions' pattern counts.",
-        reads=("votes",),
+        reads=("votes", "screenings"),
         writes=("state",),
     ),
     Stage(
@@ -142,7 +150,7 @@ STAGES = (
     Stage(
         "validate",
         "Judge candidate labels; publish those that pass the gate.",
-        reads=("candidates", "votes", "partitions", "deliveries"),
+        reads=("candidates", "votes", "partitions", "deliveries", "screenings", "rulings"),
         writes=("labels", "published", "verdicts"),
         scope="partition",
     ),

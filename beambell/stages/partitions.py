@@ -121,7 +121,7 @@ def withdraw_partition(project: Project, partition: Partition) -> None:
     The rows go last: as long as they are there, the next run knows that they are to be withdrawn.
     """
     store = project.store
-    for kind in (Layout.CANDIDATES, Layout.VOTES):
+    for kind in (Layout.CANDIDATES, Layout.SCREENINGS, Layout.VOTES):
         if store.read(Layout.of(kind, partition)):
             store.withdraw(Layout.of(kind, partition))
     for folder in store.stamps(Layout.AGGREGATES):

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from beambell.artefacts.kinds.gate import Screening
 from beambell.artefacts.kinds.labels import Candidates
 from beambell.artefacts.kinds.labels import Verdict as Kind
 from beambell.artefacts.kinds.records import Rows
 from beambell.artefacts.kinds.votes import Votes
 from beambell.config.formats import with_format
+from beambell.config.gate import GateParams
 from beambell.errors import GateError
 from beambell.project import Project
 from beambell.quality import (
     FIND_FILES,
+    Finding,
     Judgement,
     LFSummary,
     PartitionSummary,
@@ -23,8 +26,11 @@ from beambell.quality import (
     gate_fingerprint,
     judge,
 )
+from beambell.quality.memory import excuse
 from beambell.stages.losses import Delivered, doubtful_streams, find_losses, refused_streams
 from beambell.stages.public_labels import PublicLabels
+from beambell.stages.rulings import NOT_RULED, Ruled, Rulings, read_rulings
+from beambell.stages.screen import speaks
 from beambell.stages.stage import Outcome, Plan, Refusal, Task, plan_units, staleness
 from beambell.store import Layout, Manifest, Partition, Selection, canonical_json
 from beambell.store.manifest import FILE_NAME
@@ -46,6 +52,10 @@ class Case:
         The figures to judge.
     inputs
         Digests of all the verdict depends on.
+    screening
+        What was found of the partition's rows and votes before.
+    ruled
+        What holds of the partition by people's word.
     """
 
     partition: Partition
@@ -53,6 +63,8 @@ class Case:
     summary: PartitionSummary
     lfs: tuple[LFSummary, ...]
     inputs: dict[str, str]
+    screening: Screening | None = None
+    ruled: Ruled = NOT_RULED
 
 
 @dataclass(frozen=True)
@@ -106,13 +118,19 @@ def run(project: Project, plan: Plan[GateWork]) -> Outcome:
     """
     cases, stale, streams, doubts = plan.work.cases, plan.work.stale, plan.work.streams, plan.work.doubts
     public = PublicLabels(project)
+    before = {case.partition: _keys(project, case.partition) for case in stale}
     if stale:
         _judge(project, stale, public)
     put_right = public.put_right()
     judged = project.store.partitions(Layout.VERDICTS)
     verdicts = {case.partition: Verdict.from_dict(judged[case.partition].facts) for case in cases}
     failed = {partition: verdict for partition, verdict in verdicts.items() if not verdict.passed}
+    new = {
+        partition: tuple(finding for finding in verdicts[partition].told if finding.key not in known)
+        for partition, known in before.items()
+    }
     details: dict[str, Any] = {
+        "new": {str(partition): [one.to_dict() for one in found] for partition, found in new.items() if found},
         "judged": [str(case.partition) for case in stale],
         "published": [str(c.partition) for c in stale if c.candidate and verdicts[c.partition].passed],
         "newest": max((p.dt for p, verdict in verdicts.items() if verdict.passed), default=None),
@@ -124,21 +142,36 @@ def run(project: Project, plan: Plan[GateWork]) -> Outcome:
             "current": len(cases) - len(stale),
             "figures": {"passed": len(verdicts) - len(failed), "refused": len(failed)},
         }
-        refusals = {str(partition): verdict.to_dict()["failures"] for partition, verdict in failed.items()}
+        refusals = {str(partition): verdict.to_dict()["findings"] for partition, verdict in failed.items()}
         details |= {**part, "refused": [*refusals, *streams], "failures": refusals, "streams": streams}
         raise _refusal(failed, streams, details)
-    where: dict[str, list[Partition]] = {}
-    for partition, verdict in verdicts.items():
-        for failure in verdict.failures:
-            where.setdefault(failure.message, []).append(partition)
-    findings = tuple(
-        f"{some[0]}: {message}" + (f" (and so in {len(some) - 1} more partitions)" if some[1:] else "")
-        for message, some in where.items()
-    )
-    figures = {"passed": len(verdicts), "warnings": sum(map(len, where.values()))}
+    findings = told(verdicts, new)
+    figures = {"passed": len(verdicts), "warnings": sum(len(verdict.told) for verdict in verdicts.values())}
     if put_right:
         figures["put_right"] = len(put_right)
     return Outcome(STAGE, len(stale), len(cases) - len(stale), figures, (*findings, *doubts), details)
+
+
+def told(verdicts: Mapping[Partition, Verdict], new: Mapping[Partition, tuple[Finding, ...]]) -> tuple[str, ...]:
+    """Say what was found: what is new, of the newest partitions first; all that was said before in one line."""
+    where: dict[tuple[str, str], list[Partition]] = {}
+    words: dict[tuple[str, str], str] = {}
+    for partition in sorted(new, key=lambda one: (one.dt, one.stream), reverse=True):
+        for finding in new[partition]:
+            where.setdefault(finding.key, []).append(partition)
+            words.setdefault(finding.key, finding.message)
+    lines = [
+        f"{some[0]}: {words[key]}" + (f" (and so in {len(some) - 1} more partitions)" if some[1:] else "")
+        for key, some in where.items()
+    ]
+    old = sum(len(verdict.told) for verdict in verdicts.values()) - sum(map(len, new.values()))
+    return (*lines, *((f"{old} findings of before still hold: `beambell gate list` has them",) if old else ()))
+
+
+def _keys(project: Project, partition: Partition) -> frozenset[tuple[str, str]]:
+    """What the last verdict complained of."""
+    before = project.store.read(Layout.of(Layout.VERDICTS, partition))
+    return frozenset(finding.key for finding in Verdict.from_dict(before.facts).told) if before else frozenset()
 
 
 def _look_at_streams(
@@ -160,7 +193,7 @@ def _refusals(project: Project, known: set[Partition]) -> tuple[Refusal, ...]:
     return tuple(
         Refusal(
             str(partition),
-            "; ".join(failure.message for failure in verdict.failures if failure.severity == "critical"),
+            "; ".join(finding.message for finding in verdict.critical),
             _moment(entries[f"{Layout.of(Layout.VERDICTS, partition)}/{FILE_NAME}"].modified),
         )
         for partition, verdict in failed.items()
@@ -183,17 +216,20 @@ def find_cases(project: Project, selection: Selection, deliveries: Mapping[str, 
     votes = project.store.partitions(Layout.VOTES)
     rows = project.store.partitions(Layout.PARTITIONS)
     losses = find_losses(project, deliveries.values())
-    gate = gate_fingerprint(project.params.gate, project.params.classes, project.voteless_classes)
+    screenings, rulings = Screening.each(project.store), read_rulings(project)
     cases = []
     for partition, candidate in project.store.partitions(Layout.CANDIDATES).items():
         vote, row = votes.get(partition), rows.get(partition)
         if not wanted(partition) or not vote or not row:
             continue
         if Candidates.of(candidate).votes == vote.files["votes"].sha256:
-            delivered = losses.partitions.get(partition, Delivered())
-            cases.append(_case(project, partition, candidate, vote, row, delivered, gate))
+            delivered, screening = losses.partitions.get(partition, Delivered()), screenings.get(partition)
+            if screening and screening.votes_digest != vote.files["votes"].sha256:
+                screening = None
+            case = _case(project, partition, candidate, vote, row, delivered)
+            cases.append(_with_words(case, row.files["rows"].sha256, screening, rulings))
     cases += [
-        _empty_case(partition, losses.partitions[partition], gate)
+        _empty_case(project, partition, losses.partitions[partition])
         for partition in sorted(losses.unreadable - rows.keys())
         if wanted(partition)
     ]
@@ -207,7 +243,6 @@ def _case(
     votes: Manifest,
     rows: Manifest,
     delivered: Delivered,
-    gate: str,
 ) -> Case:
     labelled, cast = Candidates.of(candidate), Votes.of(votes)
     summary = PartitionSummary(
@@ -228,20 +263,31 @@ def _case(
     lfs = tuple(
         LFSummary(partition.stream, partition.dt, lf.name, labelled.rows, lf.votes, lf.errors)
         for lf in cast.lfs
-        if _speaks(project, lf.name, partition.stream)
+        if speaks(project, lf.name, partition.stream)
     )
     records = f"{summary.duplicates} duplicates, {_spoken(delivered)}"
-    inputs = {"labels": candidate.id, "votes": votes.id, "records": records, "gate": gate}
+    inputs = {"labels": candidate.id, "votes": votes.id, "records": records}
+    inputs["gate"] = _gate(project, partition.stream)
     return Case(partition, candidate, summary, lfs, with_format(STAGE, inputs))
 
 
-def _speaks(project: Project, lf: str, stream: str) -> bool:
-    """Whether an LF is meant for a stream: one that is not cannot be blamed for silence there."""
-    streams = project.catalogue[lf].streams if lf in project.catalogue.names else None
-    return streams is None or stream in streams
+def _with_words(case: Case, rows: str, screening: Screening | None, rulings: Rulings) -> Case:
+    """Add what was found of rows and votes, and what people decided."""
+    found = {"screening": screening.manifest.id} if screening else {}
+    ruled = rulings.of(case.partition, rows)
+    return replace(
+        case,
+        inputs={**case.inputs, **found, **rulings.inputs(case.partition, rows)},
+        screening=screening,
+        ruled=ruled,
+    )
 
 
-def _empty_case(partition: Partition, delivered: Delivered, gate: str) -> Case:
+def _gate(project: Project, stream: str) -> str:
+    return gate_fingerprint(project.params.gate.of(stream), project.params.classes, project.voteless_classes)
+
+
+def _empty_case(project: Project, partition: Partition, delivered: Delivered) -> Case:
     summary = PartitionSummary(
         partition.stream,
         partition.dt,
@@ -257,7 +303,7 @@ def _empty_case(partition: Partition, delivered: Delivered, gate: str) -> Case:
         lost=delivered.lost,
         lost_files=tuple(delivered.lost_files),
     )
-    inputs = with_format(STAGE, {"records": _spoken(delivered), "gate": gate})
+    inputs = with_format(STAGE, {"records": _spoken(delivered), "gate": _gate(project, partition.stream)})
     return Case(partition, None, summary, (), inputs)
 
 
@@ -275,22 +321,49 @@ def _reason(case: Case, verdict: Manifest | None, labels: Mapping[Partition, Man
 
 
 def _judge(project: Project, cases: list[Case], public: PublicLabels) -> None:
-    summaries = [case.summary for case in cases]
-    lfs = [lf for case in cases for lf in case.lfs]
-    judgement = judge(
-        summaries, lfs, project.params.gate, classes=project.params.classes, voteless=project.voteless_classes
-    )
-    _leave_report(project, judgement)
+    verdicts = _verdicts(project, cases)
 
     def publish(case: Case) -> Manifest:
-        verdict = judgement.verdicts[case.partition.stream, case.partition.dt]
+        verdict, folder = verdicts[case.partition], Layout.of(Layout.VERDICTS, case.partition)
         # Labels before verdict: killed in between, the verdict is missing and the case is judged again.
         if verdict.passed and case.candidate:
             _publish_labels(project, case.partition, case.candidate, public)
         record = Manifest("verdict", {}, case.inputs, verdict.to_dict())
-        return project.store.publish(Layout.of(Layout.VERDICTS, case.partition), record)
+        before = project.store.read(folder)
+        says_more = before is None or Verdict.from_dict(before.facts).keys != verdict.keys
+        return project.store.publish(folder, record, keep_history=says_more)
 
     list(project.store.files.each(publish, cases))
+
+
+def _verdicts(project: Project, cases: list[Case]) -> dict[Partition, Verdict]:
+    """Judge by absolute bounds, each stream by its own, and add what was found and decided before."""
+    found: dict[Partition, tuple[Finding, ...]] = {}
+    for bounds, some in _by_bounds(project, cases):
+        judgement = judge(
+            [case.summary for case in some],
+            [lf for case in some for lf in case.lfs],
+            bounds,
+            classes=project.params.classes,
+            voteless=project.voteless_classes,
+        )
+        _leave_report(project, judgement)
+        found |= {Partition(*key): verdict.findings for key, verdict in judgement.verdicts.items()}
+    return {case.partition: _with_screening(case, found[case.partition]) for case in cases}
+
+
+def _by_bounds(project: Project, cases: list[Case]) -> list[tuple[GateParams, list[Case]]]:
+    """Part cases by the bounds that hold for them: mostly all have the same."""
+    parts: dict[str, tuple[GateParams, list[Case]]] = {}
+    for case in cases:
+        bounds = project.params.gate.of(case.partition.stream)
+        parts.setdefault(bounds.model_dump_json(), (bounds, []))[1].append(case)
+    return list(parts.values())
+
+
+def _with_screening(case: Case, found: tuple[Finding, ...]) -> Verdict:
+    before = tuple(map(Finding.from_dict, case.screening.findings)) if case.screening else case.ruled.findings
+    return Verdict.of((*before, *excuse(found, case.ruled.accepted)))
 
 
 def _publish_labels(project: Project, partition: Partition, candidate: Manifest, public: PublicLabels) -> None:
@@ -313,13 +386,10 @@ def _leave_report(project: Project, judgement: Judgement) -> None:
 def _refusal(failed: Mapping[Partition, Verdict], streams: Mapping[str, str], details: Mapping[str, Any]) -> GateError:
     lines = [f"  stream {stream}: {why}" for stream, why in streams.items()]
     lines += [
-        f"  {partition}: {failure.message}"
-        for partition, verdict in failed.items()
-        for failure in verdict.failures
-        if failure.severity == "critical"
+        f"  {partition}: {failure.message}" for partition, verdict in failed.items() for failure in verdict.critical
     ]
     more = f"\n  and {len(lines) - 10} more" if len(lines) > 10 else ""
-    fixes = dict.fromkeys(f.fix for verdict in failed.values() for f in verdict.failures if f.severity == "critical")
+    fixes = dict.fromkeys(finding.fix for verdict in failed.values() for finding in verdict.critical)
     fixes |= dict.fromkeys([FIND_FILES] if streams else [])
     problems = (
         [f"the gate refuses {len(failed)} of the partitions; their last good labels stay published"] if failed else []

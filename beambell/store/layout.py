@@ -24,6 +24,8 @@ class Layout:
     CANDIDATES = "candidates"
     LABELS = "published"
     VERDICTS = "verdicts"
+    SCREENINGS = "screenings"
+    RULINGS = "rulings"
     STATE = "state"
     FEEDBACK_BATCHES = "feedback/batches"
     FEEDBACK = "feedback/consensus"
@@ -88,6 +90,11 @@ class Layout:
     def version(model: str, number: int) -> str:
         """Folder of one registered model version."""
         return f"{Layout.REGISTRY}/{model}/v{number:04d}"
+
+    @staticmethod
+    def ruling(partition: Partition, number: int) -> str:
+        """Folder of one decision of a person about a partition."""
+        return f"{Layout.of(Layout.RULINGS, partition)}/r{number:04d}"
 
     @staticmethod
     def decision(model: str, number: int) -> str:

@@ -220,9 +220,9 @@ def _by_stream(artefacts: Mapping[Partition, T]) -> dict[str, dict[Partition, T]
 
 
 def _gate_view(verdicts: Mapping[Partition, Verdict]) -> GateView:
-    failures = [failure for verdict in verdicts.values() for failure in verdict.failures]
+    findings = [finding for verdict in verdicts.values() for finding in verdict.findings]
     failed = tuple(str(partition) for partition, verdict in verdicts.items() if not verdict.passed)
-    warnings = sum(failure["severity"] == "warning" for failure in failures)
+    warnings = sum(finding["severity"] == "warning" for finding in findings)
     return GateView(len(verdicts) - len(failed), failed, warnings)
 
 

@@ -176,7 +176,15 @@ def test_every_field_of_a_trigger_form_explains_itself(facts: dict[str, Any]) ->
 def test_label_partition_is_one_way_over_one_key(facts: dict[str, Any]) -> None:
     tasks = facts["dags"]["label_partition"]["tasks"]
     stages = ["deliveries.ingest", "votes.many_are_behind", "votes.backfill_lfs", "votes.feedback", "votes.aggregate"]
-    stages += ["votes.apply_lfs", "votes.merge", "labels.count", "labels.fit", "labels.label", "labels.validate"]
+    stages += [
+        "votes.apply_lfs",
+        "votes.screen",
+        "votes.merge",
+        "labels.count",
+        "labels.fit",
+        "labels.label",
+        "labels.validate",
+    ]
     files = ["deliveries.files_of_comments", "deliveries.files_of_messages"]
     assert tasks[stages[0]]["upstream"] == files
     assert [tasks[name]["upstream"] for name in files] == [["deliveries.check_key"]] * 2

@@ -18,7 +18,7 @@ import pytest
 from beambell.config.gate import GateParams
 from beambell.errors import ArtefactError, BeamBellError
 from beambell.quality import (
-    Failure,
+    Finding,
     Judgement,
     LFSummary,
     PartitionSummary,
@@ -96,7 +96,7 @@ LF_CASES: dict[str, tuple[dict[str, Any], list[tuple[str, str, str]]]] = {
     "lf_good": ({}, []),
     "lf_errors_at_bound": ({"errors": 10}, []),
     "lf_errors": ({"errors": 11}, [("lf_errors", "error_rate", "critical")]),
-    "lf_silent": ({"votes": 0}, [("lf_silent", "heard_share", "warning")]),
+    "lf_silent": ({"votes": 0}, [("lf_silent", "heard_share", "info")]),
     "lf_silent_on_few_rows": ({"rows": 499, "votes": 0}, []),
     "lf_one_vote": ({"votes": 1}, []),
     "lf_without_rows": ({"rows": 0, "votes": 0, "errors": 0}, []),
@@ -135,28 +135,28 @@ def verdict(judgement: Judgement, case: str) -> Verdict:
 
 
 def told(verdict: Verdict) -> list[tuple[str, str, str]]:
-    return [(failure.check, failure.column, failure.severity) for failure in verdict.failures]
+    return [(failure.check, failure.column, failure.severity) for failure in verdict.findings]
 
 
 @pytest.mark.parametrize("case", PARTITION_CASES)
 def test_partition_fails_exactly_what_it_should(verdict: Verdict, case: str) -> None:
     expected = PARTITION_CASES[case][1]
     assert told(verdict) == expected
-    assert verdict.passed == all(severity == "warning" for _, _, severity in expected)
-    assert all(failure.lf is None for failure in verdict.failures)
+    assert verdict.passed == all(severity != "critical" for _, _, severity in expected)
+    assert all(failure.lf is None for failure in verdict.findings)
 
 
 @pytest.mark.parametrize("case", LF_CASES)
 def test_lf_fails_exactly_what_it_should(verdict: Verdict, case: str) -> None:
     expected = LF_CASES[case][1]
     assert told(verdict) == expected
-    assert verdict.passed == all(severity == "warning" for _, _, severity in expected)
-    assert all(failure.lf == "contains_url" for failure in verdict.failures)
+    assert verdict.passed == all(severity != "critical" for _, _, severity in expected)
+    assert all(failure.lf == "contains_url" for failure in verdict.findings)
 
 
 @pytest.mark.parametrize("case", ["coverage"])
 def test_failure_says_everything(verdict: Verdict) -> None:
-    (failure,) = verdict.failures
+    (failure,) = verdict.findings
     assert (failure.figure, failure.threshold) == (0.299, 0.3)
     assert failure.message == "the share of rows with a vote is 0.299; it must be at least 0.3"
     assert failure.fix
@@ -175,7 +175,7 @@ def test_failure_says_everything(verdict: Verdict) -> None:
     ],
 )
 def test_messages(verdict: Verdict, message: str) -> None:
-    assert [failure.message for failure in verdict.failures] == [message]
+    assert [failure.message for failure in verdict.findings] == [message]
 
 
 def test_judgement_passes_only_if_all_do(judgement: Judgement) -> None:
@@ -240,8 +240,8 @@ def test_verdicts_survive_json(judgement: Judgement) -> None:
 
 
 def test_figures_are_rounded_and_unknown_ones_none(judgement: Judgement) -> None:
-    def only(case: str) -> Failure:
-        (failure,) = judgement.verdicts[case, "2026-01-01"].failures
+    def only(case: str) -> Finding:
+        (failure,) = judgement.verdicts[case, "2026-01-01"].findings
         return failure
 
     assert only("quarantined").figure == 0.051
@@ -264,7 +264,7 @@ def test_thresholds_are_obeyed() -> None:
     lenient = GateParams(min_coverage=0.0, max_conflict=1.0, min_class_share=0.0)
     partition = replace(GOOD, covered=0, class_shares=())
     every_row = replace(GOOD, stream="other", covered=1000, conflicts=1000, class_shares=(1.0, 0.0))
-    assert all(not v.failures for v in judge([partition, every_row], [], lenient, classes=CLASSES).verdicts.values())
+    assert all(not v.findings for v in judge([partition, every_row], [], lenient, classes=CLASSES).verdicts.values())
 
 
 def test_contradicting_summaries_are_refused() -> None:

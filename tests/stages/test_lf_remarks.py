@@ -65,7 +65,7 @@ def test_the_gate_warns_of_a_class_without_labeling_functions(folder):
     project = Project(folder)
     verdicts = project.store.partitions("verdicts").values()
     warned = [
-        failure for verdict in verdicts for failure in verdict.facts["failures"] if failure["check"] == "class_votes"
+        failure for verdict in verdicts for failure in verdict.facts["findings"] if failure["check"] == "class_votes"
     ]
     assert warned
     assert all(failure["severity"] == "warning" and "other" in failure["message"] for failure in warned)

@@ -146,13 +146,15 @@ class Verdict(Artefact):
     """What the gate said of one partition's candidate labels."""
 
     KIND, FOLDER, TITLE = "verdict", Layout.VERDICTS, "verdict"
-    SENTENCE = "What the gate said of a partition's candidate labels."
-    REFERENCES = (Reference("labels", Layout.CANDIDATES),)
+    SENTENCE = "What the gate said of a partition's candidate labels; each that said something new is kept in history."
+    REFERENCES = (Reference("labels", Layout.CANDIDATES), Reference("screening", Layout.SCREENINGS))
+    KEEPS_HISTORY = True
 
     @property
-    def failures(self) -> tuple[Mapping[str, Any], ...]:
-        """Figures beyond their bounds, each with its name, severity, value and bound."""
-        return tuple(self.manifest.facts["failures"])
+    def findings(self) -> tuple[Mapping[str, Any], ...]:
+        """What was found, as `beambell.quality.Finding` has it; older ones have fewer keys."""
+        facts = self.manifest.facts
+        return tuple(facts["findings"] if "findings" in facts else facts["failures"])
 
     @property
     def passed(self) -> bool:

@@ -1,0 +1,100 @@
+"""Memory: what is kept of a stream's partitions, which of them are the reference of the next, and what it says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from beambell.quality.check import Check, Law, Measures
+from beambell.quality.finding import Finding
+
+SHORT = 16
+"""Hex digits of a digest of measures."""
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """One partition of the past.
+
+    Attributes
+    ----------
+    dt
+        Name of the partition in its stream.
+    passed
+        Whether it may be a reference: it passed, or a person accepted it.
+    measures
+        What the checks keep of it.
+    """
+
+    dt: str
+    passed: bool
+    measures: Measures = field(repr=False)
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the measures, 16 hex digits."""
+        text = json.dumps(self.measures, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:SHORT]
+
+
+class Memory:
+    """Partitions of one stream, by date.
+
+    Parameters
+    ----------
+    length
+        Largest number of partitions of a reference.
+    """
+
+    def __init__(self, length: int) -> None:
+        self._length = length
+        self._known: dict[str, Remembered] = {}
+
+    def put(self, one: Remembered) -> None:
+        """Remember a partition, or another revision of it."""
+        self._known[one.dt] = one
+
+    def before(self, dt: str) -> tuple[Remembered, ...]:
+        """Return the last good partitions before a date, oldest first."""
+        if not self._length:
+            return ()
+        good = sorted(one.dt for one in self._known.values() if one.passed and one.dt < dt)[-self._length :]
+        return tuple(self._known[name] for name in good)
+
+
+def reference_inputs(reference: Sequence[Remembered]) -> dict[str, str]:
+    """Name the partitions of a reference, with digests of what is kept of them, as inputs of what is judged by it."""
+    return {f"reference {one.dt}": one.digest for one in reference}
+
+
+def compare(checks: Collection[Check], now: Measures, reference: Sequence[Remembered], law: Law) -> tuple[Finding, ...]:
+    """Let checks compare what is kept of a partition with its reference."""
+    return tuple(
+        finding
+        for check in checks
+        if check.kind in now
+        for finding in check.judge(
+            now[check.kind], [one.measures[check.kind] for one in reference if check.kind in one.measures], law
+        )
+    )
+
+
+def excuse(findings: Collection[Finding], accepted: Mapping[tuple[str, str], str]) -> tuple[Finding, ...]:
+    """Let critical findings that a person accepted be for the record.
+
+    Parameters
+    ----------
+    findings
+        Findings of a partition.
+    accepted
+        Words on who accepted it, by the findings' keys.
+    """
+    return tuple(
+        replace(one, severity="info", message=f"{one.message}; {accepted[one.key]}")
+        if one.blocks and one.key in accepted
+        else one
+        for one in findings
+    )
