@@ -17,6 +17,7 @@ from beambell import __version__
 from beambell.arguments import refuse_credentials
 from beambell.cli.console import Console
 from beambell.cli.feedback import feedback_app
+from beambell.cli.gate import gate_app
 from beambell.cli.help import InOrderOfUse
 from beambell.cli.labels import labels_app
 from beambell.cli.lf import lf_app
@@ -66,6 +67,7 @@ def _root(
 
 app.add_typer(feedback_app, name="feedback")
 app.add_typer(labels_app, name="labels")
+app.add_typer(gate_app, name="gate")
 app.add_typer(lf_app, name="lf")
 app.add_typer(live_app, name="live")
 app.add_typer(lm_app, name="lm")

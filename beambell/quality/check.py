@@ -71,7 +71,7 @@ class Check(ABC):
     kind
         Name of the check, as findings have it.
     of
-        Which of a partition's artefacts it looks at: its rows, its votes or its labels.
+        Part of a partition that it looks at: its rows, its votes or its labels.
     """
 
     kind: ClassVar[str]

@@ -34,7 +34,7 @@ class Finding:
     fix
         Advice on what to do about it.
     subject
-        What it is about within the partition: a labeling function, a class, a field; empty for the partition itself.
+        Part of the partition that it is about: a labeling function, a class, a field; empty for the partition itself.
     low, high
         Ends of the interval in which the figure was expected; ``None`` for an open end.
     z

@@ -26,7 +26,7 @@ class Remembered:
     passed
         Whether it may be a reference: it passed, or a person accepted it.
     measures
-        What the checks keep of it.
+        Figures that the checks keep of it.
     """
 
     dt: str

@@ -19,7 +19,7 @@ Share = tuple[float, float]
 
 FEWEST = 5
 """Partitions without which there is no reference."""
-UNSURE = 0.75
+UNSURE = 0.5
 """Standard errors of the variance between partitions that are added to its estimate."""
 STEADIEST = 0.05
 """Smallest relative standard deviation that the number of rows is believed to have."""
@@ -66,7 +66,7 @@ def share_deviation(part: float, whole: float, reference: Sequence[Share]) -> De
     part, whole
         Rows on which something holds, of so many.
     reference
-        The same of each partition of the reference.
+        Part and whole of each partition of the reference.
 
     Returns
     -------

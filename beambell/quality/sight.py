@@ -56,7 +56,7 @@ class Sight:
     read_rows
         Function that reads the rows.
     lfs
-        What each labeling function did.
+        Deeds of each labeling function.
     read_counts
         Function that reads how many rows have which votes.
     """

@@ -18,7 +18,7 @@ class Verdict:
     passed
         Whether its labels may be published: no finding is critical.
     findings
-        What was found, the gravest first; among equals in the order of the checks.
+        Findings, the gravest first; among equals in the order of the checks.
     """
 
     passed: bool

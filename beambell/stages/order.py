@@ -157,7 +157,7 @@ STAGES = (
     Stage(
         "train",
         "Train the end model on published labels.",
-        reads=("published", "partitions"),
+        reads=("published", "partitions", "screenings"),
         writes=("models/candidate",),
         group="version",
     ),

@@ -45,7 +45,7 @@ class Screened:
     rows, votes
         Manifests of its rows and of its votes.
     before
-        Its screening, if there is one.
+        Screening as it is, if there is one.
     """
 
     partition: Partition
@@ -78,7 +78,7 @@ class ScreenWork:
     selection
         Selection of those that are screened now.
     rulings
-        What people decided.
+        Decisions of people.
     """
 
     cases: tuple[Screened, ...]

@@ -19,6 +19,7 @@ from beambell.errors import TrainingError
 from beambell.model import EndModel, end_model, holdout
 from beambell.project import Project
 from beambell.stages.model_rows import field_types, model_rows, set_apart, stored_columns
+from beambell.stages.screen import refused_partitions
 from beambell.stages.stage import Outcome, Plan, plan_whole
 from beambell.store import FileRef, Layout, Manifest, Partition, digest
 from beambell.store.partition import days_before
@@ -80,12 +81,13 @@ def run(project: Project, plan: Plan[Sources]) -> Outcome:
 
 
 def find_sources(project: Project) -> Sources:
-    """Find the published labels in the training window."""
+    """Find the published labels in the training window, without those of partitions that the gate keeps out."""
     params = project.params.model
     streams = set(params.streams or project.params.streams)
     published = project.store.partitions(Layout.LABELS)
     rows = project.store.partitions(Layout.PARTITIONS)
-    mine = {p: m for p, m in published.items() if p.stream in streams and p in rows}
+    kept_out = refused_partitions(project)
+    mine = {p: m for p, m in published.items() if p.stream in streams and p in rows and p not in kept_out}
     if mine and params.window_days:
         oldest = days_before(max(p.dt for p in mine), params.window_days)
         mine = {p: m for p, m in mine.items() if p.dt >= oldest}

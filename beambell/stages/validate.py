@@ -53,9 +53,9 @@ class Case:
     inputs
         Digests of all the verdict depends on.
     screening
-        What was found of the partition's rows and votes before.
+        Screening of the partition's rows and votes.
     ruled
-        What holds of the partition by people's word.
+        Decisions of people about the partition.
     """
 
     partition: Partition

@@ -25,7 +25,7 @@ def beambell(*words: str, cwd=None, **environment: str) -> subprocess.CompletedP
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     folder = small_project(tmp_path_factory.mktemp("cli"), label_model={"kind": "majority"})
-    run_stages(folder, "ingest", "apply", "merge", "fit", "label", "validate")
+    run_stages(folder, "ingest", "apply", "screen", "merge", "fit", "label", "validate")
     return folder
 
 

@@ -39,7 +39,7 @@ def test_a_project_of_one_s_own(tmp_path):
     assert [*made["stages"]] == ["inputs", *(stage.name for stage in STAGES)]
     assert made["stages"]["merge"] == {
         "cmd": "beambell merge",
-        "deps": ["kept/here/inputs/merge.json", "kept/here/votes"],
+        "deps": ["kept/here/inputs/merge.json", "kept/here/votes", "kept/here/screenings"],
         "outs": [{"kept/here/state": {"persist": True}}],
     }
     assert made["artifacts"]["mine"]["path"] == "kept/here/models/candidate"

@@ -129,7 +129,7 @@ class Agreement(_OfLF):
 
 def _agreements(sight: Sight) -> list[Share]:
     L, counts, K = sight.counts.patterns, sight.counts.counts, sight.counts.cardinality
-    tally = np.stack([(k == L).sum(axis=1) for k in range(K)], axis=1)  # [patterns, classes]
+    tally = np.stack([np.count_nonzero(k == L, axis=1) for k in range(K)], axis=1)  # [patterns, classes]
     found: list[Share] = []
     for j in range(L.shape[1]):
         fired = np.flatnonzero(L[:, j] >= 0)
