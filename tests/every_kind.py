@@ -9,6 +9,7 @@ from projects import change_params, run_stages
 from beambell import Project
 from beambell.stages.deciding import decide
 from beambell.stages.feedback import add_event
+from beambell.store import Layout
 from beambell.workshop.review_queue import build_queue, record_queue
 from beambell.workshop.starter import start
 
@@ -42,6 +43,8 @@ def project_of_every_kind(folder: Path) -> Path:
     record_queue(project, build_queue(project, project.select(), size=5))
     for row in ("m01", "m02", "m03", "m11", "m12"):
         add_event(project, stream="mails", row_id=row, label="complaint", reviewer="ann", time="2026-02-01T00:00:00Z")
-    decide(project, "reject", "mails/2026-01-02", reason="these were tests of the sender's")
+    where = str(next(iter(project.store.partitions(Layout.VERDICTS))))
+    decide(project, "reject", where, reason="the sender made tests")
+    decide(project, "accept", where, reason="they were no tests")
     run_stages(folder)
     return folder

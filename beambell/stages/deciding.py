@@ -87,10 +87,12 @@ def _what_was_judged(project: Project, partition: Partition, action: Action, see
     if judged is None or made is None:
         raise UsageError("the gate has not judged this partition", where=str(partition), fix="run `beambell run`")
     rows = made.files["rows"].sha256
-    _refuse_twice(project, partition, rows, action, judged)
+    pending = _refuse_twice(project, partition, rows, action, judged)
     fix = _LOOK.format(where=partition)
     if seen is not None and not judged.id.startswith(seen):
         raise UsageError(f"it was judged again since verdict {seen[:12]}", where=str(partition), fix=fix)
+    if pending:  # taken back before anything came of it
+        return rows, judged
     only = project.select([partition.stream], partition.dt, partition.dt)
     plans = (screen.plan(project, only), validate.plan(project, only))
     if reasons := [task.reason for plan in plans for task in plan.tasks if task.key == str(partition)]:
@@ -101,11 +103,11 @@ def _what_was_judged(project: Project, partition: Partition, action: Action, see
     return rows, judged
 
 
-def _refuse_twice(project: Project, partition: Partition, rows: str, action: Action, judged: Manifest) -> None:
-    """Refuse what somebody has decided already, and what nothing has come of yet."""
+def _refuse_twice(project: Project, partition: Partition, rows: str, action: Action, judged: Manifest) -> bool:
+    """Refuse what somebody has decided already; tell whether there is another decision that nothing has come of yet."""
     made = [one for one in read_rulings(project).made.get(partition, ()) if one.rows_digest == rows]
     if not made:
-        return
+        return False
     said = made[-1].decided
     holds = judged.inputs.get(f"ruling {len(made)}") == made[-1].manifest.id
     if said["action"] == action and (action == "reject" or not holds):
@@ -114,3 +116,4 @@ def _refuse_twice(project: Project, partition: Partition, rows: str, action: Act
             where=str(partition),
             fix="there is nothing left to decide; `beambell run` goes on with it",
         )
+    return not holds
