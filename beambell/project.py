@@ -33,8 +33,9 @@ from beambell.store.tables import read_table
 if TYPE_CHECKING:
     import pandas as pd
 
-    from beambell.artefacts.label_files import LabelDataset
+    from beambell.artefacts.label_dataset import LabelDataset
     from beambell.label_model import LabelModel
+    from beambell.registry.served import ServedModel
     from beambell.state import PatternCounts
 
 Form = Literal["pandas", "arrow"]
@@ -234,11 +235,17 @@ class Project:
         return _as(form, self._table(Layout.LABELS, "labels", stream, dt))
 
     def _label_dataset(self, selection: Selection) -> LabelDataset:
-        from beambell.artefacts.label_files import label_dataset
+        from beambell.artefacts.label_dataset import label_dataset
 
         published = self.store.partitions(Layout.LABELS)
         selected = {p: m for p, m in published.items() if p in selection and p.stream in self.params.streams}
         return label_dataset(self.store, selected, self.params.classes)
+
+    def predictions(self, stream: str, dt: str, form: Form = "pandas") -> pd.DataFrame | pa.Table:
+        """What the champion says of a partition's rows: ``id``, ``label`` and probabilities; see `beambell predict`."""
+        folder = Layout.of(Layout.PREDICTIONS, self.partition(stream, dt))
+        manifest = self.store.require(folder, f"run `beambell predict --stream {stream} --from {dt} --to {dt}`")
+        return _as(form, read_table(self.store, folder, manifest.files["predictions"]))
 
     def feedback(self, form: Form = "pandas") -> pd.DataFrame | pa.Table:
         """What people said, one row per reviewed row: consensus, reviewers and their agreement, what it is for."""
@@ -297,6 +304,23 @@ class Project:
         kind = FittedLabelModel.of(manifest).kind
         self.register_label_models(kind)
         return label_model.restore(kind, json.loads(config), unpack_arrays(params, where))
+
+    def model(self, name: str = "champion") -> ServedModel:
+        """A registered end model, ready to predict.
+
+        Parameters
+        ----------
+        name
+            Name of the version, as ``spam@v3`` or ``v3``; ``champion`` for the one that is served, ``newest`` for that
+            which was registered last.
+
+        Examples
+        --------
+        >>> Project(".").model().predict_proba(["win a prize"])  # doctest: +SKIP
+        """
+        from beambell.registry.served import served_model
+
+        return served_model(self, name)
 
     def register_label_models(self, kind: str) -> None:
         """Import the modules of ``lfs.modules``, if that kind of label model is not known yet: it may be there."""

@@ -88,7 +88,11 @@ def retrain_model() -> None:
                 doc_md="Starts `promote_model`, which asks a person, if the policy proposes the version.",
             )
 
-    enough_changed >> version() >> promotion()
+    @task_group(tooltip="Let the champion predict, where params.yaml asks for it.")  # type: ignore[untyped-decorator]
+    def predictions() -> None:
+        in_order(stages_of("predictions"))
+
+    enough_changed >> version() >> promotion() >> predictions()
 
 
 retrain_model()

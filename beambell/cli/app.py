@@ -25,6 +25,7 @@ from beambell.cli.live import live_app
 from beambell.cli.lm import lm_app
 from beambell.cli.models import models_app
 from beambell.cli.options import DryRun, End, Folder, Json, Restore, Start, Streams, Until, Withdraw, open_project
+from beambell.cli.predict import predict
 from beambell.cli.running import run_in_order, worst
 from beambell.cli.set_aside import add_set_aside
 from beambell.cli.start import add_start
@@ -73,6 +74,7 @@ app.add_typer(live_app, name="live")
 app.add_typer(lm_app, name="lm")
 app.add_typer(models_app, name="models")
 app.add_typer(state_app, name="state")
+app.command("predict")(predict)
 add_start(app)
 add_set_aside(app)
 add_upkeep(app)
@@ -163,7 +165,8 @@ def _add_stage(stage: Stage) -> None:
 
 
 for _stage in STAGES[1:]:
-    _add_stage(_stage)
+    if _stage.name != "predict":  # which predicts files, too
+        _add_stage(_stage)
 
 
 @app.command()

@@ -22,7 +22,7 @@ Out = Annotated[
     typer.Option("--out", help="A folder; or one file, if its name ends in .parquet, .csv or .jsonl as the format."),
 ]
 With = Annotated[
-    list[str] | None, typer.Option("--with", help="Columns beside the labels: rows, votes; several with commas.")
+    list[str] | None, typer.Option("--with", help="Columns beside the labels: rows, votes, predictions; with commas.")
 ]
 MinProbability = Annotated[
     float | None,

@@ -89,6 +89,27 @@ def models_rollback(
     _show(rollback(open_project(project), to, by=by, reason=reason, at=at, dry_run=dry_run), as_json=json)
 
 
+@models_app.command("export")
+def models_export(
+    version: Annotated[str, typer.Argument(help="spam@v3, v3 or 3; champion, or newest.")],
+    out: Annotated[str, typer.Option("--out", help="Folder to make.")],
+    project: Folder = Path(),
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace what lies there, though it was changed, or is no export.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Write a version as a folder that predicts without BeamBell, with numpy and scikit-learn alone."""
+    from beambell.exports.models import export_model
+    from beambell.visible import plain
+
+    made = export_model(open_project(project), version, out, replace=replace)
+    lines = [f"[bold]export   [/] {plain(made.name)}: {plain(made.out)} ({plain(', '.join(made.files))})"]
+    if not made.runs_alone:
+        lines.append("its kind is the project's own: loading it needs the class that trained it")
+    Console(as_json=json).show(made, lines)
+
+
 def _show(outcome: Outcome, *, as_json: bool) -> None:
     console = Console(as_json=as_json)
     if as_json:

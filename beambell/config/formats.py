@@ -21,6 +21,7 @@ FORMATS: Final[Mapping[str, int]] = {
     "evaluate": 2,
     "register": 1,
     "promote": 1,
+    "predict": 1,
 }
 """Raise a stage's number by one in the commit that changes what it makes of unchanged inputs."""
 

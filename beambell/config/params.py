@@ -15,6 +15,7 @@ from beambell.config.gate import GateParams
 from beambell.config.live import LiveParams
 from beambell.config.models import EvaluationParams, LabelModelParams, LabelParams, ModelParams, PromotionParams
 from beambell.config.places import Root, Text
+from beambell.config.predictions import PredictionsParams
 from beambell.config.schedule import ScheduleParams
 from beambell.config.section import Days, Name, Section
 from beambell.config.streams import StreamParams
@@ -137,6 +138,7 @@ class Params(BaseSettings):
     model: ModelParams = ModelParams()
     evaluation: EvaluationParams = EvaluationParams()
     promotion: PromotionParams = PromotionParams()
+    predictions: PredictionsParams = PredictionsParams()
     schedule: ScheduleParams = ScheduleParams()
     beam: BeamParams = BeamParams()
     demo: DemoParams = DemoParams()
@@ -153,10 +155,10 @@ class Params(BaseSettings):
 
     @model_validator(mode="after")
     def _names_agree(self) -> Params:
-        if unknown := set(self.model.streams or ()) - set(self.streams):
-            raise ValueError(f"model.streams names unknown streams: {', '.join(sorted(unknown))}")
-        if unknown := set(self.gate.streams) - set(self.streams):
-            raise ValueError(f"gate.streams names unknown streams: {', '.join(sorted(unknown))}")
+        sections = {"model": self.model.streams, "gate": self.gate.streams, "predictions": self.predictions.streams}
+        for section, named in sections.items():
+            if unknown := set(named or ()) - set(self.streams):
+                raise ValueError(f"{section}.streams names unknown streams: {', '.join(sorted(unknown))}")
         for name in self.live.streams:
             if name not in self.streams:
                 raise ValueError(f"live.streams names an unknown stream: {name}")

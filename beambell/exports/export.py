@@ -19,7 +19,7 @@ from beambell.exports.formats.format import Draft, Format, TableWriter
 from beambell.exports.parts import Part, Parts, find_parts
 from beambell.exports.place import Place, file_digest, is_recorded, take_over
 from beambell.exports.record import MANIFEST, ExportedFile, ExportManifest, PartRecord
-from beambell.exports.request import Request
+from beambell.exports.request import PREDICTIONS, Request
 from beambell.exports.tables import Account, part_tables
 from beambell.project import Project
 from beambell.store import Layout, canonical_json
@@ -307,6 +307,9 @@ class _Export:
             said.append(f"{gone:,} labels are of rows that were corrected or withdrawn since: their row is empty")
         if newer := [str(part.partition) for part in self.parts.parts if part.votes_are_newer]:
             said.append(f"the votes of {len(newer)} partitions are newer than their labels ({newer[0]})")
+        asked = PREDICTIONS in self.request.beside
+        if asked and (lacking := [str(part.partition) for part in self.parts.parts if part.predictions is None]):
+            said.append(f"{len(lacking)} partitions have no predictions ({lacking[0]}): `beambell predict` makes them")
         if not manifest.facts["rows"]:
             said.append("no row is in the export: lower --min-probability, or select other partitions")
         return said

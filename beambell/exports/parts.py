@@ -9,17 +9,19 @@ import pyarrow as pa
 
 from beambell.artefacts.contributors import contributors
 from beambell.artefacts.kinds.labels import Labels
+from beambell.artefacts.kinds.predictions import Predictions
 from beambell.artefacts.kinds.votes import Votes
 from beambell.artefacts.label_files import check_classes, labels_schema
 from beambell.errors import ArtefactError, UsageError
-from beambell.exports.request import ROWS, VOTES, Request
+from beambell.exports.request import PREDICTIONS, ROWS, VOTES, Request
 from beambell.project import Project
 from beambell.records.schema import row_schema
 from beambell.records.seen import TEXT
 from beambell.store import Layout, Manifest, Partition, digest
 
 SPLIT, NAME = "split", "label_name"
-_VOTE = "vote_"
+_VOTE, _MODEL = "vote_", "model_"
+MODEL = "model"
 FORM = 1
 """To be raised when the same parts come to have other bytes."""
 
@@ -34,8 +36,8 @@ class Part:
         Partition that it is of.
     labels
         Manifest of its published labels.
-    rows, votes
-        Manifests of its rows and votes, where they are asked for and there.
+    rows, votes, predictions
+        Manifests of its rows, votes and predictions, where they are asked for and there.
     lfs
         Fingerprints by name of the labeling functions behind the labels; ``None`` if that is not known any more.
     """
@@ -44,6 +46,7 @@ class Part:
     labels: Manifest
     rows: Manifest | None
     votes: Manifest | None
+    predictions: Manifest | None
     lfs: Mapping[str, str] | None
 
     @property
@@ -51,7 +54,8 @@ class Part:
         """Digests of the files that it is made from, by what they are."""
         files = {"labels": self.labels.files["labels"].sha256}
         files |= {"rows": self.rows.files["rows"].sha256} if self.rows else {}
-        return files | ({"votes": self.votes.files["votes"].sha256} if self.votes else {})
+        files |= {"votes": self.votes.files["votes"].sha256} if self.votes else {}
+        return files | ({"predictions": self.predictions.id} if self.predictions else {})
 
     @property
     def votes_are_newer(self) -> bool:
@@ -107,8 +111,17 @@ def find_parts(project: Project, request: Request) -> Parts:
     check_classes(published, project.params.classes)
     needs_rows = ROWS in request.beside or request.splits
     votes = store.partitions(Layout.VOTES) if VOTES in request.beside else {}
+    predicted = store.partitions(Layout.PREDICTIONS) if PREDICTIONS in request.beside else {}
+    predicted = {p: m for p, m in predicted.items() if Predictions.of(m).classes == project.params.classes}
     parts = tuple(
-        Part(p, m, everything.get(p) if needs_rows else None, votes.get(p), contributors(store, p, m))
+        Part(
+            p,
+            m,
+            everything.get(p) if needs_rows else None,
+            votes.get(p),
+            predicted.get(p),
+            contributors(store, p, m),
+        )
         for p, m in published.items()
     )
     return Parts(parts, _schema(project, request, parts), unpublished)
@@ -122,6 +135,9 @@ def _schema(project: Project, request: Request, parts: Sequence[Part]) -> pa.Sch
         fields |= _row_fields(project, parts)
     if VOTES in request.beside:
         fields |= {vote_column(name): pa.int8() for part in parts if part.votes for name in lfs_of(part.votes)}
+    if PREDICTIONS in request.beside:
+        fields |= {MODEL: pa.string(), model_column("label"): pa.int8()}
+        fields |= {model_column(f"p_{name}"): pa.float32() for name in project.params.classes}
     return pa.schema(fields)
 
 
@@ -156,7 +172,7 @@ def row_columns(project: Project, stream: str) -> dict[str, str]:
     names = {TEXT: params.text}
     for stored in row_schema(params).names:
         if stored not in ("id", params.text):
-            is_taken = stored in taken or stored.startswith(_VOTE)
+            is_taken = stored in taken or stored == MODEL or stored.startswith((_VOTE, _MODEL))
             names[f"row_{stored}" if is_taken else stored] = stored
     return names
 
@@ -169,6 +185,11 @@ def renamed(column: str) -> str:
 def vote_column(lf: str) -> str:
     """Name of the column of a labeling function's votes."""
     return f"{_VOTE}{lf}"
+
+
+def model_column(name: str) -> str:
+    """Name of a column of predictions."""
+    return f"{_MODEL}{name}"
 
 
 def lfs_of(votes: Manifest) -> list[str]:

@@ -9,8 +9,8 @@ from beambell.errors import UsageError
 from beambell.exports.splits import Splits
 from beambell.store import Selection
 
-ROWS, VOTES = "rows", "votes"
-WITH: Final = (ROWS, VOTES)
+ROWS, VOTES, PREDICTIONS = "rows", "votes", "predictions"
+WITH: Final = (ROWS, VOTES, PREDICTIONS)
 """What may stand beside each label."""
 
 

@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from beambell.artefacts.kinds.predictions import Predictions
 from beambell.artefacts.kinds.votes import Votes
-from beambell.exports.parts import NAME, SPLIT, Part, lfs_of, renamed, row_columns, vote_column
+from beambell.exports.parts import MODEL, NAME, SPLIT, Part, lfs_of, model_column, renamed, row_columns, vote_column
 from beambell.exports.request import ROWS, Request
 from beambell.project import Project
 from beambell.state import patterns as packed
@@ -64,10 +65,10 @@ class Beside:
     store, folder, ref
         Store, folder and file of the table.
     columns
-        Names of its columns, ``id`` among them.
+        Names of its columns, ``id`` among them; ``None`` for all.
     """
 
-    def __init__(self, store: Store, folder: str, ref: FileRef, columns: list[str]) -> None:
+    def __init__(self, store: Store, folder: str, ref: FileRef, columns: list[str] | None) -> None:
         self._groups = iter_tables(store, folder, ref, columns)
         self._read = partial(read_table, store, folder, ref, columns)
         self._whole: pa.Table | None = None
@@ -95,7 +96,7 @@ def part_tables(
     """
     store, partition, classes = project.store, part.partition, project.params.classes
     own = Layout.of(Layout.LABELS, partition)
-    rows, votes = _rows(project, part), _votes(store, part)
+    rows, votes, predictions = _rows(project, part), _votes(store, part), _predictions(store, part)
     names = pa.array(classes)
     for labels in iter_tables(store, own, part.labels.files["labels"]):
         table = labels.rename_columns([renamed(name) for name in labels.column_names])
@@ -116,6 +117,12 @@ def part_tables(
             codes, lfs = votes.of(ids), lfs_of(part.votes)
             for name, votes_of_one in _unpacked(codes["pattern"], lfs, Votes.of(part.votes).cardinality).items():
                 table = table.append_column(vote_column(name), votes_of_one)
+        if predictions and part.predictions:
+            said = predictions.of(ids)
+            model = Predictions.of(part.predictions).version
+            table = table.append_column(MODEL, pc.if_else(said["id"].is_valid(), model, None))
+            for name in ("label", *(f"p_{name}" for name in classes)):
+                table = table.append_column(model_column(name), said[name])
         if request.splits:
             words = texts.to_pylist() if texts is not None else [None] * len(ids)
             table = table.append_column(SPLIT, request.splits.of(words, ids.to_pylist()))
@@ -141,6 +148,13 @@ def _votes(store: Store, part: Part) -> Beside | None:
         return None
     folder = Layout.of(Layout.VOTES, part.partition)
     return Beside(store, folder, part.votes.files["votes"], ["id", "pattern"])
+
+
+def _predictions(store: Store, part: Part) -> Beside | None:
+    if part.predictions is None:
+        return None
+    folder, ref = Layout.of(Layout.PREDICTIONS, part.partition), part.predictions.files["predictions"]
+    return Beside(store, folder, ref, None)
 
 
 def _unpacked(pattern: pa.ChunkedArray, lfs: list[str], cardinality: int) -> dict[str, pa.Array]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from beambell.model.end_model import EndModel, kinds, register
 from beambell.model.evaluation import Evaluation, evaluate
 from beambell.model.features import HashedNgrams
+from beambell.model.standalone import load
 from beambell.model.tfidf_logistic import TfidfLogistic
 from beambell.model.training import train
 from beambell.records.split import holdout
@@ -20,6 +21,7 @@ __all__ = [
     "evaluate",
     "holdout",
     "kinds",
+    "load",
     "register",
     "train",
 ]

@@ -24,11 +24,12 @@ from beambell.config.formats import with_format
 from beambell.label_model import MajorityVote
 from beambell.model import EndModel, Evaluation, evaluate
 from beambell.project import Project
+from beambell.registry.served import load_model
 from beambell.stages import train
 from beambell.stages.gold_rows import Account, Gold, GoldGlobs, Matched, find_gold, gold_files, gold_warnings
 from beambell.stages.model_rows import model_rows
 from beambell.stages.stage import Outcome, Plan, plan_whole
-from beambell.stages.train import Sources, find_sources, held_out, labelled_rows, load_model, probabilities_of
+from beambell.stages.train import Sources, find_sources, held_out, labelled_rows, probabilities_of
 from beambell.state import patterns as packed
 from beambell.store import Layout, Manifest, Partition, canonical_json, digest
 from beambell.store.tables import read_table, write_table

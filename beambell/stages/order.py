@@ -181,6 +181,16 @@ STAGES = (
         may_be_empty=True,
         group="promotion",
     ),
+    Stage(
+        "predict",
+        "Let the champion predict the rows of partitions, if params.yaml asks for it.",
+        reads=("models/registry", "decisions", "partitions"),
+        writes=("predictions",),
+        scope="partition",
+        job="beam_jobs.predict",
+        may_be_empty=True,
+        group="predictions",
+    ),
 )
 
 

@@ -116,12 +116,12 @@ def _kept(project: Project, partition: Partition, before: Manifest) -> pa.Table:
 
 
 def withdraw_partition(project: Project, partition: Partition) -> None:
-    """Take a partition back with its votes, candidates and tables; `withdraw_labels` does the rest.
+    """Take a partition back with its votes, candidates, predictions and tables; `withdraw_labels` does the rest.
 
     The rows go last: as long as they are there, the next run knows that they are to be withdrawn.
     """
     store = project.store
-    for kind in (Layout.CANDIDATES, Layout.SCREENINGS, Layout.VOTES):
+    for kind in (Layout.CANDIDATES, Layout.SCREENINGS, Layout.VOTES, Layout.PREDICTIONS):
         if store.read(Layout.of(kind, partition)):
             store.withdraw(Layout.of(kind, partition))
     for folder in store.stamps(Layout.AGGREGATES):

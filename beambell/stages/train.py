@@ -16,7 +16,7 @@ from beambell.artefacts.kinds import models as kinds
 from beambell.artefacts.kinds.labels import Labels
 from beambell.config.formats import with_format
 from beambell.errors import TrainingError
-from beambell.model import EndModel, end_model, holdout
+from beambell.model import holdout
 from beambell.project import Project
 from beambell.stages.model_rows import field_types, model_rows, set_apart, stored_columns
 from beambell.stages.screen import refused_partitions
@@ -161,15 +161,6 @@ def _put(project: Project, name: str, data: bytes) -> FileRef:
     """Write a file of the model under a name that holds its digest: a crash leaves the last model whole."""
     role, dot, suffix = name.rpartition(".")
     return project.store.put(Layout.END_MODEL, role, dot + suffix, data)
-
-
-def load_model(project: Project, folder: str = Layout.END_MODEL) -> EndModel:
-    """Read the end model of a folder."""
-    manifest = project.store.require(folder, "run `beambell train`")
-    files = {name: project.store.get(folder, ref) for name, ref in manifest.files.items()}
-    if end_model.kind_of(files) is None:  # perhaps one of the project's own, which comes with its labeling functions
-        _ = project.catalogue
-    return EndModel.from_files(files)
 
 
 def training_rows(

@@ -38,6 +38,7 @@ class Layout:
     REGISTRY = "models/registry"
     EVALUATION = "evaluation"
     DECISIONS = "decisions"
+    PREDICTIONS = "predictions"
     REPORTS = "reports"
 
     #: Records that the live job landed, a folder for each stream: deliveries like any other, and no artefacts.

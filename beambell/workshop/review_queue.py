@@ -18,8 +18,8 @@ from beambell.feedback.queue import Reason
 from beambell.label_model.expected_gain import ExpectedGain, expected_gain
 from beambell.model import EndModel
 from beambell.project import Project
+from beambell.registry.served import load_model
 from beambell.stages.fit import read_feedback
-from beambell.stages.train import load_model
 from beambell.state import FeedbackCounts
 from beambell.store import Layout, Manifest, Selection, digest
 from beambell.store.files import Files

@@ -150,7 +150,8 @@ PART = {"done": 2, "current": 1, "figures": {"rows": 20}}
         (
             {"validate": GateError("no"), "train": TrainingError("nothing left")},
             1,
-            {"validate": "refused", "train": "failed"} | dict.fromkeys(("evaluate", "register", "promote"), "not run"),
+            {"validate": "refused", "train": "failed"}
+            | dict.fromkeys(("evaluate", "register", "promote", "predict"), "not run"),
         ),
         (
             {"merge": OSError(28, "No space left")},

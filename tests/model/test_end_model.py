@@ -14,7 +14,7 @@ from beambell import Project
 from beambell.config.models import ModelParams
 from beambell.errors import ArtefactError, TrainingError
 from beambell.model import EndModel, TfidfLogistic, kinds, register, train
-from beambell.stages.train import load_model
+from beambell.registry.served import load_model
 
 OWN = """
 import json

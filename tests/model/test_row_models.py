@@ -20,7 +20,7 @@ from beambell import Project
 from beambell.errors import ArtefactError, TrainingError
 from beambell.model import EndModel, standalone, train
 from beambell.model.row_features import as_columns, check_targets, learn_features, repeated
-from beambell.stages.train import load_model
+from beambell.registry.served import load_model
 
 CLASSES = ("ham", "odd", "spam")
 N = 600
