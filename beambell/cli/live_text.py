@@ -43,6 +43,8 @@ def status_text(status: dict[str, Any]) -> Iterator[RenderableType]:
             which = f"offsets {gap['first']} to {gap['next'] - 1} were lost at the source"
             days = f"; {' to '.join(sorted(set(gap['dates'])))} may lack them" if gap["dates"] else ""
             yield f"warning: {name}/{gap['part']}: {which}{days}"
+    if model := status["online_model"]:
+        yield _online_text(model)
     for name, found in status["topics"].items():
         yield from _topics_text(name, found or {})
     if status["open"]:
@@ -52,6 +54,16 @@ def status_text(status: dict[str, Any]) -> Iterator[RenderableType]:
     if said := status["feedback"]:
         again = f", {said['said again']:,} labels said again"
         yield f"feedback: {said['events']:,} events{again}" + (f"; {said['error']}" if said["error"] else "")
+
+
+def _online_text(model: dict[str, Any]) -> str:
+    """Say how the online model does."""
+    told = f"online end model {model['name']}: {model['learnt']:,} rows learnt"
+    if model["recent_rows"]:
+        told += f"; agrees with the label on {model['recent_accuracy']:.1%} of the last {model['recent_rows']:,} rows"
+    if model["answers"]:
+        told += f", with people on {model['answers_right']:,} of {model['answers']:,}"
+    return told
 
 
 def _topics_text(stream: str, found: dict[str, Any], most: int = 5) -> Iterator[str]:

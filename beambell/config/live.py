@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from beambell.config.places import Pattern, Text
-from beambell.config.section import Name, Section
+from beambell.config.section import Name, Section, Share
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
@@ -52,6 +52,33 @@ class SegmentParams(Section):
     seconds: Seconds = 20.0
 
 
+class OnlineModelParams(Section):
+    """End model that learns from live labels as they come; it is shown beside the champion, and never promoted.
+
+    Attributes
+    ----------
+    on
+        Whether there is such a model.
+    share
+        Share of the rows, chosen by a hash of the id, that it learns from.
+    features
+        Number of columns that words, and pairs of words, are hashed to.
+    start_rows
+        Number of rows with published labels, the newest, that it begins with.
+    publish_s
+        Seconds between two files of it.
+    window
+        Number of rows that its newest figures are of.
+    """
+
+    on: bool = True
+    share: Share = 1.0
+    features: int = Field(default=2**18, ge=2**8, le=2**24)
+    start_rows: int = Field(default=20_000, ge=0)
+    publish_s: Seconds = 5.0
+    window: int = Field(default=1_000, ge=1)
+
+
 class LiveParams(Section):
     """Live labeling (see docs/live.md).
 
@@ -92,6 +119,8 @@ class LiveParams(Section):
         Number of rows, of those labelled last, that feedback is joined with.
     lf_time_limit_s
         Seconds that one labeling function may take for a micro-batch.
+    model
+        Settings of the online end model.
     labels
         Kind of place that labels go to: ``files`` below ``data/live``, or a ``kafka`` topic, too.
     labels_topic
@@ -119,6 +148,7 @@ class LiveParams(Section):
     swap_s: Seconds = 0.5
     recent_rows: int = Field(default=200_000, ge=0)
     lf_time_limit_s: Seconds = 5.0
+    model: OnlineModelParams = OnlineModelParams()
     labels: Literal["files", "kafka"] = "files"
     labels_topic: Text | None = None
     close: bool = True

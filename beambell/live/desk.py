@@ -15,6 +15,8 @@ from beambell.live.corrections import Corrections
 from beambell.live.feedback import FeedbackReader
 from beambell.live.folder import LiveFolder
 from beambell.live.keeper import Keeper, Tally
+from beambell.live.labeler import RAN
+from beambell.live.learner import Learner
 from beambell.live.models import Version, current
 from beambell.live.refit import Refitter
 from beambell.live.worker import MISSED, Worker, open_source, worker_of
@@ -43,7 +45,8 @@ class Desk:
         self._worker, self._live = worker, live
         self._folder = LiveFolder(project.store.files, Layout.LIVE)
         closed = {stream: closed_partitions(project.store, stream) for stream in live.streams}
-        self.keeper = Keeper(worker.labeler.names, project.params.cardinality, live, closed)
+        self._learner = Learner(project) if live.model.on else None
+        self.keeper = Keeper(worker.labeler.names, project.params.cardinality, live, closed, self._learner)
         self._refitter = Refitter(project, worker.labeler.lfs)
         self._feedback = FeedbackReader(project, open_source(project, live.feedback)) if live.feedback else None
         self._corrections = Corrections(project, worker.labeler, worker.outlet)
@@ -81,10 +84,15 @@ class Desk:
             if events.num_rows:
                 self.keeper.add_events(events)
                 self._corrections.answered(self.keeper)
+                if self._learner is not None:
+                    self._learner.answered(events)
         if now - self._fitted >= self._live.refit_s:
             self._fitted = now
             self._fit()
         self._corrections.refitted(self.keeper)
+        if self._learner is not None:
+            self._learner.look(self._folder.read(RAN))
+            self._learner.publish(now)
         if now - self._told >= _STATUS_S:
             self._told = now
             self._tell(now)
@@ -136,7 +144,8 @@ class Desk:
             "at": now,
             "lfs": self._worker.labeler.lfs[:16],
             "label_model": None if version is None else {**version.to_dict(), "name": version.name},
-            "trouble": [said for said in (self._refitter.trouble, self._worker.labeler.trouble) if said],
+            "trouble": [said for said in (self._refitter.trouble, *self._worker.trouble) if said],
+            "online_model": None if self._learner is None else self._learner.status(),
             "streams": {stream: self._stream(stream, now) for stream in self._live.streams},
             "open": {str(one): counts.n_rows for one, counts in opened.items() if one not in self.keeper.closing},
             "closing": [str(one) for one in self.keeper.closing],

@@ -21,6 +21,7 @@ from beambell.arrays import Integers, Packed
 from beambell.config.live import LiveParams
 from beambell.feedback.events import EVENTS_SCHEMA
 from beambell.live.clock import EventClock, PartClock
+from beambell.live.learner import Learner, Lesson
 from beambell.live.recent import RecentRows
 from beambell.live.topics import Topics, Uncovered
 from beambell.state import PatternCounts
@@ -57,6 +58,8 @@ class Tally:
         Whether the records were landed before.
     uncovered
         Rows that no labeling function covers.
+    lesson
+        Rows that the online end model learns from; ``None`` if there is no such model.
     """
 
     stream: str
@@ -76,6 +79,7 @@ class Tally:
     error: str = ""
     is_replayed: bool = False
     uncovered: tuple[Uncovered, ...] = ()
+    lesson: Lesson | None = None
 
     def after(self, offset: int) -> Tally:
         """Return the rest of it, from an offset on."""
@@ -85,6 +89,7 @@ class Tally:
             self.stream, self.part, self.epoch, max(self.first, offset), self.next, offset, self.ids.filter(mask),
             self.dts.filter(mask), self.offsets[kept], self.patterns[kept], self.high, self.behind, self.delays,
             self.figures, self.error, self.is_replayed, tuple(row for row in self.uncovered if row.offset >= offset),
+            self.lesson and self.lesson.after(offset),
         )  # fmt: skip
 
 
@@ -159,11 +164,19 @@ class Keeper:
         Parameters of live labeling.
     closed
         Dates of the closed partitions of each stream.
+    learner
+        The online end model; ``None`` if there is none.
     """
 
     def __init__(
-        self, lfs: tuple[str, ...], cardinality: int, live: LiveParams, closed: Mapping[str, Iterable[str]]
+        self,
+        lfs: tuple[str, ...],
+        cardinality: int,
+        live: LiveParams,
+        closed: Mapping[str, Iterable[str]],
+        learner: Learner | None = None,
     ) -> None:
+        self.learner = learner
         self.lfs, self.cardinality, self.live = lfs, cardinality, live
         self.clocks = {s: EventClock(live.lateness_s, live.idle_s, live.stall_s) for s in live.streams}
         self.rates = {stream: Rates() for stream in live.streams}
@@ -222,6 +235,8 @@ class Keeper:
             rates.recent.append((now, n))
             rates.delays.extend(tally.delays.tolist())
         self.topics[tally.stream].add(tally.uncovered)
+        if self.learner is not None and tally.lesson is not None:
+            self.learner.learn(tally.stream, tally.lesson, is_replayed=tally.is_replayed)
         if not n:
             return
         dts = tally.dts

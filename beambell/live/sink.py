@@ -7,10 +7,11 @@ then it gets its name. A segment that is read again is labelled again, into the 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from beambell.arrays import Floats
 from beambell.live.folder import LiveFolder
 from beambell.live.labeler import LabelledBatch
 from beambell.live.segments import stem
@@ -22,8 +23,21 @@ def labels_folder(store: Store, stream: str) -> LiveFolder:
     return LiveFolder(store.files, f"{Layout.LIVE}/{stream}/labels")
 
 
-def spell_labels(batch: LabelledBatch, classes: tuple[str, ...]) -> Iterator[bytes]:
-    """Yield each label as a JSON object: id, partition, label, probabilities, and the versions that it came from."""
+def spell_labels(
+    batch: LabelledBatch, classes: tuple[str, ...], judged: Mapping[str, Floats] | None = None
+) -> Iterator[bytes]:
+    """Yield each label as a JSON object: id, partition, label, probabilities, and the versions that it came from.
+
+    Parameters
+    ----------
+    batch
+        Labels of n rows.
+    classes
+        Names of the K classes.
+    judged
+        Probability of each class by end models, float64 [n, K], by the name of the model.
+    """
+    beside = {name: proba.round(6).tolist() for name, proba in (judged or {}).items()}
     source = batch.source
     ids, dts = source.rows["id"].to_pylist(), batch.dts.to_pylist()
     about = {"model": batch.version.name, "lfs": batch.lfs[:16], "part": source.part}
@@ -45,6 +59,8 @@ def spell_labels(batch: LabelledBatch, classes: tuple[str, ...]) -> Iterator[byt
             "arrived": arrived[i] or None,
             "labelled": batch.labelled,
         }
+        if beside:
+            document["models"] = {name: dict(zip(classes, probas[i], strict=True)) for name, probas in beside.items()}
         yield json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 

@@ -19,6 +19,8 @@ from beambell.live.files_source import FolderSource
 from beambell.live.folder import LiveFolder
 from beambell.live.keeper import Tally
 from beambell.live.labeler import Labeler, LabelledBatch
+from beambell.live.learner import Lesson
+from beambell.live.predictor import Judged, Predictor
 from beambell.live.reader import MicroBatch, PartReader
 from beambell.live.segments import Landing
 from beambell.live.sink import FileSink, labels_folder, spell_labels
@@ -76,6 +78,7 @@ class Worker:
         self.classes = tuple(project.params.classes)
         self.labeler = Labeler(project)
         self.outlet = open_outlet(self.live)
+        self._predictor = Predictor(project) if self.live.model.on else None
         self.sources = {stream: open_source(project, params) for stream, params in self.live.streams.items()}
         self._landings = {stream: Landing(project.store, stream) for stream in self.live.streams}
         self._readers: dict[tuple[str, str], PartReader] = {}
@@ -132,11 +135,12 @@ class Worker:
         """
         try:
             labelled = self.labeler.label(batch)
-            self._write(labelled)
+            judged = Judged() if self._predictor is None else self._predictor.judge(labelled)
+            self._write(labelled, judged)
         except Exception as error:
             _logger.exception("%s rows of %s/%s could not be labelled", len(batch.offsets), batch.stream, batch.part)
             return _unlabelled(batch, error)
-        return self._tally(labelled)
+        return self._tally(labelled, judged.lesson)
 
     def land(self) -> None:
         """Land all that was read, complete its labels, and read no more: before the process ends in good order."""
@@ -148,6 +152,12 @@ class Worker:
         if self.outlet is not None:
             self.outlet.close()
         self.labeler.close()
+
+    @property
+    def trouble(self) -> list[str]:
+        """Sentences on what goes on as before because something newer cannot be taken."""
+        told = (self.labeler.trouble, self._predictor.trouble if self._predictor else "")
+        return [said for said in told if said]
 
     def _missed(self) -> dict[str, int]:
         """Return the epochs of which the keeper misses something, by stream and part; looked at every so often."""
@@ -169,17 +179,17 @@ class Worker:
             frozenset(done),
         )
 
-    def _write(self, labelled: LabelledBatch) -> None:
+    def _write(self, labelled: LabelledBatch, judged: Judged) -> None:
         batch = labelled.source
         sink = self._sink(batch.stream, batch.part)
         if batch.is_replayed and sink.has(batch.segment):
             return
-        lines = list(spell_labels(labelled, self.classes))
+        lines = list(spell_labels(labelled, self.classes, judged.proba))
         sink.write(batch.segment, lines)
         if self.outlet is not None and lines:
             self.outlet.send(zip(batch.rows["id"].to_pylist(), lines, strict=True))
 
-    def _tally(self, labelled: LabelledBatch) -> Tally:
+    def _tally(self, labelled: LabelledBatch, lesson: Lesson | None) -> Tally:
         batch = labelled.source
         delays = labelled.labelled - batch.arrived[-SAMPLED_DELAYS:]
         figures = {f"quarantined: {reason}": count for reason, count in (batch.quarantined or {}).items()}
@@ -189,7 +199,7 @@ class Worker:
             batch.stream, batch.part, batch.epoch, batch.first, batch.next, batch.previous,
             batch.rows["id"].combine_chunks(), labelled.dts, batch.offsets, labelled.patterns, batch.high, batch.behind,
             np.empty(0, np.int64) if batch.is_replayed else delays, figures, batch.error, batch.is_replayed,
-            tuple(_uncovered(labelled)),
+            tuple(_uncovered(labelled)), lesson,
         )  # fmt: skip
 
     def _sink(self, stream: str, part: str) -> FileSink:
