@@ -34,6 +34,8 @@ class Schedule:
         By grain.
     promotion
         Mode of promotion: ``policy``, ``approval`` or ``off``.
+    live_streams
+        Names of the streams with a live source, sorted.
     """
 
     streams: dict[str, tuple[Stream, ...]] = field(default_factory=dict)
@@ -50,6 +52,10 @@ class Schedule:
     retry_minutes: float = 1.0
     feedback: str = "30 * * * *"
     maintenance: str = "30 4 * * *"
+    microbatch: str = "*/10 * * * *"
+    watch_live: str = "*/5 * * * *"
+    live_restart: str = "never"
+    live_streams: tuple[str, ...] = ()
 
     def cadence(self, grain: str) -> Cadence:
         """When the partitions of a grain are labelled."""
@@ -89,11 +95,16 @@ def read_schedule() -> Schedule:
     for name, about in sorted(tree["streams"].items()):
         streams.setdefault(about.get("grain", "day"), []).append(Stream(name, tuple(about["inputs"])))
     given: dict[str, Any] = tree.get("schedule") or {}
-    if unknown := sorted(set(given) - set(Schedule.__dataclass_fields__)):
+    if unknown := sorted(set(given) - set(Schedule.__dataclass_fields__) | ({"live_streams"} & set(given))):
         raise ValueError(f"{path}: unknown key schedule.{unknown[0]}")
     promotion = (tree.get("promotion") or {}).get("mode", "policy")
-    schedule = Schedule(streams={grain: tuple(some) for grain, some in streams.items()}, promotion=promotion, **given)
-    for key in ("hour", "day", "month", "feedback", "maintenance", "retrain"):
+    schedule = Schedule(
+        streams={grain: tuple(some) for grain, some in streams.items()},
+        promotion=promotion,
+        live_streams=tuple(sorted((tree.get("live") or {}).get("streams") or ())),
+        **given,
+    )
+    for key in ("hour", "day", "month", "feedback", "maintenance", "retrain", "microbatch", "watch_live"):
         try:
             if key in schedule.streams:
                 schedule.cadence(key)

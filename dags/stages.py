@@ -137,10 +137,10 @@ class StageOperator(BaseOperator):  # type: ignore[misc]
         narrowed = self._narrowed(context)
         code, output, tail = self._run([*arguments, *narrowed, "--project", str(project), "--json"], cwd=project)
         if code == DONE:
-            return self.done(_report(output), context)
+            return self.done(read_report(output), context)
         report = None
         with suppress(AirflowFailException):  # a stage that says no may say by which figures
-            report = _report(output)
+            report = read_report(output)
         if report is not None:
             if code == GATE and self.tolerates(report, context):
                 return self.done(report, context)
@@ -358,7 +358,7 @@ def _die_with_parent() -> None:
         _PRCTL(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def _report(output: str) -> dict[str, Any]:
+def read_report(output: str) -> dict[str, Any]:
     """Return the JSON object on a stage's stdout."""
     try:
         report = json.loads(output)

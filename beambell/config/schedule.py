@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from beambell.config.places import LABELS, Cron, LabelsOrCron
@@ -35,6 +37,12 @@ class ScheduleParams(Section):
         Times at which feedback is taken in.
     maintenance
         Times at which the store is checked and cleaned.
+    microbatch
+        Times at which ``label_microbatch`` lands and labels what the sources of ``live.streams`` have.
+    watch_live
+        Times at which the live job is looked at.
+    live_restart
+        Policy for a live job that died: ``never`` only tells, ``on_failure`` starts it again.
     """
 
     hour: Cron = "10 * * * *"
@@ -49,3 +57,6 @@ class ScheduleParams(Section):
     retry_minutes: float = Field(default=1.0, gt=0, le=525_600)
     feedback: Cron = "30 * * * *"
     maintenance: Cron = "30 4 * * *"
+    microbatch: Cron = "*/10 * * * *"
+    watch_live: Cron = "*/5 * * * *"
+    live_restart: Literal["never", "on_failure"] = "never"

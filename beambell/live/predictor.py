@@ -90,7 +90,7 @@ class Predictor:
             found[self._online_name] = self._online.predict_proba(features)
         if self._champion_name is not None:
             try:
-                found[self._champion_name] = self._champion.predict_rows(rows)
+                found[self._champion_name] = self._champion.predict_proba(rows)
             except Exception as error:  # noqa: BLE001 - a model of other fields than these rows have
                 self.trouble = f"{self._champion_name} cannot judge live rows: {type(error).__name__}: {error}"
         return found
@@ -116,10 +116,10 @@ class Predictor:
 
     def _look_for_champion(self) -> None:
         from beambell.registry import champion
-        from beambell.stages.train import load_model
+        from beambell.registry.served import served_model
 
         version = champion(self._project, self._project.params.model.name)
         name = None if version is None else version.name
         if name != self._champion_name:
-            self._champion = None if version is None else load_model(self._project, version.folder)
+            self._champion = None if version is None else served_model(self._project, version.name)
             self._champion_name = name

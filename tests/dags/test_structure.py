@@ -21,6 +21,10 @@ streams:
   mails: {inputs: ["mails/{dt}.csv"], grain: hour}
   calls: {inputs: ["calls/{dt}.csv"], grain: hour}
   bills: {inputs: ["bills/{dt}.csv"], grain: month}
+live:
+  streams:
+    calls: {folder: "incoming/calls/*.jsonl"}
+schedule: {live_restart: on_failure}
 """
 PARSE_LIMIT_S = 1.0  # of processor time, which a busy machine does not stretch
 
@@ -53,12 +57,20 @@ os.environ["BEAMBELL_PROJECT"] = sys.argv[3]
 for name in ("schedule", "stages", "deliveries", "label_partition"):
     sys.modules.pop(name, None)
 other = DagBag(str(folder / "label_partition.py"))
+for name in ("schedule", "stages", "label_microbatch", "watch_live"):
+    sys.modules.pop(name, None)
+live = {}
+for name in ("label_microbatch", "watch_live"):
+    found = DagBag(str(folder / f"{name}.py"))
+    assert not found.import_errors, found.import_errors
+    live |= {dag.dag_id: [task.task_id for task in dag.topological_sort()] for dag in found.dags.values()}
 json.dump({
     "import_errors": {**bag.import_errors, **other.import_errors},
     "other": {
         dag.dag_id: {"key": dag.timetable.key_format, "tasks": sorted(task.task_id for task in dag.tasks),
                      "ingest": dag.get_task("deliveries.ingest").streams} for dag in other.dags.values()
     },
+    "live": live,
     "modules": modules,
     "parse_s": parse_s,
     "dags": {
@@ -111,6 +123,16 @@ DAGS = {
 def test_every_file_parses(facts: dict[str, Any]) -> None:
     assert facts["import_errors"] == {}
     assert set(facts["dags"]) == DAGS
+
+
+def test_where_there_is_a_live_source_it_is_landed_and_the_job_is_watched(facts: dict[str, Any]) -> None:
+    assert facts["live"]["watch_live"] == ["watch"]
+    tasks = facts["live"]["label_microbatch"]
+    assert tasks[:2] == ["land", "anything_new"]
+    label = facts["dags"]["label_partition"]["order"]
+    assert {task.partition(".")[2] for task in tasks[2:]} <= {task.partition(".")[2] for task in label}
+    assert tasks[2] == "labels.ingest"
+    assert tasks[-1] == "labels.validate"
 
 
 def test_parsing_is_fast_and_brings_nothing_heavy(facts: dict[str, Any]) -> None:
@@ -222,7 +244,9 @@ def test_the_defaults_are_those_of_the_project(in_dags_folder: None) -> None:
     from beambell.config.models import PromotionParams
     from beambell.config.schedule import ScheduleParams
 
-    mine = {name: value for name, value in vars(Schedule()).items() if name not in {"streams", "promotion"}}
+    mine = {
+        name: value for name, value in vars(Schedule()).items() if name not in {"streams", "promotion", "live_streams"}
+    }
     assert mine == ScheduleParams().model_dump()
     assert Schedule().promotion == PromotionParams().mode
 
