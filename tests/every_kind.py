@@ -9,6 +9,7 @@ from projects import change_params, run_stages
 from beambell import Project
 from beambell.stages.deciding import decide
 from beambell.stages.feedback import add_event
+from beambell.stages.promote import promote
 from beambell.store import Layout
 from beambell.workshop.review_queue import build_queue, record_queue
 from beambell.workshop.starter import start
@@ -46,5 +47,7 @@ def project_of_every_kind(folder: Path) -> Path:
     where = str(next(iter(project.store.partitions(Layout.VERDICTS))))
     decide(project, "reject", where, reason="the sender made tests")
     decide(project, "accept", where, reason="they were no tests")
+    promote(project, "v1", by="ann", reason="to be served", override=True)
+    change_params(folder, predictions={"mode": "champion"})
     run_stages(folder)
     return folder

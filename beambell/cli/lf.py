@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from beambell.cli.console import Console
 from beambell.cli.options import End, Folder, Json, Sample, Start, Streams, open_project
 from beambell.errors import ExitCode
+from beambell.visible import plain
+
+if TYPE_CHECKING:
+    from beambell.project import Project
+    from beambell.store import Selection
 
 lf_app = typer.Typer(help="Write labeling functions, try them, and see what they do.", no_args_is_help=True)
 
@@ -60,7 +65,7 @@ def lf_stats(
 
 @lf_app.command("test")
 def lf_test(
-    name: Name,
+    name: AnyName = None,
     project: Folder = Path(),
     stream: Streams = None,
     start: Start = None,
@@ -68,18 +73,40 @@ def lf_test(
     sample: Sample = 10_000,
     json: Json = False,
 ) -> None:
-    """Try one on stored rows, before it is applied: votes, conflicts, precision, examples, speed."""
+    """Try one on stored rows, before it is applied: votes, conflicts, precision, examples, speed; all, shortly."""
     from beambell.cli.lf_text import trial_text
     from beambell.stages.gold_rows import gold_of
     from beambell.workshop.lf_trial import failure_of, try_lf
 
     opened = open_project(project)
+    if name is None:
+        _test_all(opened, opened.select(stream, start, end), sample, as_json=json)
+        return
     view = try_lf(opened, name, opened.select(stream, start, end), sample, gold=gold_of(opened))
     failure = failure_of(view)
     if not (json and failure):  # which has all of the view as its details
         Console(as_json=json).show(view, trial_text(view))
     if failure:
         raise failure
+
+
+def _test_all(project: Project, selection: Selection, sample: int, *, as_json: bool) -> None:
+    """Try every labeling function; before there are rows, that they load is all that there is to say."""
+    from beambell.stages.gold_rows import gold_of
+    from beambell.store import Layout
+    from beambell.workshop.lf_trial import failure_of, try_lf
+
+    console, names = Console(as_json=as_json), project.catalogue.names
+    has_rows = any(partition in selection for partition in project.store.partitions(Layout.PARTITIONS))
+    gold = gold_of(project)
+    views = [try_lf(project, name, selection, sample, gold=gold) for name in names] if has_rows else []
+    failures = [failure for view in views if (failure := failure_of(view))]
+    lines = [
+        f"{view.name}: votes on {view.coverage:.1%} of {view.rows:,} rows, fails on {view.errors:,}" for view in views
+    ]
+    console.show(views, map(plain, lines or [f"{len(names)} labeling functions load; there are no rows yet"]))
+    if failures:
+        raise failures[0]
 
 
 @lf_app.command("diff")

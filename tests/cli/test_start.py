@@ -123,13 +123,22 @@ STARTED = [
     "labeling_functions/mails.py",
     "data/raw/mails/2026-01-03.csv",
 ]
+AROUND = [
+    "README.md",
+    ".gitignore",
+    ".dvcignore",
+    ".pre-commit-config.yaml",
+    ".github/workflows/labeling-functions.yml",
+    "tests/test_labeling_functions.py",
+    "dvc.yaml",
+]
 
 
 def test_from_nothing_to_labels_and_a_labeling_function_of_ones_own(beambell, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out, err = beambell("init", "shop")
     assert (code, err) == (0, "")
-    for shown in (*(f"made shop/{file}" for file in STARTED), "cd shop", "beambell run", "beambell lf new"):
+    for shown in (*(f"made shop/{file}" for file in [*STARTED, *AROUND]), "cd shop", "beambell run", "beambell lf new"):
         assert shown in out
     monkeypatch.chdir(tmp_path / "shop")
     assert beambell("run")[0] == 0
@@ -159,7 +168,7 @@ def test_a_project_is_started_here_and_named_after_the_folder(beambell, tmp_path
         code, out, _ = beambell("init", "--json")
         assert code == 0
         made = json.loads(out)
-        assert (made["project"], made["files"], made["next"][0]) == (name, STARTED, "beambell run")
+        assert (made["project"], made["files"], made["next"][0]) == (name, [*STARTED, *AROUND], "beambell run")
         assert Project().params.project == name
         assert Project().catalogue.names == ("asks", "broken")
     label_model = yaml.safe_load((REPOSITORY / "params.yaml").read_text())["label_model"]
@@ -177,6 +186,28 @@ def test_what_is_there_is_not_overwritten(beambell, tmp_path, file):
     assert [one.read_text() for one in tmp_path.rglob("*") if one.is_file()] == ["mine"]
     code, _, err = beambell("init", str(path))
     assert (code, "this is a file" in err) == (2, True)
+
+
+@pytest.mark.parametrize("file", AROUND)
+def test_what_lies_around_a_project_is_left_alone(beambell, tmp_path, file):
+    path = tmp_path / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("mine")
+    code, out, _ = beambell("init", str(tmp_path), "--json")
+    assert (code, json.loads(out)["kept"], path.read_text()) == (0, [file], "mine")
+
+
+def test_all_labeling_functions_are_tried_at_once(beambell, tmp_path):
+    beambell("init", str(tmp_path))
+    code, out, _ = beambell("lf", "test", "--project", str(tmp_path))
+    assert (code, out) == (0, "2 labeling functions load; there are no rows yet\n")
+    beambell("ingest", "--project", str(tmp_path))
+    code, out, _ = beambell("lf", "test", "--project", str(tmp_path))
+    assert (code, out.count("of 30 rows, fails on 0")) == (0, 2)
+    with (tmp_path / "labeling_functions/mails.py").open("a") as module:
+        module.write("\n\n@labeling_function(fields=('text',), label=OTHER)\ndef fails(row):\n    return row.gone\n")
+    code, _, err = beambell("lf", "test", "--project", str(tmp_path))
+    assert (code, "'fails'" in err) == (1, True)
 
 
 @pytest.mark.parametrize("words", [["generate"], ["status"], ["lf", "list"]])
