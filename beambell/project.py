@@ -29,6 +29,7 @@ from beambell.store.arrays import unpack_arrays
 from beambell.store.former import move_labels
 from beambell.store.partition import parse_dt
 from beambell.store.tables import read_table
+from beambell.store.version import check_version, mark_version
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +53,7 @@ class Project:
     Raises
     ------
     ConfigError
-        If its ``params.yaml`` is missing or wrong.
+        If its ``params.yaml`` is missing or wrong, or a newer BeamBell wrote to its data root.
 
     Examples
     --------
@@ -72,6 +73,8 @@ class Project:
             )
         self.store = Store(data if "://" in data else str(self.path / data), memory=self.volatile, homes=HOMES)
         self._depth = 0
+        if self.store.files.is_local:  # elsewhere it would be a request for each command; there, writers ask
+            check_version(self.store.files)
 
     def __repr__(self) -> str:
         return f"Project({self.params.project!r})"
@@ -134,6 +137,7 @@ class Project:
             try:
                 if sweep:
                     self.store.files.remove_tree(Layout.STAGING)
+                    mark_version(self.store.files)
                     move_labels(self.store)
                 yield
             finally:
