@@ -134,7 +134,7 @@ class _Export:
     def make(self, *, replace: bool) -> Exported:
         """Bring the export up to what is published."""
         project, place = self.project, self.place
-        before = None if replace else place.found(project.params.project)
+        before = None if replace else place.found(project.params.project, project.params.streams)
         known = self._known(before)
         parts = self.parts.parts
         records = self._one_file(before) if place.is_file else [self._part(part, known) for part in parts]

@@ -7,7 +7,7 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -127,8 +127,13 @@ class Place:
 
     # -- what is there already -------------------------------------------------------------------------------
 
-    def found(self, project: str) -> ExportManifest | None:
+    def found(self, project: str, streams: Collection[str] = ()) -> ExportManifest | None:
         """Read the manifest of an export that is there, whole and unchanged; ``None`` if nothing is there.
+
+        Parameters
+        ----------
+        project, streams
+            Name of the project, and of its streams: two projects may have one name.
 
         Raises
         ------
@@ -137,7 +142,7 @@ class Place:
         """
         if not self.out.exists() or (self.out.is_dir() and not self.is_file and not any(self.out.iterdir())):
             return None
-        wrong = self._wrong(project)
+        wrong = self._wrong(project, streams)
         if isinstance(wrong, ExportManifest):
             return wrong
         raise UsageError(
@@ -146,7 +151,7 @@ class Place:
             fix="export to another place; or, if nobody needs what is there, add --replace",
         )
 
-    def _wrong(self, project: str) -> ExportManifest | str:
+    def _wrong(self, project: str, streams: Collection[str]) -> ExportManifest | str:
         """Give the manifest of the export that is there, or say why what is there is none."""
         if self.out.is_dir() == self.is_file:
             return "a folder is there" if self.is_file else "a file is there"
@@ -157,6 +162,8 @@ class Place:
             return f"{self.manifest.name} was changed"
         if manifest.facts.get("project") != project:
             return f"an export of the project {manifest.facts.get('project')!r} is there"
+        if strange := sorted({part.partition.split("/")[0] for part in manifest.parts} - set(streams)):
+            return f"an export of another project of this name is there, of the stream {strange[0]!r}"
         return self._changed(manifest) or manifest
 
     def _changed(self, manifest: ExportManifest) -> str | None:

@@ -198,6 +198,11 @@ def of_another_project(out):
     (out / "_manifest.json").write_text(json.dumps({**manifest, "project": "other"}))
 
 
+def of_a_namesake(out):
+    text = (out / "_manifest.json").read_text()
+    (out / "_manifest.json").write_text(text.replace('"partition": "mails/', '"partition": "letters/'))
+
+
 def garbled(out):
     (out / "_manifest.json").write_text("{")
 
@@ -206,7 +211,7 @@ def bare(out):
     (out / "_manifest.json").unlink()
 
 
-@pytest.mark.parametrize("change", [put_in, edited, removed, linked, of_another_project, garbled, bare])
+@pytest.mark.parametrize("change", [put_in, edited, removed, linked, of_another_project, of_a_namesake, garbled, bare])
 def test_what_is_not_ours_any_more_is_not_lost_unasked(handed, tmp_path, change):
     out = tmp_path / "out"
     export(Project(handed), out)
