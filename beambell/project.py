@@ -29,7 +29,7 @@ from beambell.store.arrays import unpack_arrays
 from beambell.store.former import move_labels
 from beambell.store.partition import parse_dt
 from beambell.store.tables import read_table
-from beambell.store.version import check_version, mark_version
+from beambell.store.version import check_version
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,7 +137,7 @@ class Project:
             try:
                 if sweep:
                     self.store.files.remove_tree(Layout.STAGING)
-                    mark_version(self.store.files)
+                    check_version(self.store.files)
                     move_labels(self.store)
                 yield
             finally:

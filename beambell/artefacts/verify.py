@@ -18,6 +18,8 @@ from beambell.store.backend import CHUNK
 from beambell.store.layout import Layout
 from beambell.store.manifest import FILE_NAME, Store
 from beambell.store.partition import Partition
+from beambell.store.version import FILE as VERSION_FILE
+from beambell.store.version import version_bytes
 
 Severity = Literal["error", "note"]
 
@@ -80,6 +82,7 @@ def verify(store: Store, *, deep: bool = False) -> Verification:
     """
     snapshot = take_snapshot(store)
     findings = [
+        *_version(store),
         *_unreadable(snapshot),
         *_files(store, snapshot, deep=deep),
         *_references(snapshot),
@@ -89,6 +92,15 @@ def verify(store: Store, *, deep: bool = False) -> Verification:
     refs = {f"{a.folder}/{ref.name}": ref.bytes for a in snapshot.current for ref in a.manifest.files.values()}
     findings.sort(key=lambda finding: (finding.severity, finding.where, finding.what))
     return Verification(len(snapshot.artefacts), len(refs), sum(refs.values()), deep, tuple(findings))
+
+
+def _version(store: Store) -> Iterator[Finding]:
+    """Look at the version of the data root; a flipped bit would make it a newer one."""
+    data = store.files.read(VERSION_FILE)
+    if data is not None and data != version_bytes():
+        what = "not the version of this data root, as it was written"
+        fix = "if no newer BeamBell wrote here, remove it; the next command that writes makes it anew"
+        yield Finding("error", VERSION_FILE, what, fix)
 
 
 def _unreadable(snapshot: Snapshot) -> Iterator[Finding]:

@@ -27,6 +27,7 @@ from beambell.store.files import Files, HashingSink
 from beambell.store.homes import ANYWHERE, Homes
 from beambell.store.layout import Layout
 from beambell.store.partition import Partition
+from beambell.store.version import mark_version
 
 FILE_NAME = Layout.MANIFEST
 REMEMBERED = 1
@@ -185,6 +186,7 @@ class Store:
         self._known: dict[str, tuple[str, Manifest]] = {}
         self._caches: dict[str, Cache] = {}
         self._former: frozenset[str] | None = None
+        self._is_marked = False  # with the version of the data root
 
     @property
     def _former_folders(self) -> frozenset[str]:
@@ -316,6 +318,9 @@ class Store:
             Whether every manifest is kept under ``history/<id>.json`` as well, so that whatever was made from this
             artefact can be traced after it was replaced.
         """
+        if not self._is_marked:
+            mark_version(self.files)
+            self._is_marked = True
         data = manifest.to_bytes()
         if keep_history:
             self.files.write(f"{folder}/{HISTORY}/{manifest.id}.json", data)

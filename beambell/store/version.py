@@ -47,7 +47,12 @@ def check_version(files: Files) -> int | None:
     return version
 
 
+def version_bytes() -> bytes:
+    """The file as this BeamBell writes it."""
+    return canonical_json({_KEY: DATA_VERSION})
+
+
 def mark_version(files: Files) -> None:
-    """Write the version of a data root down, if it is not there; for who writes to it."""
+    """Write the version of a data root down, if it is not there; for who publishes there."""
     if check_version(files) != DATA_VERSION:
-        files.write(FILE, canonical_json({_KEY: DATA_VERSION}))
+        files.write(FILE, version_bytes())
