@@ -22,6 +22,7 @@ NAMES = (
     "label_models",
     "review_queue",
     "label_model_settings",
+    "refine",
     "state",
     "stateful",
     "new_day",

@@ -11,6 +11,7 @@ from beambell.label_model.dependencies import Dependency, dependencies
 from beambell.label_model.majority import MajorityVote
 from beambell.label_model.registry import create, kinds, load, register, restore
 from beambell.label_model.snorkel import SnorkelLabelModel
+from beambell.label_model.text_refiner import TextRefiner
 from beambell.label_model.weighted import WeightedVote
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "LabelModel",
     "MajorityVote",
     "SnorkelLabelModel",
+    "TextRefiner",
     "WeightedVote",
     "create",
     "dependencies",

@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from beambell.arrays import Floats
+from beambell.logistic import fit_logistic
 from beambell.model.end_model import register
-from beambell.model.logistic import fit_logistic
 from beambell.model.row_features import as_columns, check_targets, learn_features
 from beambell.model.row_model import RowModel, of_features
 

@@ -17,9 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from beambell.arrays import Floats
 from beambell.errors import ArtefactError, TrainingError
+from beambell.logistic import fit_logistic, log_softmax
 from beambell.model.end_model import DEFAULT, DESCRIPTION, FIX, EndModel, register
 from beambell.model.features import HashedNgrams, Texts, as_list, inverse_document_frequency, tfidf
-from beambell.model.logistic import fit_logistic, log_softmax
 from beambell.store.arrays import pack_arrays, unpack_arrays
 
 FORMAT: Literal["beambell-end-model/1"] = "beambell-end-model/1"

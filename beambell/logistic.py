@@ -8,7 +8,7 @@ a sixth of the iterations to reach it (measured on 50,000 texts of two and of fi
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -17,11 +17,12 @@ from beambell.arrays import Floats
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
+    Features: TypeAlias = csr_matrix | Floats
 
 MAX_ITERATIONS = 1000
 
 
-def fit_logistic(X: csr_matrix, targets: Floats, *, C: float = 1.0, tolerance: float = 0.1) -> tuple[Floats, Floats]:
+def fit_logistic(X: Features, targets: Floats, *, C: float = 1.0, tolerance: float = 0.1) -> tuple[Floats, Floats]:
     """Minimise ``sum_ik targets_ik * -log softmax(x_i W + b)_k + penalty / (2 C)``.
 
     The penalty is ``|W|^2``, or ``|w_1 - w_0|^2`` of two classes, as in scikit-learn's ``LogisticRegression``;
@@ -30,7 +31,7 @@ def fit_logistic(X: csr_matrix, targets: Floats, *, C: float = 1.0, tolerance: f
     Parameters
     ----------
     X
-        [n, F] features.
+        [n, F] features, sparse or dense.
     targets
         float64 [n, K], non-negative, K >= 2, with some mass in every column.
     C
@@ -53,7 +54,7 @@ def fit_logistic(X: csr_matrix, targets: Floats, *, C: float = 1.0, tolerance: f
     shape = (n_columns + 1, len(contrast))
     weight = targets.sum(axis=1, keepdims=True)
     scale = _scale(X, weight[:, 0], K, C)
-    scaled = X.multiply(scale[:-1]).tocsr()
+    scaled: Any = X * scale[:-1] if isinstance(X, np.ndarray) else X.multiply(scale[:-1]).tocsr()
     penalty = scale[:-1, None] ** 2 / C
 
     def objective(flat: Floats) -> tuple[float, Floats]:
@@ -83,8 +84,9 @@ def log_softmax(logits: Floats) -> Floats:
     return result
 
 
-def _scale(X: csr_matrix, weight: Floats, K: int, C: float) -> Floats:
+def _scale(X: Features, weight: Floats, K: int, C: float) -> Floats:
     """Inverse root of each column's curvature at the uniform prediction, the intercept's last; [F + 1]."""
     spread = (K - 1) / K**2
-    columns = X.power(2).T @ weight * spread + 1 / C
+    squares: Any = np.square(X) if isinstance(X, np.ndarray) else X.power(2)
+    columns = squares.T @ weight * spread + 1 / C
     return np.asarray(1 / np.sqrt(np.append(columns, weight.sum() * spread)), dtype=np.float64)

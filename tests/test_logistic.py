@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, random_array
 from sklearn.linear_model import LogisticRegression
 
-from beambell.model.logistic import fit_logistic, log_softmax
+from beambell.logistic import fit_logistic, log_softmax
 
 
 def problem(n: int, F: int, K: int, seed: int = 0) -> tuple[csr_matrix, np.ndarray]:
