@@ -307,6 +307,23 @@ def test_killed_at_any_instant_the_next_run_gives_the_same_bytes(processes, hand
     assert died > 8
 
 
+@pytest.mark.parametrize("harm", [lambda data: data[:-5], lambda data: data[:-2] + b"~\n", lambda _: None])
+def test_what_a_killed_run_left_is_looked_at_before_it_is_taken(processes, handed, tmp_path, harm):
+    """A disk that lost its power keeps names of files without their bytes."""
+    process = processes.Process(target=_export_and_die, args=(14, handed, tmp_path / "out", FULL))
+    process.start()
+    process.join()
+    left = list((tmp_path / ".out.beambell-draft").rglob("*.csv"))
+    assert left
+    for path in left:
+        data = harm(path.read_bytes())
+        path.unlink() if data is None else path.write_bytes(data)
+    (tmp_path / ".out.beambell-draft/stray.csv").write_text("of nobody")
+    export(Project(handed), tmp_path / "out", **FULL)
+    export(Project(handed), tmp_path / "fresh", **FULL)
+    assert tree_bytes(tmp_path / "out") == tree_bytes(tmp_path / "fresh")
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     place = tmp_path / "disk"
