@@ -29,6 +29,7 @@ NAMES = (
     "airflow",
     "relabel",
     "live",
+    "gate",
 )
 PAGE = Path(__file__).with_name("RESULTS.md")
 HEAD = """\

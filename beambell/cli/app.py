@@ -34,7 +34,7 @@ from beambell.cli.upkeep import add_upkeep
 from beambell.credentials import masked
 from beambell.document import alone_on_stdout, write_document
 from beambell.errors import BeamBellError, ExitCode, UsageError, storage_errors
-from beambell.stages.order import INGEST, STAGES, Stage
+from beambell.stages.order import INGEST, STAGES, Stage, stage_named
 from beambell.visible import plain, visible
 
 if TYPE_CHECKING:
@@ -165,8 +165,32 @@ def _add_stage(stage: Stage) -> None:
 
 
 for _stage in STAGES[1:]:
-    if _stage.name != "predict":  # which predicts files, too
+    if _stage.name not in {"predict", "validate"}:  # which predicts files, too, and which explains
         _add_stage(_stage)
+
+
+@app.command(help=stage_named("validate").summary)
+def validate(
+    project: Folder = Path(),
+    stream: Streams = None,
+    start: Start = None,
+    end: End = None,
+    json: Json = False,
+    dry_run: DryRun = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what was found of each partition, and what to do; judge nothing.")
+    ] = False,
+) -> None:
+    """Judge candidate labels, or say what was found when they were judged."""
+    if not explain:
+        _run_stages((stage_named("validate"),), project, stream, start, end, as_json=json, dry_run=dry_run)
+        return
+    from beambell.cli.gate_text import explained_text
+    from beambell.views.gate_views import list_verdicts
+
+    opened = open_project(project)
+    views = list_verdicts(opened, opened.select(stream, start, end))
+    Console(as_json=json).show(views, explained_text(views))
 
 
 @app.command()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 gate_app = typer.Typer(help="See what the gate found; accept or reject a partition.", no_args_is_help=True)
 
 Where = Annotated[str, typer.Argument(help="Partition, such as comments/2026-01-03.")]
+WhereOrStream = Annotated[str, typer.Argument(help="Partition, or a stream: all that is refused of it.")]
 All = Annotated[bool, typer.Option("--all", help="Also what nobody needs to read: passed partitions, old findings.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept with the decision.")]
 By = Annotated[str | None, typer.Option("--by", help="Who decides; by default whom git or the system knows.")]
@@ -46,7 +47,7 @@ def gate_show(where: Where, everything: All = False, project: Folder = Path(), j
 
 @gate_app.command("accept")
 def gate_accept(
-    where: Where,
+    where: WhereOrStream,
     reason: Reason,
     by: By = None,
     at: At = None,
@@ -83,15 +84,24 @@ def _decide(
     *,
     as_json: bool,
 ) -> None:
-    from beambell.stages.deciding import decide
+    from beambell.stages.deciding import decide, decide_each, partition_named
 
-    console = Console(as_json=as_json)
-    ruling = decide(open_project(folder), action, where, reason=reason, by=by, at=at, verdict=verdict)
-    said = ruling.decided
+    console, project = Console(as_json=as_json), open_project(folder)
+    if verdict is not None:
+        ruling = decide(project, action, where, reason=reason, by=by, at=at, verdict=verdict)
+        made = [(partition_named(project, where), ruling)]
+    else:
+        made = decide_each(project, action, where, reason=reason, by=by, at=at)
     if as_json:
-        console.json({"partition": where, **said, "findings": [list(key) for key in ruling.findings]})
+        documents = [
+            {"partition": str(partition), **ruling.decided, "findings": [list(key) for key in ruling.findings]}
+            for partition, ruling in made
+        ]
+        console.json(documents if "/" not in where else documents[0])
         return
-    console.out.print(f"[bold]{action}ed[/] {plain(where)} by {plain(said['by'])}, {plain(said['at'])}")
-    for check, subject in ruling.findings:
-        console.out.print(f"  {plain(check)}" + (f" of {plain(subject)}" if subject != check else ""))
+    for partition, ruling in made:
+        said = ruling.decided
+        console.out.print(f"[bold]{action}ed[/] {plain(str(partition))} by {plain(said['by'])}, {plain(said['at'])}")
+        for check, subject in ruling.findings:
+            console.out.print(f"  {plain(check)}" + (f" of {plain(subject)}" if subject != check else ""))
     console.out.print("  `beambell run` goes on with it")

@@ -37,6 +37,14 @@ def list_text(views: Sequence[JudgedView]) -> Iterator[RenderableType]:
     yield table
 
 
+def explained_text(views: Sequence[JudgedView]) -> Iterator[RenderableType]:
+    """Render all that a person should read of several partitions."""
+    if not views:
+        yield "nothing to explain: every partition passed without a warning"
+    for view in views:
+        yield from _verdict_text(view, everything=False)
+
+
 def case_text(view: CaseView, *, everything: bool = False) -> Iterator[RenderableType]:
     """Render one partition: what was found of it, and what was said before."""
     yield from _verdict_text(view.now, everything=everything)

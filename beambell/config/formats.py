@@ -11,7 +11,7 @@ FORMATS: Final[Mapping[str, int]] = {
     "feedback": 3,
     "aggregate": 1,
     "apply": 1,
-    "screen": 1,
+    "screen": 2,
     "merge": 1,
     "count": 1,
     "fit": 1,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from beambell.config.section import Name, Section, Share
+from beambell.config.streams import Duration
 
 
 class StreamGateParams(Section):
@@ -18,6 +19,11 @@ class StreamGateParams(Section):
         Bounds as in ``gate``.
     min_rows, max_rows
         Bounds as in ``gate``.
+    expected
+        Fate of partitions that the stream misses, as in ``gate``.
+    lateness
+        Time after the end of a partition by which it is expected, by the clock: ``6 hours``, ``2 days``. Without it,
+        a stream is expected to be as far as the others.
     """
 
     max_lost: Share | None = None
@@ -29,6 +35,8 @@ class StreamGateParams(Section):
     max_lf_errors: Share | None = None
     min_rows: int | None = Field(default=None, ge=0)
     max_rows: int | None = Field(default=None, ge=0)
+    expected: Literal["warn", "block", "off"] | None = None
+    lateness: Duration | None = None
 
 
 class GateParams(Section):
@@ -57,6 +65,14 @@ class GateParams(Section):
     warn_z, block_z
         Distance from these, in standard errors, from which on a deviation that matters warns, and from which on it may
         block.
+    broken_lfs
+        Fate of a labeling function that votes against all others: ``quarantine`` lets it weigh nothing in the label
+        model until somebody decides; ``block`` refuses the partitions.
+    expected
+        Fate of partitions that a stream misses: ``warn``, ``block`` (the exit code is 3), or ``off``.
+    max_churn
+        Largest share of published labels that may turn though nobody edited labeling functions or the label model's
+        parameters; beyond it the new labels are refused.
     streams
         Bounds of single streams, by name.
     """
@@ -73,6 +89,9 @@ class GateParams(Section):
     memory: int = Field(default=28, ge=0, le=366)
     warn_z: float = Field(default=4.0, ge=2.0, le=100.0)
     block_z: float = Field(default=6.0, ge=2.0, le=100.0)
+    broken_lfs: Literal["quarantine", "block"] = "quarantine"
+    expected: Literal["warn", "block", "off"] = "warn"
+    max_churn: Share = 0.1
     streams: dict[Name, StreamGateParams] = Field(default={})
 
     @model_validator(mode="after")
@@ -87,5 +106,6 @@ class GateParams(Section):
 
     def of(self, stream: str | None) -> GateParams:
         """Return the bounds of one stream."""
-        own: dict[str, Any] = self.streams[stream].model_dump(exclude_none=True) if stream in self.streams else {}
+        given = self.streams.get(stream or "")
+        own: dict[str, Any] = given.model_dump(exclude_none=True, exclude={"lateness"}) if given else {}
         return self.model_copy(update={**own, "streams": {}})

@@ -52,6 +52,17 @@ def _duration(value: Any) -> Any:
     return value
 
 
+Duration = Annotated[str | None, BeforeValidator(_duration)]
+"""Time such as ``2 days``; ``off`` is none."""
+
+
+def duration_of(text: str) -> timedelta:
+    """Read a time such as ``2 days``."""
+    match = _DURATION.fullmatch(text.strip())
+    assert match is not None  # or it had been refused
+    return timedelta(seconds=int(match[1]) * UNITS[match[2]])
+
+
 class CsvParams(Section):
     """How delimited text is written; what is not given is told from each file's first lines.
 
@@ -148,7 +159,7 @@ class StreamParams(Section):
     time: Text = "ts"
     fields: dict[Text, FieldType] = Field(default={})
     undated: Text = "quarantine"
-    future: Annotated[str | None, BeforeValidator(_duration)] = "2 days"
+    future: Duration = "2 days"
     removed: Literal["withdraw", "keep"] = "withdraw"
     encoding: Annotated[Text, AfterValidator(_known_encoding)] = "utf-8"
     csv: CsvParams = CsvParams()
@@ -201,6 +212,4 @@ class StreamParams(Section):
         """How much later than its delivery an event may be; None where every time is believed."""
         if self.future is None:
             return None
-        match = _DURATION.fullmatch(self.future.strip())
-        assert match is not None  # or it had been refused
-        return timedelta(seconds=int(match[1]) * UNITS[match[2]])
+        return duration_of(self.future)

@@ -51,6 +51,8 @@ class Sight:
         Number of rows.
     text
         Name of the column of the text.
+    classes
+        Names of the classes.
     fields
         Types of the stream's further columns, by name, as ``params.yaml`` has them.
     read_rows
@@ -65,6 +67,7 @@ class Sight:
     dt: str
     rows: int
     text: str
+    classes: tuple[str, ...]
     fields: Mapping[str, str]
     read_rows: Callable[[Sequence[str]], pa.Table]
     lfs: tuple[CastVotes, ...]
@@ -74,6 +77,14 @@ class Sight:
     def table(self) -> pa.Table:
         """Text, id and fields of the rows."""
         return self.read_rows([self.text, *self.fields])
+
+    @cached_property
+    def texts(self) -> pa.StructArray:
+        """Distinct texts that are not empty, and how many rows have each: ``values`` and ``counts``."""
+        import pyarrow.compute as pc
+
+        texts = self.table[self.text]
+        return pc.value_counts(texts.filter(pc.greater(pc.utf8_length(texts), 0)))
 
     @cached_property
     def counts(self) -> PatternCounts:

@@ -66,6 +66,30 @@ def decide(
         return Ruling(project.store.publish(folder, made), folder)
 
 
+def decide_each(
+    project: Project, action: Action, where: str, *, reason: str, by: str | None = None, at: str | None = None
+) -> list[tuple[Partition, Ruling]]:
+    """Accept all refused partitions of a stream, or decide on one partition; see `decide`.
+
+    Raises
+    ------
+    UsageError
+        If no partition of the stream is refused, or one of them cannot be decided on; nothing is decided then.
+    """
+    if "/" in where:
+        return [(partition_named(project, where), decide(project, action, where, reason=reason, by=by, at=at))]
+    with project.writing():
+        project.select([where])
+        verdicts = project.store.partitions(Layout.VERDICTS).items()
+        refused = [p for p, judged in verdicts if p.stream == where and not Verdict.from_dict(judged.facts).passed]
+        if not refused or action == "reject":
+            what = f"no partition of {where} is refused" if not refused else "a stream is not rejected as a whole"
+            raise UsageError(what, fix="name a partition, such as comments/2026-01-03")
+        for partition in refused:
+            _what_was_judged(project, partition, action, None)
+        return [(p, decide(project, action, str(p), reason=reason, by=by, at=at)) for p in refused]
+
+
 def partition_named(project: Project, where: str) -> Partition:
     """Read ``stream/dt``, and check it.
 

@@ -18,6 +18,7 @@ from beambell.errors import LabelModelError
 from beambell.feedback.stored import Role, read_counts
 from beambell.project import Project
 from beambell.stages.order import stage_named
+from beambell.stages.screen import quarantined_lfs
 from beambell.stages.stage import Outcome, Plan, Task, plan_whole, staleness
 from beambell.state import FeedbackCounts, PatternCounts
 from beambell.state import patterns as packed
@@ -26,7 +27,7 @@ from beambell.store.arrays import pack_arrays
 from beambell.store.tables import write_table
 
 STAGE = "fit"
-NAMES = {"params": "label_model in params.yaml", "weighing": "lfs.shadow"}
+NAMES = {"params": "label_model in params.yaml", "weighing": "lfs.shadow or the quarantine"}
 
 
 def plan(project: Project) -> Plan[bool]:
@@ -77,10 +78,16 @@ def _inputs(project: Project) -> dict[str, str] | None:
     made_from = {
         "state": state.files[patterns].sha256,
         "lfs": State.of(state).lfs_digest,
-        "weighing": digest([name for name in State.of(state).lfs if name not in project.params.lfs.shadow]),
+        "weighing": digest(weighing_lfs(project, State.of(state).lfs)),
         "params": digest(project.params.label_model.model_dump(mode="json")),
     }
     return with_format(STAGE, further | made_from)
+
+
+def weighing_lfs(project: Project, lfs: Sequence[str]) -> list[str]:
+    """Return those of some labeling functions that the label model listens to: not in shadow, not in quarantine."""
+    unheard = {*project.params.lfs.shadow, *quarantined_lfs(project)}
+    return [name for name in lfs if name not in unheard]
 
 
 def _publish(project: Project) -> Manifest:
@@ -88,8 +95,7 @@ def _publish(project: Project) -> Manifest:
 
     params, folder = project.params.label_model, Layout.LABEL_MODEL
     everyone = project.state()
-    shadow = project.params.lfs.shadow
-    counts = everyone.restrict([name for name in everyone.lfs if name not in shadow])
+    counts = everyone.restrict(weighing_lfs(project, everyone.lfs))
     feedback = read_feedback(project, counts.lfs)
     project.register_label_models(params.kind)
     model = label_model.create(params.kind, **params.options).fit(counts, feedback)

@@ -136,7 +136,7 @@ STAGES = (
     Stage(
         "fit",
         "Fit the label model from the state.",
-        reads=("state", "feedback/counts"),
+        reads=("state", "feedback/counts", "screenings"),
         writes=("label_models",),
     ),
     Stage(

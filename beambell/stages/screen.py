@@ -19,7 +19,16 @@ from beambell.config.formats import with_format
 from beambell.config.gate import GateParams
 from beambell.project import Project
 from beambell.quality.check import Law, Measures
-from beambell.quality.memory import Memory, Remembered, compare, excuse, reference_inputs
+from beambell.quality.memory import (
+    Memory,
+    Remembered,
+    broken_lfs,
+    compare,
+    digest_of,
+    excuse,
+    quarantine,
+    reference_inputs,
+)
 from beambell.quality.sight import CastVotes, Sight
 from beambell.quality.verdict import Verdict
 from beambell.stages.rulings import Rulings, read_rulings
@@ -56,7 +65,7 @@ class Screened:
     def inputs(self, bounds: GateParams, rulings: Rulings, reference: tuple[Remembered, ...]) -> dict[str, str]:
         """Digests of all that the screening depends on."""
         rows = self.rows.files["rows"].sha256
-        law = {"warn_z": bounds.warn_z, "block_z": bounds.block_z, "memory": bounds.memory}
+        law = {name: getattr(bounds, name) for name in ("warn_z", "block_z", "memory", "broken_lfs")}
         own = {
             "rows": rows,
             "votes": self.votes.files["votes"].sha256,
@@ -133,6 +142,13 @@ def refused_partitions(project: Project) -> frozenset[Partition]:
     return frozenset(partition for partition, one in Screening.each(project.store).items() if not one.passed)
 
 
+def quarantined_lfs(project: Project) -> frozenset[str]:
+    """Return the labeling functions that, as they are today, weigh nothing until somebody decides."""
+    today = project.catalogue.fingerprints
+    found = {item for one in Screening.each(project.store).values() for item in one.quarantined.items()}
+    return frozenset(name for name, fingerprint in found if today.get(name) == fingerprint)
+
+
 class _Memories:
     """Memories of all streams."""
 
@@ -143,7 +159,7 @@ class _Memories:
     def put(self, partition: Partition, screening: Manifest) -> None:
         """Remember a screening."""
         one = Screening.of(screening)
-        self._of[partition.stream].put(Remembered(partition.dt, one.passed, one.measures))
+        self._of[partition.stream].put(Remembered(partition.dt, one.passed, one.measures, one.digest))
 
     def before(self, partition: Partition) -> tuple[Remembered, ...]:
         """Return the reference of a partition."""
@@ -181,8 +197,18 @@ def _screen(
     measures = _measures(project, case)
     found = compare((*checks_of("rows"), *checks_of("votes")), measures, reference, Law(bounds.warn_z, bounds.block_z))
     ruled = rulings.of(case.partition, inputs["rows"])
-    verdict = Verdict.of((*excuse(found, ruled.accepted), *ruled.findings))
-    facts = {"stream": case.partition.stream, "dt": case.partition.dt, **verdict.to_dict(), "measures": measures}
+    excused = excuse(found, ruled.accepted)
+    broken = broken_lfs(excused) if bounds.broken_lfs == "quarantine" else ()
+    verdict = Verdict.of((*quarantine(excused, broken), *ruled.findings))
+    prints = Votes.of(case.votes).fingerprints
+    facts = {
+        "stream": case.partition.stream,
+        "dt": case.partition.dt,
+        **verdict.to_dict(),
+        "measures": measures,
+        "digest": digest_of(_plain(measures)),
+        "quarantined": {name: prints[name] for name in broken},
+    }
     return project.store.publish(
         Layout.of(Layout.SCREENINGS, case.partition), Manifest("screening", {}, inputs, _plain(facts))
     )
@@ -207,6 +233,7 @@ def _sight(project: Project, case: Screened) -> Sight:
         dt=case.partition.dt,
         rows=Rows.of(case.rows).rows,
         text=stream.text,
+        classes=project.params.classes,
         fields=stream.fields,
         read_rows=partial(_read_rows, project, case),
         lfs=tuple(

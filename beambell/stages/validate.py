@@ -26,7 +26,11 @@ from beambell.quality import (
     gate_fingerprint,
     judge,
 )
+from beambell.quality.collapse import find_collapse
 from beambell.quality.memory import excuse
+from beambell.stages.churn import KIND as CHURN
+from beambell.stages.churn import find_turned, judge_churn
+from beambell.stages.expected import find_missing
 from beambell.stages.losses import Delivered, doubtful_streams, find_losses, refused_streams
 from beambell.stages.public_labels import PublicLabels
 from beambell.stages.rulings import NOT_RULED, Ruled, Rulings, read_rulings
@@ -36,6 +40,10 @@ from beambell.store import Layout, Manifest, Partition, Selection, canonical_jso
 from beambell.store.manifest import FILE_NAME
 
 STAGE = "validate"
+PUBLISHED = "published"
+"""Input of a verdict that refuses labels because too many published ones turn."""
+MAJORITIES = "class_votes_share"
+"""Check that keeps the majorities of a partition's votes by class."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +127,7 @@ def run(project: Project, plan: Plan[GateWork]) -> Outcome:
     cases, stale, streams, doubts = plan.work.cases, plan.work.stale, plan.work.streams, plan.work.doubts
     public = PublicLabels(project)
     before = {case.partition: _keys(project, case.partition) for case in stale}
-    if stale:
-        _judge(project, stale, public)
+    remark = _judge(project, stale, public) if stale else None
     put_right = public.put_right()
     judged = project.store.partitions(Layout.VERDICTS)
     verdicts = {case.partition: Verdict.from_dict(judged[case.partition].facts) for case in cases}
@@ -135,9 +142,10 @@ def run(project: Project, plan: Plan[GateWork]) -> Outcome:
         "published": [str(c.partition) for c in stale if c.candidate and verdicts[c.partition].passed],
         "newest": max((p.dt for p, verdict in verdicts.items() if verdict.passed), default=None),
     }
+    remarks = (remark,) if remark else ()
     if failed or streams:
         part = {
-            "warnings": doubts,
+            "warnings": (*remarks, *doubts),
             "done": len(stale),
             "current": len(cases) - len(stale),
             "figures": {"passed": len(verdicts) - len(failed), "refused": len(failed)},
@@ -149,7 +157,7 @@ def run(project: Project, plan: Plan[GateWork]) -> Outcome:
     figures = {"passed": len(verdicts), "warnings": sum(len(verdict.told) for verdict in verdicts.values())}
     if put_right:
         figures["put_right"] = len(put_right)
-    return Outcome(STAGE, len(stale), len(cases) - len(stale), figures, (*findings, *doubts), details)
+    return Outcome(STAGE, len(stale), len(cases) - len(stale), figures, (*remarks, *findings, *doubts), details)
 
 
 def told(verdicts: Mapping[Partition, Verdict], new: Mapping[Partition, tuple[Finding, ...]]) -> tuple[str, ...]:
@@ -179,7 +187,14 @@ def _look_at_streams(
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """Judge what belongs to no partition: why a stream is refused, and what is doubtful of others."""
     losses = find_losses(project, deliveries.values())
-    return refused_streams(project, losses, selection), doubtful_streams(project, deliveries.values(), selection)
+    refused, doubts = (
+        refused_streams(project, losses, selection),
+        doubtful_streams(project, deliveries.values(), selection),
+    )
+    missing = find_missing(project, selection)
+    blocks = {one.stream: one.sentence for one in missing if project.params.gate.of(one.stream).expected == "block"}
+    warned = tuple(f"stream {one.stream}: {one.sentence}" for one in missing if one.stream not in blocks)
+    return {**blocks, **refused}, (*warned, *doubts)
 
 
 def _refusals(project: Project, known: set[Partition]) -> tuple[Refusal, ...]:
@@ -314,29 +329,40 @@ def _spoken(delivered: Delivered) -> str:
 
 def _reason(case: Case, verdict: Manifest | None, labels: Mapping[Partition, Manifest]) -> str | None:
     """Say why a case is to be judged, if it is."""
-    reason = staleness(verdict, case.inputs)
+    inputs = case.inputs
+    if verdict and PUBLISHED in verdict.inputs and case.partition in labels:
+        inputs = {**inputs, PUBLISHED: labels[case.partition].id}
+    reason = staleness(verdict, inputs)
     if not reason and verdict and Kind.of(verdict).passed and case.candidate and case.partition not in labels:
         return "its published labels were removed"
     return reason
 
 
-def _judge(project: Project, cases: list[Case], public: PublicLabels) -> None:
-    verdicts = _verdicts(project, cases)
+def _judge(project: Project, cases: list[Case], public: PublicLabels) -> str | None:
+    """Judge cases, and publish what passes; return what is to be said of all labels together."""
+    candidates = {case.partition: case.candidate for case in cases if case.candidate}
+    turned = find_turned(project, candidates, project.store.partitions(Layout.LABELS))
+    churn, remark = judge_churn(turned, project.params.gate.max_churn)
+    before = {one.partition: one.published.id for one in turned}
+    verdicts = _verdicts(project, cases, churn)
 
     def publish(case: Case) -> Manifest:
         verdict, folder = verdicts[case.partition], Layout.of(Layout.VERDICTS, case.partition)
         # Labels before verdict: killed in between, the verdict is missing and the case is judged again.
         if verdict.passed and case.candidate:
             _publish_labels(project, case.partition, case.candidate, public)
-        record = Manifest("verdict", {}, case.inputs, verdict.to_dict())
-        before = project.store.read(folder)
-        says_more = before is None or Verdict.from_dict(before.facts).keys != verdict.keys
+        # What was compared with published labels depends on them; what passed does not, whatever the way to it.
+        compared = any(finding.check == CHURN and finding.blocks for finding in verdict.findings)
+        inputs = {**case.inputs, PUBLISHED: before[case.partition]} if compared else case.inputs
+        record, last = Manifest("verdict", {}, inputs, verdict.to_dict()), project.store.read(folder)
+        says_more = last is None or Verdict.from_dict(last.facts).keys != verdict.keys
         return project.store.publish(folder, record, keep_history=says_more)
 
     list(project.store.files.each(publish, cases))
+    return remark
 
 
-def _verdicts(project: Project, cases: list[Case]) -> dict[Partition, Verdict]:
+def _verdicts(project: Project, cases: list[Case], churn: Mapping[Partition, Finding]) -> dict[Partition, Verdict]:
     """Judge by absolute bounds, each stream by its own, and add what was found and decided before."""
     found: dict[Partition, tuple[Finding, ...]] = {}
     for bounds, some in _by_bounds(project, cases):
@@ -349,7 +375,7 @@ def _verdicts(project: Project, cases: list[Case]) -> dict[Partition, Verdict]:
         )
         _leave_report(project, judgement)
         found |= {Partition(*key): verdict.findings for key, verdict in judgement.verdicts.items()}
-    return {case.partition: _with_screening(case, found[case.partition]) for case in cases}
+    return {case.partition: _with_screening(case, found[case.partition], churn.get(case.partition)) for case in cases}
 
 
 def _by_bounds(project: Project, cases: list[Case]) -> list[tuple[GateParams, list[Case]]]:
@@ -361,9 +387,17 @@ def _by_bounds(project: Project, cases: list[Case]) -> list[tuple[GateParams, li
     return list(parts.values())
 
 
-def _with_screening(case: Case, found: tuple[Finding, ...]) -> Verdict:
+def _with_screening(case: Case, found: tuple[Finding, ...], churn: Finding | None) -> Verdict:
+    """Add what was found of rows and votes, and of the labels beside the votes and beside the published ones."""
     before = tuple(map(Finding.from_dict, case.screening.findings)) if case.screening else case.ruled.findings
-    return Verdict.of((*before, *excuse(found, case.ruled.accepted)))
+    of_labels = (*found, *_collapse(case), *((churn,) if churn else ()))
+    return Verdict.of((*before, *excuse(of_labels, case.ruled.accepted)))
+
+
+def _collapse(case: Case) -> tuple[Finding, ...]:
+    if case.screening is None or case.candidate is None:
+        return ()
+    return find_collapse(Candidates.of(case.candidate).label_counts, case.screening.measures.get(MAJORITIES, {}))
 
 
 def _publish_labels(project: Project, partition: Partition, candidate: Manifest, public: PublicLabels) -> None:

@@ -13,7 +13,7 @@ from beambell.quality.finding import Finding
 from beambell.quality.verdict import Verdict
 from beambell.stages.deciding import partition_named
 from beambell.stages.rulings import Rulings, read_rulings
-from beambell.store import Layout, Manifest, Partition
+from beambell.store import Layout, Manifest, Partition, Selection
 from beambell.store.manifest import FILE_NAME
 
 SHORT = 12
@@ -74,13 +74,17 @@ class CaseView:
     past: tuple[JudgedView, ...]
 
 
-def list_verdicts(project: Project, *, everything: bool = False) -> list[JudgedView]:
+def list_verdicts(
+    project: Project, selection: Selection | None = None, *, everything: bool = False
+) -> list[JudgedView]:
     """List the verdicts, the newest partitions first: those that a person should read, or all."""
+    selected = selection or Selection()
     times = {name: entry.modified for name, entry in project.store.files.walk(Layout.VERDICTS).items()}
     screenings, rulings = Screening.each(project.store), read_rulings(project)
     views = [
         _view(partition, verdict, screenings.get(partition), times, rulings)
         for partition, verdict in project.store.partitions(Layout.VERDICTS).items()
+        if partition in selected
     ]
     views.sort(key=lambda view: (view.partition.partition("/")[2], view.partition), reverse=True)
     return [view for view in views if everything or view.told or not view.passed]

@@ -36,6 +36,17 @@ class Screening(Artefact):
         return measures
 
     @property
+    def digest(self) -> str:
+        """Digest of the measures, 16 hex digits."""
+        return str(self.manifest.facts.get("digest", ""))
+
+    @property
+    def quarantined(self) -> Mapping[str, str]:
+        """Fingerprints, by name, of labeling functions that vote against all others."""
+        quarantined: Mapping[str, str] = self.manifest.facts.get("quarantined", {})
+        return quarantined
+
+    @property
     def rows_digest(self) -> str:
         """Digest of the file of rows, 64 hex digits."""
         return self.manifest.inputs["rows"]

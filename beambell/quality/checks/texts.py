@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import numpy as np
 
@@ -13,8 +13,11 @@ from beambell.quality.finding import Finding
 from beambell.quality.reference import Share, share_deviation
 from beambell.quality.sight import Sight
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 LENGTHS = (10, 40, 160, 640)  # characters
-SAMPLE = 500  # rows in which repeated texts are counted: in more of them more texts repeat
+BYTES, CANDIDATES = 12, 4096  # of a text that are mixed, and texts that are hashed whole
 SKETCH = 64  # texts that are remembered of a partition: those with the smallest hashes
 SOURCE = (
     "look at some rows of it (`Project.rows`) and at the source's last release; deliver the files again when they are "
@@ -70,25 +73,18 @@ class Repeats(ShareCheck):
     )  # fmt: skip
 
     def measure(self, sight: Sight) -> dict[str, Share]:
-        """Count repeated texts, in a sample of fixed size, and the rows of the commonest one."""
+        """Count repeated texts, and the rows of the commonest one."""
         import pyarrow.compute as pc
 
-        texts = pc.fill_null(sight.table[sight.text], "")
-        texts = texts.filter(pc.greater(pc.utf8_length(texts), 0))
-        n = len(texts)
-        step = max(n // SAMPLE, 1)
-        sample = texts.take(np.arange(0, n, step)[:SAMPLE])
-        common = max(pc.value_counts(texts).field("counts").to_pylist(), default=1)
-        return {
-            "repeated": (len(sample) - pc.count_distinct(sample).as_py(), len(sample)),
-            "commonest": (common - 1, n),
-        }
+        counts = sight.texts.field("counts")
+        n, most = pc.sum(counts).as_py() or 0, pc.max(counts).as_py() or 1
+        return {"repeated": (n - len(counts), n), "commonest": (most - 1, n)}
 
     def noun(self, subject: str) -> str:
         """Say what the share is."""
         if subject == "commonest":
             return "the share of rows that repeat the commonest text"
-        return f"the share of rows that repeat a text, of {SAMPLE} rows,"
+        return "the share of rows that repeat another row's text"
 
 
 @KINDS.register
@@ -104,10 +100,14 @@ class SameAgain(Check):
 
     def measure(self, sight: Sight) -> list[int]:
         """Keep the smallest hashes of its texts: equal texts have equal ones, so sets of texts can be compared."""
-        import pyarrow.compute as pc
-
-        texts = pc.unique(pc.fill_null(sight.table[sight.text], "")).to_pylist()
-        return sorted({_hash(text) for text in texts if text})[:SKETCH]
+        texts = sight.texts.field("values").cast("large_binary")
+        mixed = _mixed(texts)
+        if len(mixed) > CANDIDATES:  # to hash a million texts one by one takes seconds
+            lowest = np.partition(mixed, CANDIDATES)[CANDIDATES]
+            chosen = np.flatnonzero(mixed <= lowest)
+            texts, mixed = texts.take(chosen), mixed[chosen]
+        pairs = zip(mixed.tolist(), texts.to_pylist(), strict=True)
+        return sorted({(mix << 20) | (crc32(text) & 0xFFFFF) for mix, text in pairs})[:SKETCH]
 
     def judge(self, now: Sequence[int], reference: Sequence[Sequence[int]], law: Law) -> Iterator[Finding]:
         """Compare the largest overlap with an earlier partition with those that the reference has within itself."""
@@ -123,15 +123,26 @@ class SameAgain(Check):
             )  # fmt: skip
 
 
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=6).digest())
+def _mixed(texts: pa.LargeBinaryArray) -> np.ndarray:
+    """Mix the length of each text with some of its bytes: uint32 [n], equal for equal texts."""
+    if not len(texts):
+        return np.zeros(0, np.int64)
+    offsets = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    data = np.frombuffer(texts.buffers()[2], np.uint8)
+    start, length = offsets[:-1], np.diff(offsets)
+    mixed = length.astype(np.uint64)
+    for part in range(BYTES):
+        byte = data[start + (length * part + length // 2) // BYTES % length]
+        mixed = (mixed ^ byte) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+    return (mixed >> np.uint64(32)).astype(np.int64)
 
 
 def _overlap(one: Sequence[int], others: Sequence[Sequence[int]]) -> Share:
     """Largest number of sketched texts that another partition has among those it can be asked about, and how many."""
     mine, best = set(one), (0, len(one))
     for other in others:
-        last = other[-1] if len(other) >= SKETCH else 1 << 48
+        last = other[-1] if len(other) >= SKETCH else 1 << 52
         asked = {text for text in mine if text <= last}
         both = len(asked.intersection(other))
         if asked and both * best[1] > best[0] * len(asked):

@@ -49,6 +49,30 @@ class Covered(ShareCheck):
         return f"the share of rows with {'a vote' if subject == 'covered' else 'votes for different classes'}"
 
 
+@KINDS.register
+class Majority(ShareCheck):
+    """Share of each class among the rows whose votes have a majority: class shares before any label model."""
+
+    kind, of = "class_votes_share", "votes"
+    effect = Effect(warn=0.03, block=0.2)
+    fix = (
+        "see which labeling functions fire more or less than before, and read some rows: the classes may have changed, "
+        "or the source. If they have: `beambell gate accept PARTITION`"
+    )
+
+    def measure(self, sight: Sight) -> dict[str, Share]:
+        """Count rows by the class that most of their votes are for; ties are left out."""
+        tally, counts = _tally(sight), sight.counts.counts
+        most = tally.max(axis=1, initial=0)
+        clear = (most > 0) & ((tally == most[:, None]).sum(axis=1) == 1)
+        whole = int(counts[clear].sum())
+        return {name: (int(counts[clear & (tally[:, k] == most)].sum()), whole) for k, name in enumerate(sight.classes)}
+
+    def noun(self, subject: str) -> str:
+        """Say what the share is."""
+        return f"the share of rows whose votes are mostly for {subject}"
+
+
 class _OfLF(ShareCheck):
     """A check of each labeling function."""
 
@@ -127,9 +151,14 @@ class Agreement(_OfLF):
                 )  # fmt: skip
 
 
+def _tally(sight: Sight) -> np.ndarray:
+    """Number of votes for each class in each pattern, [patterns, classes]."""
+    L, K = sight.counts.patterns, sight.counts.cardinality
+    return np.stack([np.count_nonzero(k == L, axis=1) for k in range(K)], axis=1)
+
+
 def _agreements(sight: Sight) -> list[Share]:
-    L, counts, K = sight.counts.patterns, sight.counts.counts, sight.counts.cardinality
-    tally = np.stack([np.count_nonzero(k == L, axis=1) for k in range(K)], axis=1)  # [patterns, classes]
+    L, counts, tally = sight.counts.patterns, sight.counts.counts, _tally(sight)
     found: list[Share] = []
     for j in range(L.shape[1]):
         fired = np.flatnonzero(L[:, j] >= 0)
