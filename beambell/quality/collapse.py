@@ -11,6 +11,11 @@ KIND = "collapse"
 ALL, MOST, ENOUGH = 0.995, 0.9, 200  # shares of labels and of majorities of votes; rows with a majority
 
 
+def is_suspicious(labels: Mapping[str, int]) -> bool:
+    """Whether nearly all rows have one label, so that their votes are worth a look."""
+    return max(labels.values(), default=0) >= max(ALL * sum(labels.values()), 1)
+
+
 def find_collapse(labels: Mapping[str, int], majorities: Mapping[str, Share]) -> tuple[Finding, ...]:
     """Compare the labels of a partition with the majorities of its votes.
 
@@ -19,7 +24,8 @@ def find_collapse(labels: Mapping[str, int], majorities: Mapping[str, Share]) ->
     labels
         Number of rows by the class that they are labelled with.
     majorities
-        Rows whose votes are mostly for a class, and rows whose votes have a majority, by class.
+        Rows whose votes are mostly for a class, and rows whose votes have a majority, by class; of the labeling
+        functions that the label model listens to.
     """
     total = sum(labels.values())
     if not total:

@@ -30,7 +30,7 @@ class Missing:
     stream
         Name of the stream.
     last
-        Its last partition.
+        Last partition that it has.
     partitions
         Partitions that it misses, in order.
     """

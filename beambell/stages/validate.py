@@ -3,76 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from beambell.artefacts.kinds.gate import Screening
-from beambell.artefacts.kinds.labels import Candidates
 from beambell.artefacts.kinds.labels import Verdict as Kind
-from beambell.artefacts.kinds.records import Rows
-from beambell.artefacts.kinds.votes import Votes
-from beambell.config.formats import with_format
-from beambell.config.gate import GateParams
 from beambell.errors import GateError
 from beambell.project import Project
 from beambell.quality import (
     FIND_FILES,
     Finding,
-    Judgement,
-    LFSummary,
-    PartitionSummary,
     Verdict,
-    gate_fingerprint,
-    judge,
 )
-from beambell.quality.collapse import find_collapse
-from beambell.quality.memory import excuse
 from beambell.stages.churn import KIND as CHURN
 from beambell.stages.churn import find_turned, judge_churn
 from beambell.stages.expected import find_missing
-from beambell.stages.losses import Delivered, doubtful_streams, find_losses, refused_streams
+from beambell.stages.gate_cases import Case, find_cases
+from beambell.stages.judging import judge_cases
+from beambell.stages.losses import doubtful_streams, find_losses, refused_streams
 from beambell.stages.public_labels import PublicLabels
-from beambell.stages.rulings import NOT_RULED, Ruled, Rulings, read_rulings
-from beambell.stages.screen import speaks
 from beambell.stages.stage import Outcome, Plan, Refusal, Task, plan_units, staleness
-from beambell.store import Layout, Manifest, Partition, Selection, canonical_json
+from beambell.store import Layout, Manifest, Partition, Selection
 from beambell.store.manifest import FILE_NAME
 
 STAGE = "validate"
 PUBLISHED = "published"
 """Input of a verdict that refuses labels because too many published ones turn."""
-MAJORITIES = "class_votes_share"
-"""Check that keeps the majorities of a partition's votes by class."""
-
-
-@dataclass(frozen=True)
-class Case:
-    """One partition before the gate.
-
-    Attributes
-    ----------
-    partition
-        Partition that is judged.
-    candidate
-        Candidate labels of the partition; ``None`` for a delivery of which nothing could be read.
-    summary, lfs
-        The figures to judge.
-    inputs
-        Digests of all the verdict depends on.
-    screening
-        Screening of the partition's rows and votes.
-    ruled
-        Decisions of people about the partition.
-    """
-
-    partition: Partition
-    candidate: Manifest | None
-    summary: PartitionSummary
-    lfs: tuple[LFSummary, ...]
-    inputs: dict[str, str]
-    screening: Screening | None = None
-    ruled: Ruled = NOT_RULED
 
 
 @dataclass(frozen=True)
@@ -219,114 +175,6 @@ def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def find_cases(project: Project, selection: Selection, deliveries: Mapping[str, Manifest]) -> list[Case]:
-    """Gather the partitions that have up-to-date candidates, and those of deliveries that gave nothing.
-
-    Of streams that ``params.yaml`` names: nobody labels the others any more, as today's classes may need.
-    """
-
-    def wanted(partition: Partition) -> bool:
-        return partition in selection and partition.stream in project.params.streams
-
-    votes = project.store.partitions(Layout.VOTES)
-    rows = project.store.partitions(Layout.PARTITIONS)
-    losses = find_losses(project, deliveries.values())
-    screenings, rulings = Screening.each(project.store), read_rulings(project)
-    cases = []
-    for partition, candidate in project.store.partitions(Layout.CANDIDATES).items():
-        vote, row = votes.get(partition), rows.get(partition)
-        if not wanted(partition) or not vote or not row:
-            continue
-        if Candidates.of(candidate).votes == vote.files["votes"].sha256:
-            delivered, screening = losses.partitions.get(partition, Delivered()), screenings.get(partition)
-            if screening and screening.votes_digest != vote.files["votes"].sha256:
-                screening = None
-            case = _case(project, partition, candidate, vote, row, delivered)
-            cases.append(_with_words(case, row.files["rows"].sha256, screening, rulings))
-    cases += [
-        _empty_case(project, partition, losses.partitions[partition])
-        for partition in sorted(losses.unreadable - rows.keys())
-        if wanted(partition)
-    ]
-    return cases
-
-
-def _case(
-    project: Project,
-    partition: Partition,
-    candidate: Manifest,
-    votes: Manifest,
-    rows: Manifest,
-    delivered: Delivered,
-) -> Case:
-    labelled, cast = Candidates.of(candidate), Votes.of(votes)
-    summary = PartitionSummary(
-        stream=partition.stream,
-        dt=partition.dt,
-        rows=labelled.rows,
-        quarantined=delivered.quarantined,
-        duplicates=Rows.of(rows).duplicates,
-        covered=labelled.covered,
-        conflicts=labelled.conflicts,
-        dead_letters=cast.dead_letters,
-        class_shares=labelled.class_shares,
-        mean_entropy=labelled.mean_entropy,
-        bytes=delivered.bytes,
-        lost=delivered.lost,
-        lost_files=tuple(delivered.lost_files),
-    )
-    lfs = tuple(
-        LFSummary(partition.stream, partition.dt, lf.name, labelled.rows, lf.votes, lf.errors)
-        for lf in cast.lfs
-        if speaks(project, lf.name, partition.stream)
-    )
-    records = f"{summary.duplicates} duplicates, {_spoken(delivered)}"
-    inputs = {"labels": candidate.id, "votes": votes.id, "records": records}
-    inputs["gate"] = _gate(project, partition.stream)
-    return Case(partition, candidate, summary, lfs, with_format(STAGE, inputs))
-
-
-def _with_words(case: Case, rows: str, screening: Screening | None, rulings: Rulings) -> Case:
-    """Add what was found of rows and votes, and what people decided."""
-    found = {"screening": screening.manifest.id} if screening else {}
-    ruled = rulings.of(case.partition, rows)
-    return replace(
-        case,
-        inputs={**case.inputs, **found, **rulings.inputs(case.partition, rows)},
-        screening=screening,
-        ruled=ruled,
-    )
-
-
-def _gate(project: Project, stream: str) -> str:
-    return gate_fingerprint(project.params.gate.of(stream), project.params.classes, project.voteless_classes)
-
-
-def _empty_case(project: Project, partition: Partition, delivered: Delivered) -> Case:
-    summary = PartitionSummary(
-        partition.stream,
-        partition.dt,
-        rows=0,
-        quarantined=delivered.quarantined,
-        duplicates=0,
-        covered=0,
-        conflicts=0,
-        dead_letters=0,
-        class_shares=(),
-        mean_entropy=0.0,
-        bytes=delivered.bytes,
-        lost=delivered.lost,
-        lost_files=tuple(delivered.lost_files),
-    )
-    inputs = with_format(STAGE, {"records": _spoken(delivered), "gate": _gate(project, partition.stream)})
-    return Case(partition, None, summary, (), inputs)
-
-
-def _spoken(delivered: Delivered) -> str:
-    lost = f", {delivered.lost} of {delivered.bytes} bytes lost" if delivered.lost else ""
-    return f"{delivered.quarantined} quarantined{lost}"
-
-
 def _reason(case: Case, verdict: Manifest | None, labels: Mapping[Partition, Manifest]) -> str | None:
     """Say why a case is to be judged, if it is."""
     inputs = case.inputs
@@ -344,7 +192,7 @@ def _judge(project: Project, cases: list[Case], public: PublicLabels) -> str | N
     turned = find_turned(project, candidates, project.store.partitions(Layout.LABELS))
     churn, remark = judge_churn(turned, project.params.gate.max_churn)
     before = {one.partition: one.published.id for one in turned}
-    verdicts = _verdicts(project, cases, churn)
+    verdicts = judge_cases(project, cases, churn)
 
     def publish(case: Case) -> Manifest:
         verdict, folder = verdicts[case.partition], Layout.of(Layout.VERDICTS, case.partition)
@@ -362,59 +210,10 @@ def _judge(project: Project, cases: list[Case], public: PublicLabels) -> str | N
     return remark
 
 
-def _verdicts(project: Project, cases: list[Case], churn: Mapping[Partition, Finding]) -> dict[Partition, Verdict]:
-    """Judge by absolute bounds, each stream by its own, and add what was found and decided before."""
-    found: dict[Partition, tuple[Finding, ...]] = {}
-    for bounds, some in _by_bounds(project, cases):
-        judgement = judge(
-            [case.summary for case in some],
-            [lf for case in some for lf in case.lfs],
-            bounds,
-            classes=project.params.classes,
-            voteless=project.voteless_classes,
-        )
-        _leave_report(project, judgement)
-        found |= {Partition(*key): verdict.findings for key, verdict in judgement.verdicts.items()}
-    return {case.partition: _with_screening(case, found[case.partition], churn.get(case.partition)) for case in cases}
-
-
-def _by_bounds(project: Project, cases: list[Case]) -> list[tuple[GateParams, list[Case]]]:
-    """Part cases by the bounds that hold for them: mostly all have the same."""
-    parts: dict[str, tuple[GateParams, list[Case]]] = {}
-    for case in cases:
-        bounds = project.params.gate.of(case.partition.stream)
-        parts.setdefault(bounds.model_dump_json(), (bounds, []))[1].append(case)
-    return list(parts.values())
-
-
-def _with_screening(case: Case, found: tuple[Finding, ...], churn: Finding | None) -> Verdict:
-    """Add what was found of rows and votes, and of the labels beside the votes and beside the published ones."""
-    before = tuple(map(Finding.from_dict, case.screening.findings)) if case.screening else case.ruled.findings
-    of_labels = (*found, *_collapse(case), *((churn,) if churn else ()))
-    return Verdict.of((*before, *excuse(of_labels, case.ruled.accepted)))
-
-
-def _collapse(case: Case) -> tuple[Finding, ...]:
-    if case.screening is None or case.candidate is None:
-        return ()
-    return find_collapse(Candidates.of(case.candidate).label_counts, case.screening.measures.get(MAJORITIES, {}))
-
-
 def _publish_labels(project: Project, partition: Partition, candidate: Manifest, public: PublicLabels) -> None:
     source, target = Layout.of(Layout.CANDIDATES, partition), Layout.of(Layout.LABELS, partition)
     project.store.copy(source, target, candidate.files.values())
     public.publish(partition, project.store.publish(target, candidate))
-
-
-def _leave_report(project: Project, judgement: Judgement) -> None:
-    """Leave what Great Expectations said of this run for people; it is a log, not an artefact."""
-    from beambell.quality import render_html
-
-    folder = project.volatile / "gate"
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, result in judgement.results.items():
-        (folder / f"{name}.json").write_bytes(canonical_json(result))
-        (folder / f"{name}.html").write_text(render_html(result), encoding="utf-8")
 
 
 def _refusal(failed: Mapping[Partition, Verdict], streams: Mapping[str, str], details: Mapping[str, Any]) -> GateError:

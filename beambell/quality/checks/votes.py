@@ -12,6 +12,7 @@ from beambell.quality.check import KINDS, Check, Effect, Law, ShareCheck, found
 from beambell.quality.finding import Finding, Severity, rounded
 from beambell.quality.reference import FEWEST, Share, excess_deviation, tail_score
 from beambell.quality.sight import Sight
+from beambell.state import PatternCounts
 
 PATTERNS = 40  # of a partition, that are remembered one by one
 ENOUGH, EVERYTHING = 200, 0.98  # rows, and the share of them on which a new labeling function should not vote
@@ -62,11 +63,7 @@ class Majority(ShareCheck):
 
     def measure(self, sight: Sight) -> dict[str, Share]:
         """Count rows by the class that most of their votes are for; ties are left out."""
-        tally, counts = _tally(sight), sight.counts.counts
-        most = tally.max(axis=1, initial=0)
-        clear = (most > 0) & ((tally == most[:, None]).sum(axis=1) == 1)
-        whole = int(counts[clear].sum())
-        return {name: (int(counts[clear & (tally[:, k] == most)].sum()), whole) for k, name in enumerate(sight.classes)}
+        return majorities_of(sight.counts, sight.classes)
 
     def noun(self, subject: str) -> str:
         """Say what the share is."""
@@ -151,14 +148,23 @@ class Agreement(_OfLF):
                 )  # fmt: skip
 
 
-def _tally(sight: Sight) -> np.ndarray:
+def majorities_of(counts: PatternCounts, classes: Sequence[str]) -> dict[str, Share]:
+    """Count rows whose votes are mostly for each class, of all rows whose votes have a majority."""
+    tally, rows = _tally(counts), counts.counts
+    most = tally.max(axis=1, initial=0)
+    clear = (most > 0) & ((tally == most[:, None]).sum(axis=1) == 1)
+    whole = int(rows[clear].sum())
+    return {name: (int(rows[clear & (tally[:, k] == most)].sum()), whole) for k, name in enumerate(classes)}
+
+
+def _tally(counts: PatternCounts) -> np.ndarray:
     """Number of votes for each class in each pattern, [patterns, classes]."""
-    L, K = sight.counts.patterns, sight.counts.cardinality
+    L, K = counts.patterns, counts.cardinality
     return np.stack([np.count_nonzero(k == L, axis=1) for k in range(K)], axis=1)
 
 
 def _agreements(sight: Sight) -> list[Share]:
-    L, counts, tally = sight.counts.patterns, sight.counts.counts, _tally(sight)
+    L, counts, tally = sight.counts.patterns, sight.counts.counts, _tally(sight.counts)
     found: list[Share] = []
     for j in range(L.shape[1]):
         fired = np.flatnonzero(L[:, j] >= 0)
