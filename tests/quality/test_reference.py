@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, norm, poisson
 
+from beambell.quality.check import Law
+from beambell.quality.checks.votes import Patterns
 from beambell.quality.reference import count_deviation, excess_deviation, share_deviation, tail_score
 
 
@@ -85,3 +87,10 @@ def test_what_is_to_be_found_is_found_in_two_partitions_of_500_rows():
         days = [float(n) for n in rng.poisson(500, 14)]
         found[-1].append(min(count_deviation(n, days).z for n in rng.poisson(350, 2)) < -4)
     assert (np.mean(found, axis=0) >= 0.95).all()
+
+
+@pytest.mark.parametrize("counts", [{"a": 1, "": 0}, {"a": 3, "b": 7, "c": 11, "": 0}, {"": 5}, {"": 0}])
+def test_few_patterns_have_a_divergence_all_the_same(counts):
+    check = Patterns()
+    assert list(check.judge(counts, [{"a": 3, "b": 7, "c": 11, "": 0}] * 6, Law())) is not None
+    assert not list(check.judge(counts, [dict(counts)] * 6, Law()))

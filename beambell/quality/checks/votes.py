@@ -234,7 +234,8 @@ def _excess(now: Mapping[str, int], reference: Sequence[Mapping[str, int]]) -> S
 def _masses(counts: Mapping[str, int], known: set[str]) -> dict[str, float]:
     total = max(sum(counts.values()), 1)
     masses = {name: counts[name] / total for name in sorted(known)}
-    return {**masses, "": 1 - sum(masses.values())}
+    # The rest is counted, not subtracted from one: rounding would make it negative.
+    return {**masses, "": (total - sum(counts[name] for name in known)) / total}
 
 
 def _half(p: float, q: float) -> float:
