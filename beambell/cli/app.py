@@ -24,6 +24,8 @@ from beambell.cli.lf import lf_app
 from beambell.cli.live import live_app
 from beambell.cli.lm import lm_app
 from beambell.cli.models import models_app
+from beambell.cli.notices import tell_of
+from beambell.cli.notify import notify_app
 from beambell.cli.options import DryRun, End, Folder, Json, Restore, Start, Streams, Until, Withdraw, open_project
 from beambell.cli.predict import predict
 from beambell.cli.running import run_in_order, worst
@@ -73,6 +75,7 @@ app.add_typer(lf_app, name="lf")
 app.add_typer(live_app, name="live")
 app.add_typer(lm_app, name="lm")
 app.add_typer(models_app, name="models")
+app.add_typer(notify_app, name="notify")
 app.add_typer(state_app, name="state")
 app.command("predict")(predict)
 add_start(app)
@@ -292,6 +295,7 @@ def _do(console: Console, stages: Sequence[Stage], project: Project, selection: 
             ended.append(one)
             console.ended(one)
     console.idle()
+    tell_of(console, project, ended)
     error = worst(ended)
     if error and len(ended) == 1:
         raise error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from beambell.cli.console import Console
+from beambell.cli.notices import tell_of_decision
 from beambell.cli.options import DryRun, Folder, Json, open_project
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def models_promote(
     opened = open_project(project)
     outcome = promote(opened, version, by=by, reason=reason, at=at, override=override, dry_run=dry_run)
     _show(outcome, as_json=json)
+    tell_of_decision(Console(as_json=json), opened, outcome)
 
 
 @models_app.command("decline")
@@ -86,7 +88,10 @@ def models_rollback(
     """Make an earlier version the champion again."""
     from beambell.stages.promote import rollback
 
-    _show(rollback(open_project(project), to, by=by, reason=reason, at=at, dry_run=dry_run), as_json=json)
+    opened = open_project(project)
+    outcome = rollback(opened, to, by=by, reason=reason, at=at, dry_run=dry_run)
+    _show(outcome, as_json=json)
+    tell_of_decision(Console(as_json=json), opened, outcome)
 
 
 @models_app.command("export")

@@ -14,6 +14,7 @@ from beambell.config.feedback import FeedbackParams
 from beambell.config.gate import GateParams
 from beambell.config.live import LiveParams
 from beambell.config.models import EvaluationParams, LabelModelParams, LabelParams, ModelParams, PromotionParams
+from beambell.config.notifications import NotificationsParams
 from beambell.config.places import Root, Text
 from beambell.config.predictions import PredictionsParams
 from beambell.config.schedule import ScheduleParams
@@ -143,6 +144,7 @@ class Params(BaseSettings):
     beam: BeamParams = BeamParams()
     demo: DemoParams = DemoParams()
     live: LiveParams = LiveParams()
+    notifications: NotificationsParams = NotificationsParams()
 
     @model_validator(mode="before")
     @classmethod

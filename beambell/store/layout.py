@@ -40,6 +40,8 @@ class Layout:
     DECISIONS = "decisions"
     PREDICTIONS = "predictions"
     REPORTS = "reports"
+    #: What people were told, so that nobody is told twice; no artefacts.
+    NOTICES = "notices"
 
     #: Records that the live job landed, a folder for each stream: deliveries like any other, and no artefacts.
     LANDED = "segments"
