@@ -59,7 +59,7 @@ def tell(
     files
         Data root, which remembers what was sent.
     params
-        Channels.
+        Settings that name the channels.
     notice
         The notice.
     environment
