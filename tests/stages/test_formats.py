@@ -5,13 +5,14 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from projects import run_stages
+from projects import change_params, run_stages
 
 from beambell import Project
 from beambell.artefacts.verify import verify
 from beambell.config import formats
 from beambell.config.formats import FORMATS, has_other_format, with_format
 from beambell.stages.order import STAGES
+from beambell.stages.promote import promote
 
 ORDER = [stage.name for stage in STAGES]
 MAY_FOLLOW = {"aggregate": ("apply",)}
@@ -35,12 +36,14 @@ def test_the_first_number_is_not_written():
 
 @pytest.fixture(scope="module")
 def reviewed(finished, tmp_path_factory):
-    """A project in which somebody answered; not to be changed."""
+    """A project in which somebody answered, and whose champion predicts; not to be changed."""
     folder = shutil.copytree(finished.path, tmp_path_factory.mktemp("reviewed") / "project")
     row = finished.rows("comments", "2026-01-01")["id"][0]
     reviews = folder / "data" / "reviews"
     reviews.mkdir()
     (reviews / "one.csv").write_text(f"stream,row_id,label,reviewer,time\ncomments,{row},ham,ann,2026-01-05\n")
+    change_params(folder, predictions={"mode": "champion"})
+    promote(Project(folder), "v1", by="ann", reason="to be served", override=True)
     run_stages(folder)
     return folder
 
