@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import subprocess
+import sys
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +17,7 @@ WEBHOOK = "beambell_webhook"
 """Airflow connection of the webhook: the address in its host, a bearer token, if one is asked for, in its password."""
 
 _TIMEOUT_S = 10.0
+_NOTIFY_S = 60.0
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +30,42 @@ def on_failure(context: Context) -> None:
         _post(message)
     except Exception as error:  # noqa: BLE001 - whatever it is, the task's own failure must stay in sight
         log.warning("The webhook of connection %s was not told: %s", WEBHOOK, type(error).__name__)
+    try:
+        _notify(message)
+    except Exception as error:  # noqa: BLE001 - as above
+        log.warning("The channels of notifications were not told: %s", type(error).__name__)
+
+
+def _notify(message: dict[str, Any]) -> None:
+    """Tell the channels of ``notifications`` in params.yaml, if there are some; each try of a task once."""
+    import yaml
+    from schedule import project_dir
+    from stages import _without_airflow, stage_environment
+
+    project = project_dir()
+    tree = yaml.safe_load((project / "params.yaml").read_text(encoding="utf-8"))
+    if not (tree.get("notifications") or {}).get("to"):
+        return
+    names = ("dag_id", "task_id", "run_id", "try_number")
+    told = {
+        "--kind": "task",
+        "--severity": "critical",
+        "--title": f"{message['dag_id']}.{message['task_id']} failed",
+        "--figure": message["text"],
+        "--look": message["log_url"],
+        "--event": "/".join(str(message[name]) for name in names),
+    }
+    words = [word for option, value in told.items() for word in (option, str(value))]
+    done = subprocess.run(
+        [sys.executable, "-m", "beambell", "notify", "send", *words, "--project", str(project)],
+        env={**_without_airflow(os.environ), **stage_environment()},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=_NOTIFY_S,
+        check=False,
+    )
+    if done.returncode:
+        log.warning("A channel of notifications was not told; `beambell notify list` says why")
 
 
 def describe(context: Context) -> dict[str, Any]:

@@ -26,7 +26,7 @@ Severe = Annotated[str, typer.Option("--severity", help="info, warning or critic
 Title = Annotated[str, typer.Option("--title", help="What happened, in one line.")]
 Figure = Annotated[str, typer.Option("--figure", help="Figures it rests on.")]
 Look = Annotated[str, typer.Option("--look", help="Command or address that shows more.")]
-Key = Annotated[str, typer.Option("--key", help="Name of the event: the same one is sent once.")]
+Key = Annotated[str, typer.Option("--event", help="Name of the event: the same one is sent once.")]
 
 
 @notify_app.command("test")

@@ -79,12 +79,15 @@ def call(folder: Path, capsys: pytest.CaptureFixture[str], *words: str) -> tuple
     return code, out, err
 
 
-SEND = ("notify", "send", "--kind", "task", "--severity", "critical", "--title", "t", "--key", "k")
+SEND = ("notify", "send", "--kind", "task", "--severity", "critical", "--title", "t", "--event", "k")
 
 
 @pytest.mark.parametrize("words", [("--kind", "weather"), ("--severity", "loud")])
 def test_unknown_words_are_refused(words: tuple[str, str], spam: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call(spam, capsys, *SEND, *words)[0] == 2
+    assert call(spam, capsys, *SEND)[0] == 0
+    code, _, err = call(spam, capsys, *SEND, *words)
+    assert code == 2
+    assert f"{words[0]} {words[1]} is not known" in err
 
 
 def test_a_test_reaches_every_channel_each_time(spam: Path, capsys: pytest.CaptureFixture[str]) -> None:

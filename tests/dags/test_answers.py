@@ -11,9 +11,11 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from projects import change_params
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.usefixtures("in_dags_folder")
 
@@ -152,6 +154,23 @@ def test_a_failure_is_told_to_the_webhook(webhook: Any, monkeypatch: pytest.Monk
     )
     assert "failed (try 1): no such column\nand more\nhttp://here/log" in message["text"]
     assert "s3cret" not in json.dumps(message)
+
+
+def test_a_failure_is_told_to_the_channels_of_the_project_once(
+    webhook: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from alerts import _notify
+
+    from beambell.workshop.starter import start
+
+    start(tmp_path / "p")
+    change_params(tmp_path / "p", notifications={"to": {"ops": {"url": "${OPS}"}}})
+    monkeypatch.setenv("BEAMBELL_PROJECT", str(tmp_path / "p"))
+    monkeypatch.setenv("OPS", webhook.url.replace("http://", "json://"))
+    message = {"dag_id": "d", "task_id": "t", "run_id": "r", "try_number": 1, "text": "--odd", "log_url": ""}
+    _notify(message)
+    _notify(message)
+    assert len(webhook.told) == 1
 
 
 def test_a_broken_webhook_is_logged_without_its_secret_and_does_no_harm(
