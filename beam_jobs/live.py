@@ -21,14 +21,13 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.coders import BytesCoder, VarIntCoder
-from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.runner import PipelineState
 from apache_beam.transforms.userstate import ReadModifyWriteStateSpec
 
-from beambell.errors import LiveError
+from beam_jobs.live_runner import cancel, end_on_cluster, options_of
+from beambell.live import fence
 from beambell.live.desk import desk_of, is_at_work
 from beambell.live.keeper import Tally
-from beambell.live.prism import find_prism
 from beambell.live.reader import MicroBatch
 from beambell.live.worker import Worker, worker_of
 from beambell.project import Project
@@ -36,7 +35,7 @@ from beambell.project import Project
 Key = tuple[str, int]
 _EVERYTHING = "job"
 _BEAT = ""
-_AT, _NUMBER = (beam.DoFn.StateParam(ReadModifyWriteStateSpec(name, VarIntCoder())) for name in ("at", "number"))
+_EPOCH, _NUMBER = (beam.DoFn.StateParam(ReadModifyWriteStateSpec(name, VarIntCoder())) for name in ("epoch", "number"))
 _KEPT = beam.DoFn.StateParam(ReadModifyWriteStateSpec("kept", BytesCoder()))
 
 
@@ -46,15 +45,17 @@ class OfProject(beam.DoFn):
     Parameters
     ----------
     folder
-        Folder of the project.
+        Folder of the project; the same on all machines.
+    number
+        Number of the job.
     """
 
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
+    def __init__(self, folder: str, number: int) -> None:
+        self._folder, self._number = folder, number
 
     def setup(self) -> None:
         """Load and warm up, before the first record."""
-        self._worker: Worker = worker_of(self._folder)
+        self._worker: Worker = worker_of(self._folder, self._number)
 
 
 class Parts(OfProject):
@@ -68,16 +69,18 @@ class Parts(OfProject):
 
 
 class Poll(OfProject):
-    """What is new of a part, landed; the offset that is next is the key's state."""
+    """What is new of a part, landed; which reading of the part is the newest is the key's state."""
 
-    def process(self, element: Key, at: Any = _AT) -> Iterator[MicroBatch | None]:
+    def process(self, element: Key, epoch: Any = _EPOCH) -> Iterator[MicroBatch | None]:
         """Yield micro-batches, and nothing at all for a mere beat."""
         if element[0] == _BEAT:
             yield None
             return
         stream, _, part = element[0].partition("/")
-        batches, after = self._worker.poll(stream, part)
-        at.write(after)
+        before = epoch.read() or 0
+        batches, now = self._worker.poll(stream, part, before)
+        if now != before:
+            epoch.write(now)
         yield from batches
 
 
@@ -92,11 +95,6 @@ class Label(OfProject):
 class Keep(OfProject):
     """The desk of the whole job, under one key; its state is what was counted of open partitions."""
 
-    def setup(self) -> None:
-        """Load the desk, too."""
-        super().setup()
-        self._desk = desk_of(self._folder)
-
     def process(
         self,
         element: tuple[str, Tally | None],
@@ -104,10 +102,13 @@ class Keep(OfProject):
         number: Any = _NUMBER,
     ) -> None:
         """Count a micro-batch, and do what is due."""
-        with self._desk.lock:
-            desk, before = self._desk, number.read() or 0
-            if before > desk.keeper.revision:  # another process kept this key before
+        desk, before = desk_of(self._folder), number.read() or 0
+        if before != desk.keeper.revision:  # another process kept this key before
+            desk = desk_of(self._folder, anew=True)
+            if before:
                 desk.keeper.restore(kept.read())
+            desk.keeper.revision = before
+        with desk.lock:
             tally = element[1]
             if tally is not None:
                 desk.add(tally)
@@ -118,8 +119,15 @@ class Keep(OfProject):
                 kept.write(desk.keeper.snapshot())
 
 
-def build(project: Project) -> beam.Pipeline:
+def build(project: Project, number: int) -> beam.Pipeline:
     """Build the pipeline for the runner that ``live.runner`` names.
+
+    Parameters
+    ----------
+    project
+        Project with a section ``live``.
+    number
+        Number of the job, as `beambell.live.fence.begin` gave it.
 
     Raises
     ------
@@ -127,7 +135,7 @@ def build(project: Project) -> beam.Pipeline:
         If that runner cannot serve streams.
     """
     live, folder = project.params.live, str(project.path)
-    pipeline = beam.Pipeline(options=PipelineOptions(_options(project), save_main_session=False))
+    pipeline = beam.Pipeline(options=options_of(project))
     if live.runner == "flink":
         from apache_beam.io.flink.flink_streaming_impulse_source import FlinkStreamingImpulseSource
 
@@ -139,30 +147,12 @@ def build(project: Project) -> beam.Pipeline:
     (
         pipeline
         | "Clock" >> clock
-        | "Parts" >> beam.ParDo(Parts(folder)).with_output_types(Key)
-        | "Poll" >> beam.ParDo(Poll(folder)).with_output_types(MicroBatch | None)
-        | "Label" >> beam.ParDo(Label(folder)).with_output_types(tuple[str, Tally | None])
-        | "Keep" >> beam.ParDo(Keep(folder))
+        | "Parts" >> beam.ParDo(Parts(folder, number)).with_output_types(Key)
+        | "Poll" >> beam.ParDo(Poll(folder, number)).with_output_types(MicroBatch | None)
+        | "Label" >> beam.ParDo(Label(folder, number)).with_output_types(tuple[str, Tally | None])
+        | "Keep" >> beam.ParDo(Keep(folder, number))
     )
     return pipeline
-
-
-def _options(project: Project) -> list[str]:
-    live = project.params.live
-    if any(word.replace("-", "").lower().startswith("runner=fnapi") for word in live.options):
-        raise LiveError(
-            "FnApiRunner cannot run a live job: it fires timers at once, holds groups back until the source ends, and "
-            "never returns",
-            where="live.options in params.yaml",
-            fix="set live.runner to prism, flink or loop",
-        )
-    if live.runner == "flink":
-        return ["--runner=PortableRunner", "--streaming", *live.options]
-    prism = find_prism(live.prism)
-    if prism.advice:
-        logging.getLogger(__name__).warning(prism.advice)
-    located = [] if prism.path is None else [f"--prism_location={prism.path}"]
-    return ["--runner=PrismRunner", "--environment_type=LOOPBACK", "--streaming", *located, *live.options]
 
 
 def main() -> None:
@@ -171,16 +161,20 @@ def main() -> None:
     parser.add_argument("--project", type=Path, default=Path())
     project = Project(parser.parse_args().project)
     stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    result = build(project).run()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda *_: stopping.set())
+    number = fence.begin(project.store)
+    pipeline = build(project, number)
+    if project.params.live.runner == "flink":
+        cancel(pipeline.options)
+    result = pipeline.run()
     while not stopping.is_set() and not PipelineState.is_terminal(result.state):
         time.sleep(0.2)
     if not stopping.is_set():
         logging.getLogger(__name__).error("the job ended by itself: %s", result.state)
         os._exit(1)
     if project.params.live.runner == "flink":
-        result.cancel()
+        end_on_cluster(project, number)
     elif is_at_work(folder := str(project.path)):
         worker_of(folder).land()
         desk_of(folder).end()

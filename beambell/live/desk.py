@@ -13,12 +13,14 @@ from beambell.live.clock import spell_micros
 from beambell.live.closed import close, closed_partitions, read_closed
 from beambell.live.corrections import Corrections
 from beambell.live.feedback import FeedbackReader
+from beambell.live.fence import Order
 from beambell.live.folder import LiveFolder
 from beambell.live.keeper import Keeper, Tally
 from beambell.live.labeler import RAN
 from beambell.live.learner import Learner
 from beambell.live.models import Version, current
 from beambell.live.refit import Refitter
+from beambell.live.segments import Landing
 from beambell.live.worker import MISSED, Worker, open_source, worker_of
 from beambell.store import Layout
 
@@ -71,7 +73,10 @@ class Desk:
             Time of day, seconds since 1970.
         """
         now = time.time() if now is None else now
-        if self._has_ended:
+        order = self._worker.fence.order()
+        if order is Order.LAND and self._is_landed():
+            self.end()
+        if self._has_ended or order is not Order.WORK:
             return
         for stream, part in self._worker.parts() if parts is None else parts:
             self.keeper.expect(stream, [part], now)
@@ -97,6 +102,13 @@ class Desk:
             self._told = now
             self._tell(now)
 
+    def _is_landed(self) -> bool:
+        """Whether all that was counted is landed."""
+        landings = {stream: Landing(self._worker.project.store, stream) for stream in self._live.streams}
+        return all(
+            (landings[stream].position(part) or 0) >= after for (stream, part), after in self.keeper.positions().items()
+        )
+
     def _tell(self, now: float) -> None:
         self._folder.write(STATUS, json.dumps(self.status(now), ensure_ascii=False).encode())
         if now - self._summed >= _TOPICS_S:
@@ -105,10 +117,11 @@ class Desk:
                 self._folder.at(stream).write_json(TOPICS, topics.to_dict())
 
     def end(self) -> None:
-        """Land answers, and say that the job ended in good order."""
+        """Land answers, and say that the job ended in good order; once."""
         with self.lock:
-            self._has_ended = True
-            self._end()
+            if not self._has_ended:
+                self._has_ended = True
+                self._end()
 
     def _end(self) -> None:
         if self._feedback is not None:
@@ -188,10 +201,18 @@ _desks: dict[str, Desk] = {}
 _opening = threading.Lock()
 
 
-def desk_of(folder: str) -> Desk:
-    """Return this process's desk for the project in a folder; the first call makes it."""
+def desk_of(folder: str, *, anew: bool = False) -> Desk:
+    """Return this process's desk for the project in a folder; the first call makes it.
+
+    Parameters
+    ----------
+    folder
+        Folder of the project.
+    anew
+        Whether to make another in its place: what it knows is old, because another process did its work meanwhile.
+    """
     with _opening:
-        if folder not in _desks:
+        if anew or folder not in _desks:
             _desks[folder] = Desk(worker_of(folder))
         return _desks[folder]
 

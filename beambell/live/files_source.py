@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -31,10 +31,12 @@ class FolderSource:
         Folder of the project, which a relative glob relates to.
     pattern
         Glob of files of JSON lines.
+    landed
+        Tells up to which byte a part is landed, by whichever process: on a cluster, others may read the files before.
     """
 
-    def __init__(self, root: Path, pattern: str) -> None:
-        self._root, self._pattern = root, pattern
+    def __init__(self, root: Path, pattern: str, landed: Callable[[str], int] = lambda _: 0) -> None:
+        self._root, self._pattern, self._landed = root, pattern, landed
         self._paths: dict[str, Path] = {}
         self._read_to: dict[str, int] = {}
         self._looked = -_LOOK_S
@@ -92,11 +94,18 @@ class FolderSource:
         self._read_to[part] = offset
         names = self.parts()
         at = names.index(part) if part in names else 0
-        if any(self._read_to.get(name, 0) < self._size(name) for name in names[:at]):
+        if not all(map(self._is_read, names[:at])):
             return Chunk.empty(part, offset, behind=int(offset < size))
         chunk = self._lines(part, offset, size, most, is_last=at + 1 == len(names))
         self._read_to[part] = chunk.next
         return chunk
+
+    def _is_read(self, part: str) -> bool:
+        """Whether all of a file is read, here, or elsewhere and landed."""
+        size = self._size(part)
+        if self._read_to.get(part, 0) < size:
+            self._read_to[part] = max(self._read_to.get(part, 0), self._landed(part))
+        return self._read_to[part] >= size
 
     def _lines(self, part: str, offset: int, size: int, most: int, *, is_last: bool) -> Chunk:
         with self._paths[part].open("rb") as opened:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class LiveFolder:
             return
         path = Path(self._files.path(whole))
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+        aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")  # two machines may give one process id
         announce("write", whole)
         with aside.open("wb") as file:
             file.write(data)

@@ -285,6 +285,10 @@ class Keeper:
                 self.closed[stream].add(dt)
         return due
 
+    def positions(self) -> dict[tuple[str, str], int]:
+        """Return the offset up to which each part was counted, by stream and name."""
+        return {key: part.next for key, part in sorted(self._parts.items())}
+
     def missed(self, now: float, longest_s: float) -> dict[str, int]:
         """Return the epochs of parts of which a batch is missing for longer than some seconds, by stream and part."""
         return {

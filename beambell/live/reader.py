@@ -104,11 +104,15 @@ class PartReader:
         Names, without a suffix, of the segments whose labels are complete.
     replays
         Whether to begin with landed segments of open partitions.
+    after
+        Number of the reading before, in whichever process; the clocks of two machines may differ.
 
     Attributes
     ----------
     landed
         Segments that this reader landed.
+    is_overtaken
+        Whether another process landed records of this part meanwhile: what this one has read since no longer counts.
     """
 
     def __init__(
@@ -123,9 +127,11 @@ class PartReader:
         labelled: frozenset[str] = frozenset(),
         *,
         replays: bool = True,
+        after: int = 0,
     ) -> None:
         self.stream, self.part = stream, part
-        self.epoch = time.time_ns()
+        self.epoch = max(time.time_ns(), after + 1)
+        self.is_overtaken = False
         self._source, self._landing, self._params, self._live = source, landing, params, live
         landed = landing.segments(part)
         self.landed: list[Segment] = []
@@ -135,6 +141,7 @@ class PartReader:
         if not replays:
             self._replay = []
         self._offset: int | None = landed[-1].next if landed else None
+        self._landed_until = self._offset
         self._open: OpenSegment | None = None
         self._spoke = 0.0
         self._previous = -1
@@ -162,10 +169,19 @@ class PartReader:
             self.land()
 
     def land(self) -> Segment | None:
-        """Land what was read of the open segment, if there is any; return the segment."""
+        """Land what was read of the open segment, if there is any; return the segment.
+
+        Nothing is landed if another process landed something of this part since this reader began: a segment follows
+        on the one before.
+        """
         if self._open is None or self._open.next == self._open.first:
             return None
+        if self._landing.position(self.part) != self._landed_until:
+            self.is_overtaken = True
+            self.abandon()
+            return None
         segment, self._open = self._open.land(), None
+        self._landed_until = segment.next
         self.landed.append(segment)
         self._source.commit(self.part, segment.next)
         return segment

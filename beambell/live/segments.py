@@ -8,6 +8,7 @@ same name. So no record is lost, and none is there twice, without any transactio
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -130,6 +131,7 @@ class OpenSegment:
         self._since = time.monotonic()
         self._file: BinaryIO | None = None
         self._lines: list[bytes] = []
+        self._owner = secrets.token_hex(4)
 
     def add(self, chunk: Chunk) -> Sequence[bytes]:
         """Add records; return their lines, one for each record that is not empty."""
@@ -182,8 +184,8 @@ class OpenSegment:
 
     @property
     def _aside(self) -> Path:
-        # A name of this process: one that was thought dead and is not may still write to its own.
-        return Path(self._landing.files.path(f".{stem(self.part, self.first)}.{os.getpid()}.part"))
+        # A name of its own: a process that was thought dead, on whichever machine, may write the same segment.
+        return Path(self._landing.files.path(f".{stem(self.part, self.first)}.{self._owner}.part"))
 
     def _part(self) -> BinaryIO:
         if self._file is None:

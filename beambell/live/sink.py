@@ -96,7 +96,8 @@ class FileSink:
         if self._folder.is_local:
             if self._file is None:
                 self._aside.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self._aside.open("wb")
+                self._aside.unlink(missing_ok=True)  # a file of its own, whoever still writes to one of that name
+                self._file = self._aside.open("xb")
             self._file.write(data)
             self._file.flush()
         else:

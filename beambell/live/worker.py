@@ -15,6 +15,7 @@ import pyarrow as pa
 from beambell.config.live import LiveParams, LiveSourceParams
 from beambell.errors import LiveSourceError
 from beambell.live.closed import closed_partitions
+from beambell.live.fence import Fence, Order
 from beambell.live.files_source import FolderSource
 from beambell.live.folder import LiveFolder
 from beambell.live.keeper import Tally
@@ -39,10 +40,21 @@ MISSED = "missed.json"
 _logger = logging.getLogger(__name__)
 
 
-def open_source(project: Project, params: LiveSourceParams) -> Source:
-    """Open the source of a stream, or that of feedback."""
+def open_source(project: Project, params: LiveSourceParams, landing: Landing | None = None) -> Source:
+    """Open the source of a stream, or that of feedback.
+
+    Parameters
+    ----------
+    project
+        Project that the source belongs to.
+    params
+        Parameters of the source.
+    landing
+        Segments of the stream, if more than one process may read it.
+    """
     if params.folder is not None:
-        return FolderSource(Path(project.path), params.folder)
+        landed = (lambda part: landing.position(part) or 0) if landing is not None else (lambda _: 0)
+        return FolderSource(Path(project.path), params.folder, landed)
     from beambell.live.kafka import KafkaSource
 
     assert params.topic is not None  # params.yaml is checked for that
@@ -71,16 +83,21 @@ class Worker:
     ----------
     project
         Project with a section ``live``.
+    number
+        Number of the job, as `beambell.live.fence.begin` gave it; ``None`` if this process is all of the job.
     """
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, number: int | None = None) -> None:
         self.project, self.live = project, project.params.live
+        self.fence = Fence(project.store, number, self.live.swap_s)
         self.classes = tuple(project.params.classes)
         self.labeler = Labeler(project)
         self.outlet = open_outlet(self.live)
         self._predictor = Predictor(project) if self.live.model.on else None
-        self.sources = {stream: open_source(project, params) for stream, params in self.live.streams.items()}
         self._landings = {stream: Landing(project.store, stream) for stream in self.live.streams}
+        self.sources = {
+            stream: open_source(project, params, self._landings[stream]) for stream, params in self.live.streams.items()
+        }
         self._readers: dict[tuple[str, str], PartReader] = {}
         self._sinks: dict[tuple[str, str], FileSink] = {}
         self._locks: dict[tuple[str, str], threading.Lock] = {}
@@ -100,32 +117,51 @@ class Worker:
                 found += [key for key in self._readers if key[0] == stream]  # it will be asked again
         return found
 
-    def poll(self, stream: str, part: str) -> tuple[list[MicroBatch], int]:
-        """Read what is new of a part; from what is landed on, if the keeper misses something of this reading.
+    def poll(self, stream: str, part: str, epoch: int | None = None) -> tuple[list[MicroBatch], int]:
+        """Read what is new of a part; from what is landed on, if this process's reading of it no longer counts.
+
+        That is so if the keeper misses something of it, or if another process read the part in between.
 
         Parameters
         ----------
         stream, part
             Names of the stream and of the part.
+        epoch
+            Number of the reading that came last, in whichever process; ``None`` where there is but one process.
 
         Returns
         -------
         list of MicroBatch, int
-            Micro-batches that were read, and the offset that is next now; -1 where that is not known.
+            Micro-batches that were read, and the number of their reading; 0 if there was none yet.
         """
         with self._locked(stream, part):
-            reader = self._readers.get((stream, part))
-            if self._is_stopping:
-                return [], -1 if reader is None else _known(reader)
-            if reader is not None and reader.epoch <= self._missed().get(f"{stream}/{part}", 0):
-                _logger.warning("%s/%s is read anew from what is landed: some of it was lost on its way", stream, part)
+            reader, order = self._readers.get((stream, part)), self.fence.order()
+            if self._is_stopping or order is not Order.WORK:
+                if order is Order.LAND:
+                    self._land(stream, part)
+                return [], epoch or 0
+            if reader is not None and (why := self._outdated(reader, epoch)):
+                _logger.warning("%s/%s is read anew from what is landed: %s", stream, part, why)
                 reader.abandon()
                 self._sink(stream, part).abandon()
                 reader = None
             if reader is None:
-                reader = self._readers[stream, part] = self._new_reader(stream, part)
-            batches = list(reader.poll())
-            return batches, _known(reader)
+                reader = self._readers[stream, part] = self._new_reader(stream, part, epoch or 0)
+            return list(reader.poll()), reader.epoch
+
+    def _outdated(self, reader: PartReader, epoch: int | None) -> str:
+        """Return why a reading no longer counts; empty if it does."""
+        if reader.is_overtaken or epoch not in (None, reader.epoch):
+            return "another process has read it, too"
+        lost = reader.epoch <= self._missed().get(f"{reader.stream}/{reader.part}", 0)
+        return "some of it was lost on its way" if lost else ""
+
+    def _land(self, stream: str, part: str) -> None:
+        if (stream, part) in self._readers:
+            reader = self._readers[stream, part]
+            reader.land()
+            if not reader.is_overtaken:
+                self._sink(stream, part).complete()
 
     def label(self, batch: MicroBatch) -> Tally:
         """Label a micro-batch, write its labels down, and return what the keeper is told of it.
@@ -145,10 +181,9 @@ class Worker:
     def land(self) -> None:
         """Land all that was read, complete its labels, and read no more: before the process ends in good order."""
         self._is_stopping = True
-        for key, reader in list(self._readers.items()):
+        for key in list(self._readers):
             with self._locked(*key):
-                reader.land()
-                self._sink(*key).complete()
+                self._land(*key)
         if self.outlet is not None:
             self.outlet.close()
         self.labeler.close()
@@ -166,7 +201,7 @@ class Worker:
             self._asked, self._missed_epochs = now, self._folder.read_json(MISSED) or {}
         return self._missed_epochs
 
-    def _new_reader(self, stream: str, part: str) -> PartReader:
+    def _new_reader(self, stream: str, part: str, epoch: int) -> PartReader:
         done = {name.removesuffix(".jsonl") for name in labels_folder(self.project.store, stream).names(".jsonl")}
         return PartReader(
             self.sources[stream],
@@ -177,6 +212,7 @@ class Worker:
             self.live,
             frozenset(closed_partitions(self.project.store, stream)),
             frozenset(done),
+            after=epoch,
         )
 
     def _write(self, labelled: LabelledBatch, judged: Judged) -> None:
@@ -216,8 +252,15 @@ _workers: dict[str, Worker] = {}
 _opening = threading.Lock()
 
 
-def worker_of(folder: str) -> Worker:
+def worker_of(folder: str, number: int | None = None) -> Worker:
     """Return this process's worker for the project in a folder; the first call loads it and warms it up.
+
+    Parameters
+    ----------
+    folder
+        Folder of the project.
+    number
+        Number of the job, for the first call.
 
     Raises
     ------
@@ -226,14 +269,14 @@ def worker_of(folder: str) -> Worker:
     """
     with _opening:
         if folder not in _workers:
-            _workers[folder] = Worker(Project(folder))
+            _workers[folder] = Worker(Project(folder), number)
         return _workers[folder]
 
 
 def tallies(worker: Worker, stream: str, part: str) -> tuple[Iterator[Tally], int]:
     """Read and label what is new of a part; see `Worker.poll`."""
-    batches, after = worker.poll(stream, part)
-    return map(worker.label, batches), after
+    batches, epoch = worker.poll(stream, part)
+    return map(worker.label, batches), epoch
 
 
 def _unlabelled(batch: MicroBatch, error: Exception) -> Tally:
@@ -256,7 +299,3 @@ def _uncovered(labelled: LabelledBatch) -> Iterator[Uncovered]:
         offsets, micros, rows["id"].to_pylist(), rows["text"].to_pylist(), strict=True
     ):
         yield uncovered(offset, time_us, name, text)
-
-
-def _known(reader: PartReader) -> int:
-    return -1 if reader.offset is None else reader.offset
