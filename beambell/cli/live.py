@@ -187,7 +187,7 @@ def _detach(project: Project, console: Console, wait_s: float = 120.0) -> None:
         )  # fmt: skip
     while time.time() - began < wait_s:
         status = read_status(project)
-        if status.get("state") == "running" and float(status.get("at", 0)) > began:
+        if status.get("state") == "running" and float(status.get("began", 0)) > began:
             console.show(status, [f"live job at work: process {status['supervisor']}; `beambell live status`"])
             return
         time.sleep(0.2)
