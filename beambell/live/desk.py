@@ -157,7 +157,7 @@ class Desk:
             "at": now,
             "lfs": self._worker.labeler.lfs[:16],
             "label_model": None if version is None else {**version.to_dict(), "name": version.name},
-            "trouble": [said for said in (self._refitter.trouble, *self._worker.trouble) if said],
+            "trouble": [said for said in self._troubles() if said],
             "online_model": None if self._learner is None else self._learner.status(),
             "streams": {stream: self._stream(stream, now) for stream in self._live.streams},
             "open": {str(one): counts.n_rows for one, counts in opened.items() if one not in self.keeper.closing},
@@ -173,6 +173,10 @@ class Desk:
                 "of rows that are not recent": self._corrections.elsewhere,
             },
         }
+
+    def _troubles(self) -> list[str]:
+        learner = self._learner.trouble if self._learner else ""
+        return [self._refitter.trouble, *self._worker.trouble, learner]
 
     def _stream(self, stream: str, now: float) -> dict[str, Any]:
         clock, rates = self.keeper.clocks[stream], self.keeper.rates[stream]

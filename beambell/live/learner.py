@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 POINTER = "current.json"
 _KEPT = 3
 _SURE = 1e-15
+
+_logger = logging.getLogger(__name__)
 
 
 def online_folder(store: Store) -> LiveFolder:
@@ -130,8 +135,20 @@ class Learner:
         self._published_rows, self._published = -1, 0.0
         self.model = OnlineModel(project.params.cardinality, self._params.features)
         self.scores = Scores(project.params.classes, self._params.window)
+        self.trouble = ""
         self._ran = LiveFolder(project.store.files, Layout.LIVE).read(RAN)
-        self.teach()
+        with self._guarded("published labels cannot be learnt from"):
+            self.teach()
+
+    @contextmanager
+    def _guarded(self, what: str) -> Iterator[None]:
+        """Say what failed, and go on: no label depends on this model."""
+        try:
+            yield
+            self.trouble = ""
+        except Exception as error:
+            self.trouble = f"online end model: {what}: {type(error).__name__}: {error}"
+            _logger.warning("%s", self.trouble, exc_info=True)
 
     def teach(self) -> int:
         """Learn from published labels not learnt from before: of at most ``start_rows`` rows, the newest.
@@ -167,13 +184,17 @@ class Learner:
         """Learn from what batch has labelled, if it has run since: what it says when it ran last is another."""
         if ran != self._ran:
             self._ran = ran
-            self.teach()
+            with self._guarded("published labels cannot be learnt from"):
+                self.teach()
 
     def learn(self, stream: str, lesson: Lesson, *, is_replayed: bool) -> None:
         """Test the model on rows, then learn from them; rows that were landed before are not tested on again."""
-        said = self.model.learn(lesson.features, lesson.proba)
-        if is_replayed:
-            return
+        with self._guarded("live labels cannot be learnt from"):
+            said = self.model.learn(lesson.features, lesson.proba)
+            if not is_replayed:
+                self._score(stream, lesson, said)
+
+    def _score(self, stream: str, lesson: Lesson, said: Floats) -> None:
         self.scores.add(said, lesson.proba)
         for name, guess in zip(lesson.ids, said.argmax(axis=1).tolist(), strict=True):
             self._said[stream, name] = guess
@@ -193,10 +214,15 @@ class Learner:
         if now - self._published < self._params.publish_s or self.model.rows == self._published_rows:
             return
         self._published, self._published_rows = now, self.model.rows
+        with self._guarded("it cannot be published"):
+            self._publish(now)
+
+    def _publish(self, now: float) -> None:
         self._number += 1
-        name = f"{self._number:08d}.npz"
-        self._folder.write(name, self.model.to_bytes())
-        self._folder.write_json(POINTER, {"number": self._number, "file": name, "at": now, **self.status()})
+        name, data = f"{self._number:08d}.npz", self.model.to_bytes()
+        self._folder.write(name, data)
+        told = {"number": self._number, "file": name, "sha256": sha256(data).hexdigest(), "at": now, **self.status()}
+        self._folder.write_json(POINTER, told)
         for old in self._folder.names(".npz")[:-_KEPT]:
             self._folder.remove(old)
 

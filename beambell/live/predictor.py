@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,7 +112,7 @@ class Predictor:
         if told is None or told["name"] == self._online_name:
             return
         data = self._folder.read(told["file"])
-        if data is not None:  # else there is a newer one already
+        if data is not None and sha256(data).hexdigest() == told["sha256"]:  # else there is a newer one already
             self._online, self._online_name = OnlineModel.from_bytes(data, told["file"]), told["name"]
 
     def _look_for_champion(self) -> None:

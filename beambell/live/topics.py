@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from beambell.live.clock import spell_micros
 
 MOST_TERMS = 5_000
-"""Terms that are counted for an hour; of more, the rarest go."""
+"""Terms that are counted for an hour at least; of more than twice as many, the rarest go."""
 HOURS = 25
 """Hours that are remembered: the newest, and a day before it."""
 MOST_EXAMPLES = 2_000
@@ -21,6 +21,8 @@ LONGEST_TEXT = 500
 """Characters of a text that are looked at."""
 FEWEST_ROWS = 3
 """Rows of an hour in which a term must occur to be a topic."""
+_OUTLIERS = 0.01
+"""Share of the rows that may be of hours to come, by a wrong clock, without being taken for the newest hour."""
 _HOUR = 3_600_000_000
 _WORD = re.compile(r"\w+")
 
@@ -85,7 +87,10 @@ class _Hour:
         self.rows += 1
         self.counts.update(terms)
         if len(self.counts) > 2 * MOST_TERMS:
-            self.counts = Counter(dict(sorted(self.counts.items(), key=_commonest_first)[:MOST_TERMS]))
+            # As of Misra and Gries (1982): what is cut off is taken from all, so that no count is too small by more
+            # than the number of occurrences over the number of terms that are kept, whatever the order.
+            cut = sorted(self.counts.values(), reverse=True)[MOST_TERMS]
+            self.counts = Counter({term: count - cut for term, count in self.counts.items() if count > cut})
 
 
 class Topics:
@@ -96,21 +101,30 @@ class Topics:
         self._examples: deque[Uncovered] = deque(maxlen=MOST_EXAMPLES)
 
     def add(self, rows: Iterable[Uncovered]) -> None:
-        """Count rows; those of hours long gone are left out."""
+        """Count rows; the hours that are farthest from the newest are forgotten."""
         for row in rows:
-            if row.hour <= max(self._hours, default=row.hour) - HOURS:
-                continue
             self._hours.setdefault(row.hour, _Hour()).add(terms_of(row.text))
             self._examples.append(row)
-        for hour in sorted(self._hours)[:-HOURS]:
-            del self._hours[hour]
+            if len(self._hours) > HOURS:
+                newest = self._newest_hour()
+                del self._hours[max(self._hours, key=lambda hour: (abs(hour - newest), hour))]
+
+    def _newest_hour(self) -> int:
+        """Return the newest hour, but for a few rows of a wrong clock."""
+        most = max(FEWEST_ROWS - 1, int(_OUTLIERS * sum(hour.rows for hour in self._hours.values())))
+        beyond = 0
+        for hour in sorted(self._hours, reverse=True):
+            beyond += self._hours[hour].rows
+            if beyond > most:
+                return hour
+        return max(self._hours)
 
     def newest(self, most: int = 10) -> list[Topic]:
         """Return the topics of the newest hour, the most unusual first; no two share a word."""
         if not self._hours:
             return []
-        at = max(self._hours)
-        now, before = self._hours[at], [one for hour, one in self._hours.items() if hour != at]
+        at = self._newest_hour()
+        now, before = self._hours[at], [one for hour, one in self._hours.items() if hour < at]
         found = sorted(self._scored(now, before), key=lambda topic: (-topic.score, topic.term))
         kept: list[Topic] = []
         words: set[str] = set()
@@ -126,11 +140,11 @@ class Topics:
         """Return the topics of the newest hour as plain JSON values."""
         if not self._hours:
             return {"hour": None, "rows": 0, "hours_before": 0, "topics": []}
-        at = max(self._hours)
+        at = self._newest_hour()
         return {
             "hour": spell_micros(at * _HOUR),
             "rows": self._hours[at].rows,
-            "hours_before": len(self._hours) - 1,
+            "hours_before": sum(hour < at for hour in self._hours),
             "topics": [asdict(topic) for topic in self.newest(most)],
         }
 
@@ -156,7 +170,3 @@ def terms_of(text: str) -> set[str]:
     """Return the words of a text in small letters, and its pairs of words; numbers are left out."""
     words = [word for word in _WORD.findall(text.lower()) if not word.isdecimal()]
     return {*words, *(f"{one} {other}" for one, other in pairwise(words))}
-
-
-def _commonest_first(item: tuple[str, int]) -> tuple[int, str]:
-    return -item[1], item[0]

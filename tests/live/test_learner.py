@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 
 import numpy as np
@@ -103,6 +104,18 @@ def test_a_damaged_file_of_it_changes_no_label(made):
     _until(loop, lambda: len(labels(folder, "messages")) > before)
     loop.close()
     assert OnlineModel.from_bytes(max(at.glob("*.npz")).read_bytes(), "here").rows > 0
+
+
+def test_damaged_labels_stop_neither_the_job_nor_its_labels(made, tmp_path):
+    folder = shutil.copytree(made[0], tmp_path / "p")
+    for path in (folder / "data/published").rglob("*.parquet"):
+        path.write_bytes(b"no table")
+    loop = Loop(Project(folder))
+    assert any("online end model" in said for said in loop.desk.status(time.time())["trouble"])
+    before = len(labels(folder, "messages"))
+    send(folder, "messages", made[1]["messages"][30:60])
+    _until(loop, lambda: len(labels(folder, "messages")) > before)
+    loop.close()
 
 
 def _until(loop: Loop, done, most_s: float = 30.0) -> None:
