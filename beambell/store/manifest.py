@@ -29,10 +29,9 @@ from beambell.store.layout import Layout
 from beambell.store.partition import Partition
 from beambell.store.version import mark_version
 
-FILE_NAME = Layout.MANIFEST
+FILE_NAME, HISTORY = Layout.MANIFEST, Layout.HISTORY
 REMEMBERED = 1
 """To be raised whenever what is remembered of a manifest has another form."""
-HISTORY = Layout.HISTORY
 
 _ID_LINE = re.compile(rb'\n  "id": "([0-9a-f]{64})",')
 """The id as `Manifest.to_bytes` spells it: of all keys named so, it alone is indented by two spaces."""
