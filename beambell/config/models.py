@@ -167,6 +167,9 @@ class PromotionParams(Section):
     min_gain
         Smallest difference by which a version must be better than the champion, in units of the metric; 0 takes an
         equal one, for it has seen newer data.
+    tolerance
+        Largest loss, in units of the metric, that chance may hide: the lower end of the 90 % interval of the difference
+        may lie so far below 0 (paired bootstrap on the same rows). ``None`` asks for no such bound.
     floor
         Worst value of the metric that a promoted version may have, even without a champion; ``None`` for no bound.
     max_recall_drop
@@ -179,6 +182,7 @@ class PromotionParams(Section):
     stage: Name = "prod"
     metric: Literal["accuracy", "macro_f1", "roc_auc", "log_loss", "brier"] = "macro_f1"
     min_gain: float = 0.0
+    tolerance: float | None = Field(default=0.02, ge=0)
     floor: float | None = None
     max_recall_drop: Share = 0.05
     min_rows: int = Field(default=50, ge=1)

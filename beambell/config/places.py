@@ -79,6 +79,8 @@ def _glob(text: str) -> str:
         next(iter(Path().glob(str(relative / "x"))), None)
     except (ValueError, NotImplementedError) as error:
         raise ValueError(f"it is no pattern of files ({error})") from None
+    except OSError as error:  # such as a name that is longer than any file's can be
+        raise ValueError(f"no file can have such a name ({error.strerror})") from None
     return text
 
 

@@ -41,7 +41,7 @@ def judge(evidence: Mapping[str, Any], refused: Collection[str], params: Promoti
     ----------
     evidence
         Figures as `beambell.stages.promote.gather` makes them: ``rows``, the figures of ``challenger`` and ``champion``
-        on them.
+        on them, and the interval of the ``gain``.
     refused
         Partitions it was trained on that the gate refuses now.
     params
@@ -68,8 +68,22 @@ def judge(evidence: Mapping[str, Any], refused: Collection[str], params: Promoti
         better = gain(metric, mine[metric], theirs[metric])
         message = f"{metric} {mine[metric]:.4f}, the champion's {theirs[metric]:.4f}; asked for is {params.min_gain:+g}"
         checks.append(Check("gain", better >= params.min_gain, message))
+        checks += _beyond_chance(evidence.get("gain"), params)
         checks += _recalls(mine["classes"], theirs["classes"], params.max_recall_drop)
     return tuple(checks)
+
+
+def _beyond_chance(gain: Mapping[str, Any] | None, params: PromotionParams) -> list[Check]:
+    """Say whether chance may hide a loss: of few rows, or of versions that disagree on many."""
+    if gain is None or params.tolerance is None:
+        return []
+    allowed = max(params.tolerance, -params.min_gain)  # who lets a version be worse means it
+    between = f"between {gain['lower']:+.4f} and {gain['upper']:+.4f}"
+    message = (
+        f"on {gain['rows']} rows the difference in {params.metric} lies {between} (90 %); a loss of at most "
+        f"{allowed:g} is tolerated"
+    )
+    return [Check("chance", gain["lower"] >= -allowed, message)]
 
 
 def _recalls(mine: Mapping[str, Any], theirs: Mapping[str, Any], bound: float) -> list[Check]:

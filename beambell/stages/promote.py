@@ -31,6 +31,7 @@ from beambell.registry import (
     standing,
     what_holds,
 )
+from beambell.registry.paired import gain_interval
 from beambell.stages.stage import Outcome, Plan, Task
 from beambell.store import Layout, digest
 from beambell.store.tables import read_table
@@ -222,7 +223,7 @@ def gather(project: Project, version: ModelVersion, against: ModelVersion | None
     -------
     dict
         ``rows``; ``challenger`` and ``champion``, each with its figures (``champion`` is ``None`` without one); and
-        how many rows only one of them has right.
+        how many rows only one of them has right, and the interval of the gain in the metric of the policy.
     """
     mine = _predictions(project, version)
     theirs = _predictions(project, against) if against and against.number != version.number else None
@@ -237,7 +238,17 @@ def gather(project: Project, version: ModelVersion, against: ModelVersion | None
         "against": against.name if against else None,
         "only_challenger_right": int((right[0] & ~right[1]).sum()),
         "only_champion_right": int((right[1] & ~right[0]).sum()),
+        "gain": _gain(project, mine, theirs),
     }
+
+
+def _gain(project: Project, mine: pa.Table, theirs: pa.Table) -> dict[str, Any] | None:
+    """Bound the gain in the metric of the policy; ``None`` where nothing can be said."""
+    names, y = project.params.classes, mine["label"].to_numpy().astype(np.int64)
+    found = gain_interval(project.params.promotion.metric, y, _proba(mine, names), _proba(theirs, names))
+    if found is None:
+        return None
+    return {**asdict(found), "lower": round(found.lower, 6), "upper": round(found.upper, 6)}
 
 
 def refused_partitions(project: Project, version: ModelVersion) -> list[str]:

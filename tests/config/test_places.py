@@ -88,7 +88,9 @@ def test_a_url_that_nothing_reaches_is_refused(tmp_path, place, url, words):
 
 
 @pytest.mark.parametrize("place", GLOBS)
-@pytest.mark.parametrize("pattern", ["raw/**.csv", "raw/x**/y.csv", "/", ".", "a\0b", "a\x1b[31mb", "raw/**x"])
+@pytest.mark.parametrize(
+    "pattern", ["raw/**.csv", "raw/x**/y.csv", "/", ".", "a\0b", "a\x1b[31mb", "raw/**x", "é" * 200]
+)
 def test_a_pattern_that_is_none_is_refused(tmp_path, place, pattern):
     assert "\x1b" not in refusal(tmp_path, place, pattern)
 

@@ -63,3 +63,12 @@ def test_a_gain_is_a_loss_seen_from_the_other_side(a, b):
     for metric in ("accuracy", "log_loss"):
         assert gain(metric, a, b) == -gain(metric, b, a)
     assert gain("accuracy", a, b) == -gain("log_loss", a, b)
+
+
+@pytest.mark.parametrize(
+    ("lower", "tolerance", "wrong"), [(-0.02, 0.02, []), (-0.021, 0.02, ["chance"]), (-0.5, None, [])]
+)
+def test_chance_may_hide_no_more_than_is_tolerated(lower, tolerance, wrong):
+    evidence = {"challenger": figures(0.91), "champion": figures(0.9)}
+    evidence["gain"] = {"lower": lower, "upper": 0.05, "rows": 100, "method": "bootstrap"}
+    assert failed(evidence, tolerance=tolerance) == wrong
