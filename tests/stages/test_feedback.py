@@ -476,7 +476,7 @@ def test_rows_that_only_measure_are_not_trained_on(folder):
     unique = set(rows.loc[measures, "text"]) - set(rows.loc[~measures, "text"])
     trained, _, _ = train_step.training_rows(project, train_step.find_sources(project))
     assert unique
-    assert not unique & set(trained)
+    assert not unique & set(trained["text"].to_pylist())
 
 
 @pytest.mark.parametrize("label", ["spam", "ham"])
