@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
 import shutil
 import stat
 import subprocess
@@ -53,20 +51,22 @@ def read_only(base, tmp_path, request):
         path.chmod(path.stat().st_mode | stat.S_IWUSR)
 
 
-def as_one_who_may_not_write() -> None:
-    """Root may write everywhere: take that from what is run next. (Others may not, as it is.)."""
-    if os.geteuid() == 0:
-        libc = ctypes.CDLL(None)
-        for capability in (CAP_DAC_OVERRIDE, CAP_FOWNER):
-            if libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0):
-                raise OSError("this process may not give up its rights")
+# Root may write everywhere: take that from what is run next. (Others may not, as it is.) The child does so itself: what
+# is done between fork and exec can end it, if other tests left threads of gRPC in this process.
+AS_ONE_WHO_MAY_NOT_WRITE = f"""
+import ctypes, os, sys
+if os.geteuid() == 0:
+    for capability in ({CAP_DAC_OVERRIDE}, {CAP_FOWNER}):
+        if ctypes.CDLL(None).prctl({PR_CAPBSET_DROP}, capability, 0, 0, 0):
+            raise OSError("this process may not give up its rights")
+os.execv(sys.executable, [sys.executable, "-c", sys.argv[1]])
+"""
 
 
 def call(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=folder, preexec_fn=as_one_who_may_not_write, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-c", AS_ONE_WHO_MAY_NOT_WRITE, code], cwd=folder, capture_output=True, text=True, check=False
+    )
 
 
 def test_nobody_may_write_there(read_only):
