@@ -112,6 +112,7 @@ def test_new_labels_retrain_the_model_once(airflow: LocalAirflow, project: Path)
     assert (best.name, airflow.xcom(RETRAIN, run_id, "promotion.promote")["figures"]["champion"]) == ("spam@v1",) * 2
 
 
+@pytest.mark.heavy
 def test_labels_that_fail_the_gate_are_not_announced_and_the_good_ones_stay(
     airflow: LocalAirflow, project: Path
 ) -> None:
@@ -128,6 +129,7 @@ def test_labels_that_fail_the_gate_are_not_announced_and_the_good_ones_stay(
     change_params(project, gate={"min_coverage": 0.3})
 
 
+@pytest.mark.heavy
 def test_the_same_key_again_mends_it(airflow: LocalAirflow, project: Path) -> None:
     run_id = airflow.trigger(LABEL, SECOND, conf={"streams": ["comments"]})
     assert airflow.wait(LABEL, run_id, timeout_s=RUN_S) == "success", airflow.explain(LABEL, run_id)

@@ -103,6 +103,7 @@ def test_who_always_ends_its_process_is_given_up(made):
     assert f"{MOST_KILLS} times" in result.dead_letters[-1].message
 
 
+QUICK = ("sleep", "one call into C")
 WAITS = {
     "sleep": "time.sleep(1000)",
     "a socket": "server = socket.create_server(('127.0.0.1', 0)); server.accept()",
@@ -114,7 +115,10 @@ WAITS = {
 }
 
 
-@pytest.mark.parametrize("wait", WAITS)
+@pytest.mark.parametrize(
+    "wait",
+    [*QUICK, *(pytest.param(w, marks=pytest.mark.heavy) for w in WAITS if w not in QUICK)],
+)
 def test_who_waits_is_killed_and_named(made, wait):
     body = f"""
     @labeling_function

@@ -47,7 +47,8 @@ def group_of(pid: int) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("runner", ["loop", pytest.param("prism", marks=pytest.mark.heavy)])
+@pytest.mark.heavy
+@pytest.mark.parametrize("runner", ["loop", "prism"])
 def test_killed_in_the_middle_it_loses_nothing_and_ends_without_a_trace(tmp_path, runner):
     if runner == "prism" and find_prism().path is None:
         pytest.skip(find_prism().advice)

@@ -115,6 +115,7 @@ def test_a_removed_file_s_type_is_of_no_concern(tmp_path):
     assert column(folder) == {"2026-01-02-0": 8, "2026-01-02-1": 9, "2026-01-02-2": 1}
 
 
+@pytest.mark.heavy
 def test_killed_while_rows_are_set_aside(processes, tmp_path):
     """Before any of its writes, or none: the type is set back, and all rows are there again."""
     base = make(tmp_path / "base")

@@ -48,7 +48,7 @@ def command(folder, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("ends", ["os._exit(0)", "time.sleep(1000)"])
+@pytest.mark.parametrize("ends", ["os._exit(0)", pytest.param("time.sleep(1000)", marks=pytest.mark.heavy)])
 def test_a_run_goes_on_without_it(tmp_path, ends, capsys):
     folder = tmp_path / "project"
     project(folder, ends)

@@ -209,6 +209,7 @@ def kill_at_every_change(processes, base: Path, tmp_path: Path, *stages: str, ev
         run_stages(folder, *stages)
 
 
+@pytest.mark.heavy
 def test_also_after_a_kill_anywhere(processes, judged, done, tmp_path):
     before, rows = published(judged), len(published(judged))
     for folder in kill_at_every_change(processes, judged, tmp_path, "validate", every=7):

@@ -94,6 +94,7 @@ def test_who_starts_twice_has_one_and_another_process_can_stop_it(tmp_path: Path
     assert Sleeper(tmp_path).stop() == []
 
 
+@pytest.mark.heavy
 def test_when_the_one_that_started_it_is_killed_nothing_is_left(tmp_path: Path) -> None:
     code = f"""
 import sys, os, signal
